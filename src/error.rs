@@ -1,0 +1,246 @@
+//! The one error of the program: a kind, a message, and what the cause said.
+//! It does not know who prints it or how the process ends.
+
+use std::fmt;
+
+/// What the reader of an error can do about it.
+///
+/// The three kinds are the protocol's `failure_type`; the kind is set once, where the cause is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The user must change something; never tried again.
+    Config,
+    /// Trying again may help.
+    Transient,
+    /// A fault of ours, or one that nobody has met before.
+    System,
+}
+
+impl Kind {
+    /// The word of the protocol (`AirbyteErrorTraceMessage.failure_type`).
+    pub(crate) fn failure_type(self) -> &'static str {
+        match self {
+            Self::Config => "config_error",
+            Self::Transient => "transient_error",
+            Self::System => "system_error",
+        }
+    }
+}
+
+/// What a service answered when it refused a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// `S3`, `Glue`, `STS`, `Lake Formation`.
+    pub(crate) service: &'static str,
+    /// The operation's name in the service's API, as `PutObject`.
+    pub(crate) operation: &'static str,
+    /// The HTTP status; 0 when no answer came.
+    pub(crate) status: u16,
+    /// The service's code, as `AccessDenied`; callers match on it. Empty when there was none.
+    pub(crate) code: String,
+    /// The service's own sentence.
+    pub(crate) message: String,
+    /// The id under which the service's support finds the call; may be empty.
+    pub(crate) request_id: String,
+    /// How many times the call was sent.
+    pub(crate) attempts: u32,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.service, self.operation)?;
+        if self.status == 0 {
+            f.write_str(" got no answer")?;
+        } else {
+            write!(f, " answered {}", self.status)?;
+        }
+        if !self.code.is_empty() {
+            write!(f, " {}", self.code)?;
+        }
+        if !self.message.is_empty() {
+            write!(f, ": {}", self.message)?;
+        }
+        if self.attempts > 1 {
+            write!(f, " attempts={}", self.attempts)?;
+        }
+        if !self.request_id.is_empty() {
+            write!(f, " request_id={}", self.request_id)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// An error of any part of the program; one word wide.
+///
+/// `Display` prints the whole chain on one line, then the hint; `source` returns the cause.
+pub(crate) struct Error(Box<Inner>);
+
+struct Inner {
+    kind: Kind,
+    message: String,
+    hint: Option<String>,
+    cause: Option<Cause>,
+}
+
+enum Cause {
+    Refusal(Refusal),
+    Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// The user must change something: says what was expected, what was found and what to do.
+    pub(crate) fn config(message: impl Into<String>) -> Self {
+        Self::new(Kind::Config, message.into())
+    }
+
+    /// Trying again may help.
+    pub(crate) fn transient(message: impl Into<String>) -> Self {
+        Self::new(Kind::Transient, message.into())
+    }
+
+    /// A fault of ours or an unknown one.
+    pub(crate) fn system(message: impl Into<String>) -> Self {
+        Self::new(Kind::System, message.into())
+    }
+
+    /// A service said no (or nothing); the caller names the kind, because only it knows the operation.
+    pub(crate) fn refused(kind: Kind, refusal: Refusal) -> Self {
+        let mut error = Self::new(kind, String::new());
+        error.0.cause = Some(Cause::Refusal(refusal));
+        error
+    }
+
+    fn new(kind: Kind, message: String) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message,
+            hint: None,
+            cause: None,
+        }))
+    }
+
+    /// Keeps what another library said as the source.
+    #[must_use]
+    pub(crate) fn because(
+        mut self,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        self.0.cause = Some(Cause::Other(cause.into()));
+        self
+    }
+
+    /// Says what was being done, in front of what is already said.
+    #[must_use]
+    pub(crate) fn while_doing(mut self, what: impl fmt::Display) -> Self {
+        self.0.message = if self.0.message.is_empty() {
+            what.to_string()
+        } else {
+            format!("{what}: {}", self.0.message)
+        };
+        self
+    }
+
+    /// What the user can do; the first hint given (nearest to the cause) stays.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint.get_or_insert(hint.into());
+        self
+    }
+
+    /// Another kind for the same error, where an outer layer knows better.
+    #[must_use]
+    pub(crate) fn with_kind(mut self, kind: Kind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// The service's answer, when a service's answer is the cause.
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        match &self.0.cause {
+            Some(Cause::Refusal(refusal)) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// The service's code, or nothing.
+    pub(crate) fn code(&self) -> &str {
+        self.refusal().map_or("", |refusal| &refusal.code)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        let mut cause = std::error::Error::source(self);
+        let mut first = self.0.message.is_empty();
+        while let Some(error) = cause {
+            if !first {
+                f.write_str(": ")?;
+            }
+            first = false;
+            write!(f, "{error}")?;
+            cause = error.source();
+        }
+        match &self.0.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} error: {self}", self.0.kind)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self.0.cause.as_ref()? {
+            Cause::Refusal(refusal) => Some(refusal),
+            Cause::Other(error) => Some(error.as_ref()),
+        }
+    }
+}
+
+/// A result of any part of the program.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_one_word_wide() {
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn prints_the_chain_on_one_line_and_the_hint_last() {
+        let refusal = Refusal {
+            service: "S3",
+            operation: "PutObject",
+            status: 403,
+            code: "AccessDenied".into(),
+            message: "Access Denied".into(),
+            request_id: "42".into(),
+            attempts: 2,
+        };
+        let error = Error::refused(Kind::Config, refusal)
+            .while_doing("writing s3://bucket/key")
+            .hint("grant s3:PutObject")
+            .hint("a later, less exact hint");
+        assert_eq!(
+            error.to_string(),
+            "writing s3://bucket/key: S3 PutObject answered 403 AccessDenied: Access Denied attempts=2 request_id=42; grant s3:PutObject"
+        );
+        assert_eq!(error.code(), "AccessDenied");
+        assert_eq!(error.kind().failure_type(), "config_error");
+    }
+}

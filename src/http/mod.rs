@@ -1,0 +1,1 @@
+//! HTTP: one agent, its timeouts, and nothing else that opens a socket.

@@ -1,0 +1,2 @@
+//! Runs the program and returns its exit code.
+fn main() {}

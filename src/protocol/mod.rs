@@ -1,0 +1,1 @@
+//! Airbyte's envelope: messages in, messages out, the configured catalog.

@@ -1,0 +1,45 @@
+//! Columns and their types: read from a JSON schema, from and to the catalog's type strings, and their names.
+//! It knows no bytes of records and no AWS.
+
+/// The type of a column, a struct field or an array element, in the catalog's (Hive's) terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Type {
+    Boolean,
+    /// `tinyint`, `smallint`, `int` (only in tables that others made) and `bigint`.
+    Integer(Width),
+    /// `float`: only in tables that others made.
+    Float,
+    Double,
+    Decimal {
+        precision: u8,
+        scale: u8,
+    },
+    Date,
+    /// An instant, written in UTC without a zone.
+    Timestamp,
+    /// Text; also JSON text of whatever has no single type.
+    String,
+    Array(Box<Type>),
+    Struct(Vec<Field>),
+    /// A type that we never make and can not write (`binary`, `map<…>`, `varchar(3)`…), as the table spells it.
+    Foreign(String),
+}
+
+/// How many bits an integer type has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Width {
+    Eight,
+    Sixteen,
+    ThirtyTwo,
+    SixtyFour,
+}
+
+/// A column of a table, or a field of a struct.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Field {
+    /// The property of the record that it is filled from.
+    pub(crate) key: String,
+    /// Its name in the catalog, and the key in the rows.
+    pub(crate) name: String,
+    pub(crate) of: Type,
+}

@@ -1,0 +1,86 @@
+//! The clock: the only place that reads it or waits for it.
+
+use std::time::{Duration, Instant};
+
+/// A point in time, in milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Millis(pub(crate) i64);
+
+impl Millis {
+    /// `2026-11-22T09:15:51.123Z`, for people and logs.
+    pub(crate) fn iso(self) -> String {
+        self.format("%Y-%m-%dT%H:%M:%S%.3fZ")
+    }
+
+    /// `20261122T091551Z`, the stamp of SigV4 (`X-Amz-Date`).
+    pub(crate) fn amz_date(self) -> String {
+        self.format("%Y%m%dT%H%M%SZ")
+    }
+
+    fn format(self, form: &str) -> String {
+        jiff::Timestamp::from_millisecond(self.0)
+            .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+            .strftime(form)
+            .to_string()
+    }
+
+    pub(crate) fn plus(self, span: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)),
+        )
+    }
+}
+
+/// Where time comes from: the system, or a test that stands still.
+#[derive(Clone, Debug)]
+pub(crate) enum Clock {
+    System,
+    /// Always this time; waiting returns at once.
+    #[cfg(test)]
+    Fixed(Millis),
+}
+
+#[allow(clippy::disallowed_methods)] // the one place that may
+impl Clock {
+    /// The time of day.
+    pub(crate) fn now(&self) -> Millis {
+        match self {
+            Self::System => {
+                let since_epoch = std::time::SystemTime::now()
+                    .duration_since(std::time::UNIX_EPOCH)
+                    .unwrap_or_default();
+                Millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+            }
+            #[cfg(test)]
+            Self::Fixed(time) => *time,
+        }
+    }
+
+    /// A reading that never goes backwards, for deadlines and durations.
+    #[allow(clippy::unused_self)] // so that a clock must have been handed in
+    pub(crate) fn instant(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// Waits.
+    pub(crate) fn sleep(&self, span: Duration) {
+        match self {
+            Self::System => std::thread::sleep(span),
+            #[cfg(test)]
+            Self::Fixed(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_both_stamps() {
+        let time = Millis(1_440_938_160_007);
+        assert_eq!(time.amz_date(), "20150830T123600Z");
+        assert_eq!(time.iso(), "2015-08-30T12:36:00.007Z");
+    }
+}
