@@ -5,7 +5,9 @@
 #![allow(dead_code)] // while the parts are being joined
 
 mod aws;
+mod file;
 mod http;
+mod input;
 mod lake;
 mod protocol;
 mod row;
@@ -14,6 +16,7 @@ mod schema;
 mod environment;
 mod error;
 mod json;
+mod out;
 mod secret;
 mod time;
 
