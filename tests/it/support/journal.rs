@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::io::Read;
 use std::os::fd::OwnedFd;
-use std::process::ChildStdout;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -28,25 +28,38 @@ struct Inner {
     /// How much of it was split into lines.
     split: usize,
     states: usize,
+    pid: Option<u32>,
 }
 
 impl Journal {
-    /// Takes over the child's stdout; the thread ends at its end.
-    pub(crate) fn attach(&self, stdout: ChildStdout) -> JoinHandle<()> {
-        rustix::io::ioctl_fionbio(&stdout, true).unwrap();
-        let descriptor = OwnedFd::from(stdout);
-        let watched = descriptor.try_clone().unwrap();
+    /// Starts the program and takes over its stdout; the thread ends at the end of that.
+    ///
+    /// The log is locked meanwhile: no request of the program is noted before its process is known.
+    pub(crate) fn launch(&self, command: &mut Command) -> (Child, JoinHandle<()>) {
         let mut inner = self.lock();
-        inner.stdout = Some(ChildStdout::from(descriptor));
-        inner.read.clear();
-        inner.split = 0;
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let stdout = OwnedFd::from(child.stdout.take().unwrap());
+        rustix::io::ioctl_fionbio(&stdout, true).unwrap();
+        let watched = stdout.try_clone().unwrap();
+        *inner = Inner {
+            lines: std::mem::take(&mut inner.lines),
+            stdout: Some(ChildStdout::from(stdout)),
+            pid: Some(child.id()),
+            ..Inner::default()
+        };
         let journal = self.clone();
-        std::thread::spawn(move || {
+        let pump = std::thread::spawn(move || {
             while journal.lock().drain() {
                 let pause = Duration::from_millis(100).try_into().unwrap();
                 poll(&mut [PollFd::new(&watched, PollFlags::IN)], Some(&pause)).unwrap();
             }
-        })
+        });
+        (child, pump)
+    }
+
+    /// The process that was launched last.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.lock().pid
     }
 
     /// Closes our end of the child's stdout: its next print breaks.

@@ -125,15 +125,12 @@ impl Program {
     /// Starts it; the test feeds it line by line.
     #[track_caller]
     pub(crate) fn start(mut self) -> Running {
-        self.command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = self.command.spawn().unwrap();
+        self.command.stdin(Stdio::piped()).stderr(Stdio::piped());
+        let (mut child, stdout) = self.journal.launch(&mut self.command);
         let mut stderr = child.stderr.take().unwrap();
         Running {
             stdin: child.stdin.take(),
-            stdout: Some(self.journal.attach(child.stdout.take().unwrap())),
+            stdout: Some(stdout),
             stderr: Some(std::thread::spawn(move || {
                 let mut text = Vec::new();
                 stderr.read_to_end(&mut text).unwrap();
