@@ -5,6 +5,7 @@
 #![allow(dead_code)] // while the parts are being joined
 
 mod aws;
+mod config;
 mod file;
 mod http;
 mod input;
