@@ -13,12 +13,14 @@ mod lake;
 mod protocol;
 mod row;
 mod schema;
+mod table;
 
 mod environment;
 mod error;
 mod json;
 mod out;
 mod secret;
+mod text;
 mod time;
 
 /// What benches, fuzz targets and the integration tests may reach: the one door to the inside.
