@@ -25,9 +25,16 @@ fn a_sync_runs_on_one_thread() {
 fn a_closed_stdout_ends_the_program_quietly() {
     let fake = Fake::start();
     let journal = Journal::default();
-    let mut running = fake.write(&people("people", "append")).journal(&journal).start();
+    let mut running = fake
+        .write(&people("people", "append"))
+        .journal(&journal)
+        .start();
     journal.hang_up();
-    running.feed((0..10).map(|id| person("people", id) + &state("people", id)).collect::<String>());
+    running.feed(
+        (0..10)
+            .map(|id| person("people", id) + &state("people", id))
+            .collect::<String>(),
+    );
     let output = running.finish();
     assert_eq!(output.status.code(), Some(1), "{}", output.report());
     assert_eq!(output.stderr, "", "{}", output.report());
@@ -45,7 +52,11 @@ fn usage_errors_exit_with_2_and_say_how_to_call() {
     ] {
         let output = Program::new(arguments).run();
         assert_eq!(output.status.code(), Some(2), "{}", output.report());
-        assert!(output.stderr.contains("destination-aws-datalake"), "{}", output.report());
+        assert!(
+            output.stderr.contains("destination-aws-datalake"),
+            "{}",
+            output.report()
+        );
         assert!(!output.stderr.contains("panicked"), "{}", output.report());
     }
 }
@@ -54,13 +65,28 @@ fn usage_errors_exit_with_2_and_say_how_to_call() {
 fn help_and_version_answer_on_stdout() {
     let help = Program::new(&["--help"]).run();
     assert_eq!(help.status.code(), Some(0), "{}", help.report());
-    for word in ["spec", "check", "write", "--config", "--catalog", "--local", "--version"] {
-        assert!(help.stdout.contains(word), "no {word} in the help text:\n{}", help.stdout);
+    for word in [
+        "spec",
+        "check",
+        "write",
+        "--config",
+        "--catalog",
+        "--local",
+        "--version",
+    ] {
+        assert!(
+            help.stdout.contains(word),
+            "no {word} in the help text:\n{}",
+            help.stdout
+        );
     }
     assert!(help.stdout.lines().count() <= 45 && help.stdout.lines().all(|line| line.len() <= 80));
     let version = Program::new(&["--version"]).run();
     assert_eq!(version.status.code(), Some(0));
-    assert_eq!(version.stdout.trim(), concat!("destination-aws-datalake ", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        version.stdout.trim(),
+        concat!("destination-aws-datalake ", env!("CARGO_PKG_VERSION"))
+    );
 }
 
 #[test]
@@ -69,12 +95,20 @@ fn spec_prints_one_specification_that_knows_every_key_of_the_python_connector() 
     output.succeeded();
     assert_eq!(output.stdout.lines().count(), 1);
     let spec = &output.messages[0]["spec"];
-    assert_eq!(spec["supported_destination_sync_modes"], json!(["overwrite", "append"]));
+    assert_eq!(
+        spec["supported_destination_sync_modes"],
+        json!(["overwrite", "append"])
+    );
     assert!(spec["protocol_version"].is_string());
     let schema = &spec["connectionSpecification"];
     assert_eq!(
         schema["required"],
-        json!(["credentials", "region", "bucket_name", "lakeformation_database_name"])
+        json!([
+            "credentials",
+            "region",
+            "bucket_name",
+            "lakeformation_database_name"
+        ])
     );
     for key in [
         "aws_account_id",
@@ -90,7 +124,10 @@ fn spec_prints_one_specification_that_knows_every_key_of_the_python_connector() 
         "partitioning",
         "glue_catalog_float_as_decimal",
     ] {
-        assert!(schema["properties"][key].is_object(), "no {key} in the specification");
+        assert!(
+            schema["properties"][key].is_object(),
+            "no {key} in the specification"
+        );
     }
 }
 
@@ -101,8 +138,20 @@ fn secrets_show_nowhere_whatever_goes_wrong() {
     let scripts: [&dyn Fn(&Fake); 7] = [
         &|_| {},
         &|fake| fake.fault_from("PutObject", 1, Fault::Reject(403, "AccessDenied")),
-        &|fake| fake.fault_from("GetTable", 1, Fault::Reject(400, "InvalidSignatureException")),
-        &|fake| fake.fault_from("CreateTable", 1, Fault::Reject(400, "AccessDeniedException")),
+        &|fake| {
+            fake.fault_from(
+                "GetTable",
+                1,
+                Fault::Reject(400, "InvalidSignatureException"),
+            )
+        },
+        &|fake| {
+            fake.fault_from(
+                "CreateTable",
+                1,
+                Fault::Reject(400, "AccessDeniedException"),
+            )
+        },
         &|fake| fake.fault("PutObject", 1, Fault::Reject(500, "InternalError")),
         &|fake| fake.fault("PutObject", 1, Fault::Lose),
         &|fake| fake.fault("PutObject", 1, Fault::Drop),
@@ -130,14 +179,18 @@ fn secrets_show_nowhere_whatever_goes_wrong() {
             fake.forgive();
             let said = format!("{}{}", output.stdout, output.stderr);
             assert!(!said.contains("MARKER"), "{command} printed a secret");
-            assert!(!said.contains("person 1"), "{command} printed a record's value");
+            assert!(
+                !said.contains("person 1"),
+                "{command} printed a record's value"
+            );
         }
     }
 }
 
 #[test]
 fn a_configuration_that_is_wrong_is_told_whole_and_without_values() {
-    let config = json!({"credentials": {"aws_secret_access_key": "MARKER"}, "region": 7, "bucket_name": ""});
+    let config =
+        json!({"credentials": {"aws_secret_access_key": "MARKER"}, "region": 7, "bucket_name": ""});
     let output = Program::write(&config, &people("people", "append")).run();
     let error = output.failed();
     assert_eq!(error["failure_type"], "config_error", "{}", output.report());
@@ -147,5 +200,8 @@ fn a_configuration_that_is_wrong_is_told_whole_and_without_values() {
     }
     assert!(!output.stdout.contains("MARKER"));
     let (connected, message) = Program::check(&config).run().connection();
-    assert!(!connected && message.contains("region") && message.contains("bucket_name"), "{message}");
+    assert!(
+        !connected && message.contains("region") && message.contains("bucket_name"),
+        "{message}"
+    );
 }

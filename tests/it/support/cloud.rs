@@ -221,6 +221,11 @@ impl Account {
         Program::write(&self.config(), catalog)
     }
 
+    /// `check` of this place.
+    pub(crate) fn check(&self) -> Program {
+        Program::check(&self.config())
+    }
+
     pub(crate) fn read(&self, table: &str) -> Table {
         Self::read_from(&self.database, table)
     }

@@ -169,6 +169,11 @@ impl Running {
         let _ = stdin.write_all(bytes.as_ref());
     }
 
+    /// Ends its input.
+    pub(crate) fn close(&mut self) {
+        self.stdin = None;
+    }
+
     /// Waits until it has printed this many states.
     #[track_caller]
     pub(crate) fn wait_for_states(&self, count: usize) {
