@@ -14,6 +14,7 @@ mod broken; // two hundred inputs that no source should send
 mod check; // every way in which a connection can fail, and that nothing stays behind
 mod journal; // order of effects and states, whole, against the scripted server
 mod process; // one thread, closed pipes, exit codes, secrets
+mod scripted; // the scripted server against AWS's own client
 mod states; // states come back once, in order, untouched
 mod sync; // whole syncs into moto, read back by DuckDB
 mod tidy; // the source keeps its own rules

@@ -319,6 +319,9 @@ impl Bucket {
             "<IsTruncated>{more}</IsTruncated><KeyCount>{}</KeyCount>",
             entries.len()
         );
+        if encoded {
+            body += "<EncodingType>url</EncodingType>";
+        }
         if let Some((last, _)) = entries.last().filter(|_| more) {
             body += &format!(
                 "<NextContinuationToken>{}</NextContinuationToken>",
