@@ -2,7 +2,9 @@
 
 export CLIPPY_CONF_DIR := .ci
 PYTHON := target/python
-MESSAGES := fixtures/faker/messages.jsonl
+# musl where its target is installed, else glibc, which links statically too.
+MUSL = $(shell uname -m)-unknown-linux-musl
+TARGET = $(or $(filter $(MUSL),$(shell rustup target list --installed 2>/dev/null)),$(shell uname -m)-unknown-linux-gnu)
 
 .PHONY: check
 check: lint test ## lint and test (the default)
@@ -10,6 +12,14 @@ check: lint test ## lint and test (the default)
 .PHONY: build
 build: ## the program, target/release/destination-aws-datalake
 	cargo build --release --locked
+
+.PHONY: static
+static: ## the program without shared libraries, for an image FROM scratch
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(TARGET)
+
+.PHONY: size
+size: static ## how large the static program is
+	ls -l target/$(TARGET)/release/destination-aws-datalake
 
 .PHONY: test
 test: $(PYTHON)/ready ## every test; the servers they need are set up under target/

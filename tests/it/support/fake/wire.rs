@@ -42,6 +42,14 @@ impl Request {
             };
             headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
         }
+        if headers
+            .get("expect")
+            .is_some_and(|value| value == "100-continue")
+        {
+            connection
+                .get_mut()
+                .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
         let length = headers
             .get("content-length")
             .map_or(0, |text| text.parse().unwrap_or(0));
