@@ -1,5 +1,6 @@
 //! `check` tells each way in which a connection fails, quickly, and leaves nothing behind.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -204,7 +205,7 @@ fn nothing_is_left_behind_whichever_call_is_refused() {
                     "call {at} {operation}: {lines:?}"
                 );
                 assert!(
-                    store.catalog.0.values().all(|tables| tables.is_empty()),
+                    store.catalog.0.values().all(BTreeMap::is_empty),
                     "call {at} {operation}: {lines:?}"
                 );
             }

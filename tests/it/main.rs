@@ -12,6 +12,7 @@ mod support; // the program as a child, moto, the scripted server, the journal, 
 
 mod broken; // two hundred inputs that no source should send
 mod check; // every way in which a connection can fail, and that nothing stays behind
+mod crash; // killed at every remote call, run again
 mod journal; // order of effects and states, whole, against the scripted server
 mod process; // one thread, closed pipes, exit codes, secrets
 mod scripted; // the scripted server against AWS's own client

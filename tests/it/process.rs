@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use crate::support::cloud::Account;
 use crate::support::fake::{Fake, Fault};
 use crate::support::journal::Journal;
 use crate::support::messages::{people, person, state};
@@ -143,14 +142,14 @@ fn secrets_show_nowhere_whatever_goes_wrong() {
                 "GetTable",
                 1,
                 Fault::Reject(400, "InvalidSignatureException"),
-            )
+            );
         },
         &|fake| {
             fake.fault_from(
                 "CreateTable",
                 1,
                 Fault::Reject(400, "AccessDeniedException"),
-            )
+            );
         },
         &|fake| fake.fault("PutObject", 1, Fault::Reject(500, "InternalError")),
         &|fake| fake.fault("PutObject", 1, Fault::Lose),
