@@ -8,15 +8,35 @@ import json
 import logging
 import os
 import sys
+import threading
 
 # Creating the user, the policy and the keys are the only actions that need no signature.
 os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = "3"
 
 import boto3  # noqa: E402  (the variables above are read at import)
+from moto.core.exceptions import JsonRESTError  # noqa: E402
+from moto.glue.responses import GlueResponse  # noqa: E402
 from moto.server import ThreadedMotoServer  # noqa: E402
 
 
+def heed_versions() -> None:
+    """Glue refuses an UpdateTable that names another VersionId than the table's; moto does not look at it."""
+    plain, lock = GlueResponse.update_table, threading.Lock()
+
+    def update_table(self):
+        with lock:
+            wanted = self.parameters.get("VersionId")
+            name = self.parameters["TableInput"]["Name"]
+            table = self.glue_backend.get_table(self.parameters["DatabaseName"], name)
+            if wanted not in (None, table.as_dict()["VersionId"]):
+                raise JsonRESTError("ConcurrentModificationException", "Update table failed due to concurrent modifications.")
+            return plain(self)
+
+    GlueResponse.update_table = update_table
+
+
 def main() -> None:
+    heed_versions()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
