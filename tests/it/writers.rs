@@ -19,10 +19,11 @@ fn writer(config: &serde_json::Value, number: u64) -> Running {
     for id in 0..ROWS {
         let id = number * 1000 + id;
         running.feed(record("people", &json!({"id": id, own.as_str(): "x"})));
-        if id % 7 == 0 {
+        if id.is_multiple_of(7) {
             running.feed(state("people", id));
         }
     }
+    running.close();
     running
 }
 
