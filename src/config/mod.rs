@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::file::Format;
+use crate::schema::Numbers;
 use crate::secret::Secret;
 
 pub(crate) use settings::Place;
@@ -39,13 +40,6 @@ pub(crate) struct Config {
     pub(crate) max_record: usize,
     /// What the user should know, though it is no mistake.
     pub(crate) warnings: Vec<String>,
-}
-
-/// What JSON numbers become.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Numbers {
-    Double,
-    Decimal,
 }
 
 /// The bucket, the region and how to sign in.

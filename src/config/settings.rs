@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::reader::{Mistakes, Reader};
-use super::{Aws, Config, Credentials, Numbers};
+use super::{Aws, Config, Credentials};
 use crate::error::{Error, Result};
 use crate::file::{Codec, Format};
+use crate::schema::Numbers;
 use crate::secret::Secret;
 
 /// Where the lake is, which decides what the configuration must say.
