@@ -116,7 +116,7 @@ impl Moment {
         out.digits(self.second.into(), 2);
         if self.micros != 0 {
             out.push(b'.');
-            if self.micros % 1000 == 0 {
+            if self.micros.is_multiple_of(1000) {
                 out.digits(self.micros / 1000, 3);
             } else {
                 out.digits(self.micros, 6);

@@ -132,6 +132,7 @@ struct Random {
 impl Random {
     /// Appends a UUID of version 4 (RFC 9562, section 5.4).
     fn uuid(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
         if self.used == AHEAD {
             getrandom::fill(&mut self.bytes[..])
                 .map_err(|error| Error::system("the system gave no random bytes").because(error))?;
@@ -145,7 +146,6 @@ impl Random {
             if matches!(index, 4 | 6 | 8 | 10) {
                 out.push(b'-');
             }
-            const HEX: &[u8; 16] = b"0123456789abcdef";
             out.push(HEX[usize::from(byte >> 4)]);
             out.push(HEX[usize::from(byte & 15)]);
         }
