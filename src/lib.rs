@@ -5,16 +5,22 @@
 #![allow(dead_code)] // while the parts are being joined
 
 mod aws;
+mod config;
+mod file;
 mod http;
+mod input;
 mod lake;
 mod protocol;
 mod row;
 mod schema;
+mod table;
 
 mod environment;
 mod error;
 mod json;
+mod out;
 mod secret;
+mod text;
 mod time;
 
 /// What benches, fuzz targets and the integration tests may reach: the one door to the inside.
