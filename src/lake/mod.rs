@@ -1,6 +1,8 @@
 //! The two places a lake can live, behind two small traits: objects and the catalog.
 //! The sink and the tables speak only to these; `aws` is S3 and Glue, `dir` is a local folder.
 
+pub(crate) mod aws;
+
 use serde_json::{Map, Value};
 
 use crate::error::Result;
