@@ -41,7 +41,10 @@ struct Waiting {
 
 impl Ledger {
     pub(super) fn new(streams: usize) -> Self {
-        Self { counts: vec![0; streams], ..Self::default() }
+        Self {
+            counts: vec![0; streams],
+            ..Self::default()
+        }
     }
 
     /// A record was accepted.
@@ -67,16 +70,25 @@ impl Ledger {
             )));
         }
         let (covers, count) = match (&state.scope, stream) {
-            (Scope::Stream(_), Some(stream)) => (Covers::Stream(stream), std::mem::take(&mut self.counts[stream])),
+            (Scope::Stream(_), Some(stream)) => (
+                Covers::Stream(stream),
+                std::mem::take(&mut self.counts[stream]),
+            ),
             (Scope::Stream(_), None) => (Covers::Nothing, 0),
-            (Scope::Global | Scope::Legacy, _) => (Covers::All, self.counts.iter_mut().map(std::mem::take).sum()),
+            (Scope::Global | Scope::Legacy, _) => (
+                Covers::All,
+                self.counts.iter_mut().map(std::mem::take).sum(),
+            ),
         };
         let acknowledgement = state.acknowledgement(count)?;
         if self.is_durable(covers, durable) {
             return Ok(Some(acknowledgement));
         }
         self.memory += acknowledgement.len();
-        self.waiting.push_back(Waiting { covers, acknowledgement });
+        self.waiting.push_back(Waiting {
+            covers,
+            acknowledgement,
+        });
         Ok(None)
     }
 
@@ -123,19 +135,25 @@ mod tests {
     }
 
     fn stream_state(name: &str) -> String {
-        line(&format!(r#"{{"type":"STREAM","stream":{{"stream_descriptor":{{"name":"{name}"}},"stream_state":{{"a":1}}}}}}"#))
+        line(&format!(
+            r#"{{"type":"STREAM","stream":{{"stream_descriptor":{{"name":"{name}"}},"stream_state":{{"a":1}}}}}}"#
+        ))
     }
 
     #[track_caller]
     fn enter(ledger: &mut Ledger, text: &str, stream: Option<usize>) {
-        let waits = ledger.enter(&State::read(text.as_bytes()).unwrap(), stream, |_| false).unwrap();
+        let waits = ledger
+            .enter(&State::read(text.as_bytes()).unwrap(), stream, |_| false)
+            .unwrap();
         assert_eq!(waits, None);
     }
 
     fn counts(released: &[Vec<u8>]) -> Vec<f64> {
         let count = |line: &Vec<u8>| {
             let value: serde_json::Value = serde_json::from_slice(line).unwrap();
-            value["state"]["destinationStats"]["recordCount"].as_f64().unwrap()
+            value["state"]["destinationStats"]["recordCount"]
+                .as_f64()
+                .unwrap()
         };
         released.iter().map(count).collect()
     }
@@ -162,8 +180,16 @@ mod tests {
         let mut ledger = Ledger::new(2);
         ledger.count(0);
         ledger.count(1);
-        enter(&mut ledger, &line(r#"{"type":"GLOBAL","global":{"shared_state":{"lsn":1}}}"#), None);
-        enter(&mut ledger, &line(r#"{"type":"GLOBAL","global":{"shared_state":{"lsn":2}}}"#), None);
+        enter(
+            &mut ledger,
+            &line(r#"{"type":"GLOBAL","global":{"shared_state":{"lsn":1}}}"#),
+            None,
+        );
+        enter(
+            &mut ledger,
+            &line(r#"{"type":"GLOBAL","global":{"shared_state":{"lsn":2}}}"#),
+            None,
+        );
         assert!(ledger.release(|stream| stream == 0).is_empty());
         assert_eq!(counts(&ledger.release(|_| true)), [2.0, 0.0]);
     }
@@ -173,7 +199,12 @@ mod tests {
         let mut ledger = Ledger::new(2);
         let state = stream_state("a");
         let state = State::read(state.as_bytes()).unwrap();
-        assert!(ledger.enter(&state, Some(0), |stream| stream == 0).unwrap().is_some());
+        assert!(
+            ledger
+                .enter(&state, Some(0), |stream| stream == 0)
+                .unwrap()
+                .is_some()
+        );
         assert!(ledger.enter(&state, None, |_| false).unwrap().is_some());
         assert!(!ledger.waits());
     }
@@ -183,7 +214,14 @@ mod tests {
         let mut ledger = Ledger::new(1);
         enter(&mut ledger, &stream_state("a"), Some(0));
         let legacy = line(r#"{"data":{"a":1}}"#);
-        let error = ledger.enter(&State::read(legacy.as_bytes()).unwrap(), None, |_| false).unwrap_err();
-        assert!(error.to_string().contains("LEGACY after states of type STREAM"), "{error}");
+        let error = ledger
+            .enter(&State::read(legacy.as_bytes()).unwrap(), None, |_| false)
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("LEGACY after states of type STREAM"),
+            "{error}"
+        );
     }
 }

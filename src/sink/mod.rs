@@ -6,6 +6,7 @@
 
 mod end;
 mod ledger;
+mod leftovers;
 mod object;
 mod opening;
 mod stream;
@@ -51,6 +52,8 @@ pub(crate) struct Options {
     /// Bytes that rows on their way may hold.
     pub(crate) memory_budget: usize,
     pub(crate) checkpoint_interval: Duration,
+    /// A run that began longer ago and has not finished is taken for dead.
+    pub(crate) leftover_age: Duration,
 }
 
 /// All streams of a sync, and the states that wait.
@@ -88,10 +91,16 @@ impl Sink<'_> {
         let index = self.stream_of(record)?;
         let stream = &mut self.streams[index];
         if stream.is_complete() {
-            return Err(Error::system(format!("stream {}: a record came after its status COMPLETE", stream.key)));
+            return Err(Error::system(format!(
+                "stream {}: a record came after its status COMPLETE",
+                stream.key
+            )));
         }
         let partition = Partition::default();
-        let envelope = Envelope { emitted_at: record.emitted_at, changes: record.changes };
+        let envelope = Envelope {
+            emitted_at: record.emitted_at,
+            changes: record.changes,
+        };
         let rows = stream.writer.rows(&partition);
         let before = rows.len();
         let encoded = stream.plan.encode(record.data, &envelope, rows);
@@ -116,13 +125,19 @@ impl Sink<'_> {
     }
 
     fn stream_of(&mut self, record: &Record<'_>) -> Result<StreamIndex> {
-        write_key(record.namespace.as_deref(), &record.stream, &mut self.scratch);
+        write_key(
+            record.namespace.as_deref(),
+            &record.stream,
+            &mut self.scratch,
+        );
         if self.scratch == self.recent.0 {
             return Ok(self.recent.1);
         }
         let Some(index) = self.by_key.get(&self.scratch) else {
             let key = StreamKey::new(record.namespace.as_deref(), &record.stream);
-            return Err(Error::config(format!("a record of the stream {key}, which is not in the configured catalog")));
+            return Err(Error::config(format!(
+                "a record of the stream {key}, which is not in the configured catalog"
+            )));
         };
         self.recent.0.clone_from(&self.scratch);
         self.recent.1 = *index;
@@ -133,7 +148,8 @@ impl Sink<'_> {
         let stream = &mut self.streams[index];
         // Its tail was counted row by row; what it became is counted anew.
         let grown = stream.writer.settle(partition, &*self.lake.objects);
-        let grown = grown.map_err(|error| error.while_doing(format_args!("stream {}", stream.key)))?;
+        let grown =
+            grown.map_err(|error| error.while_doing(format_args!("stream {}", stream.key)))?;
         self.grown += grown;
         self.count_memory();
         if self.ledger.waits() && self.grown >= self.options.target_file_size {
@@ -143,18 +159,29 @@ impl Sink<'_> {
     }
 
     fn count_memory(&mut self) {
-        self.memory = self.streams.iter().map(|stream| stream.writer.memory()).sum();
+        self.memory = self
+            .streams
+            .iter()
+            .map(|stream| stream.writer.memory())
+            .sum();
     }
 
     /// Turns the largest open objects into uploads until the budget holds; rows become no more visible by it.
     fn park_the_largest(&mut self) -> Result<()> {
         self.count_memory();
         while self.memory > self.options.memory_budget {
-            let largest = self.streams.iter_mut().max_by_key(|stream| stream.writer.memory());
+            let largest = self
+                .streams
+                .iter_mut()
+                .max_by_key(|stream| stream.writer.memory());
             let Some(stream) = largest.filter(|stream| stream.writer.memory() > 0) else {
                 return Ok(());
             };
-            log::debug!("memory is short: parking the stream {} bytes={}", stream.key, stream.writer.memory());
+            log::debug!(
+                "memory is short: parking the stream {} bytes={}",
+                stream.key,
+                stream.writer.memory()
+            );
             let parked = stream.writer.park(&*self.lake.objects);
             parked.map_err(|error| error.while_doing(format_args!("stream {}", stream.key)))?;
             self.count_memory();
@@ -170,7 +197,9 @@ impl Sink<'_> {
                 write_key(key.namespace.as_deref(), &key.name, &mut self.scratch);
                 let index = self.by_key.get(&self.scratch).copied();
                 if index.is_none() {
-                    log::warn!("a state of the stream {key}, which is not in the configured catalog; it is echoed");
+                    log::warn!(
+                        "a state of the stream {key}, which is not in the configured catalog; it is echoed"
+                    );
                 }
                 index
             }
@@ -179,10 +208,16 @@ impl Sink<'_> {
         match (&state.scope, stream) {
             (Scope::Stream(_), Some(index)) => self.streams[index].mark(state.is_empty),
             (Scope::Stream(_), None) => {}
-            _ => self.streams.iter_mut().for_each(|stream| stream.mark_by_global(state.is_empty)),
+            _ => self
+                .streams
+                .iter_mut()
+                .for_each(|stream| stream.mark_by_global(state.is_empty)),
         }
         let streams = &self.streams;
-        if let Some(acknowledgement) = self.ledger.enter(&state, stream, |index| streams[index].is_durable())? {
+        if let Some(acknowledgement) = self
+            .ledger
+            .enter(&state, stream, |index| streams[index].is_durable())?
+        {
             return out::line(&acknowledgement);
         }
         self.tick()
@@ -199,12 +234,17 @@ impl Sink<'_> {
 
     /// When the next checkpoint must be looked for although the source is silent.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.has_something_to_acknowledge().then(|| self.last_checkpoint + self.options.checkpoint_interval)
+        self.has_something_to_acknowledge()
+            .then(|| self.last_checkpoint + self.options.checkpoint_interval)
     }
 
     /// Whether a checkpoint would make a waiting state's rows durable.
     fn has_something_to_acknowledge(&self) -> bool {
-        self.ledger.waits() && self.streams.iter().any(|stream| stream.takes_checkpoints() && stream.writer.has_covered_rows())
+        self.ledger.waits()
+            && self
+                .streams
+                .iter()
+                .any(|stream| stream.takes_checkpoints() && stream.writer.has_covered_rows())
     }
 
     /// Does the checkpoint that time, the rows written, or the memory of waiting states ask for.
@@ -232,7 +272,10 @@ impl Sink<'_> {
         self.last_checkpoint = self.clock.instant();
         self.grown = 0;
         let objects = &*self.lake.objects;
-        let mut outcome = Commit { objects: 0, result: Ok(()) };
+        let mut outcome = Commit {
+            objects: 0,
+            result: Ok(()),
+        };
         let mut taken = Vec::new();
         // First all last parts are sent, which takes long; then all objects become visible, one right after the other.
         for stream in &mut self.streams {

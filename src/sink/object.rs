@@ -113,7 +113,11 @@ impl OpenObject {
 
     /// Bytes of memory that the object holds.
     pub(super) fn memory(&self) -> usize {
-        let encoder = if self.encoder.is_some() { self.format.encoder_cost() } else { 0 };
+        let encoder = if self.encoder.is_some() {
+            self.format.encoder_cost()
+        } else {
+            0
+        };
         self.tail.len() + self.pending.len() + encoder
     }
 
@@ -125,7 +129,9 @@ impl OpenObject {
     pub(super) fn settle(&mut self, objects: &dyn Objects) -> Result<Next> {
         if self.tail.len() >= BLOCK {
             match self.mark {
-                Mark::Tail(offset) if self.tail.len() - offset < BLOCK => self.encode_to(offset, Mark::Tail(0)),
+                Mark::Tail(offset) if self.tail.len() - offset < BLOCK => {
+                    self.encode_to(offset, Mark::Tail(0))
+                }
                 Mark::Tail(offset) => {
                     self.encode_to(offset, Mark::Before);
                     self.cut();
@@ -186,7 +192,10 @@ impl OpenObject {
     }
 
     /// Ends the object at the mark. What lies behind it is the rest, to go on under another key.
-    pub(super) fn split_at_mark(mut self, next_key: impl FnOnce() -> String) -> (Option<Closing>, Option<Self>) {
+    pub(super) fn split_at_mark(
+        mut self,
+        next_key: impl FnOnce() -> String,
+    ) -> (Option<Closing>, Option<Self>) {
         let offset = match self.mark {
             Mark::Before => return (None, Some(self)),
             Mark::Tail(offset) => {
@@ -197,7 +206,12 @@ impl OpenObject {
             Mark::Pending(offset) => offset,
         };
         let behind = self.pending.split_off(offset);
-        let closing = Closing { key: self.key, upload: self.upload, bytes: self.pending, uploaded: self.uploaded };
+        let closing = Closing {
+            key: self.key,
+            upload: self.upload,
+            bytes: self.pending,
+            uploaded: self.uploaded,
+        };
         if behind.is_empty() && self.tail.is_empty() {
             return (Some(closing), None);
         }
@@ -222,7 +236,12 @@ impl OpenObject {
         }
         self.encode_to(self.tail.len(), Mark::Before);
         self.cut();
-        let closing = Closing { key: self.key, upload: self.upload, bytes: self.pending, uploaded: self.uploaded };
+        let closing = Closing {
+            key: self.key,
+            upload: self.upload,
+            bytes: self.pending,
+            uploaded: self.uploaded,
+        };
         (closing.uploaded + closing.bytes.len() > 0).then_some(closing)
     }
 
@@ -244,7 +263,10 @@ impl Closing {
     /// Sends what is left of an upload that was begun; a small object stays in memory.
     pub(super) fn seal(self, objects: &dyn Objects) -> Result<Sealed> {
         match self.upload {
-            None => Ok(Sealed::Buffered { key: self.key, bytes: self.bytes }),
+            None => Ok(Sealed::Buffered {
+                key: self.key,
+                bytes: self.bytes,
+            }),
             Some(_) => self.park(objects),
         }
     }
@@ -261,7 +283,10 @@ impl Closing {
                 return Err(error);
             }
         }
-        Ok(Sealed::Uploaded { upload, bytes: self.uploaded + self.bytes.len() })
+        Ok(Sealed::Uploaded {
+            upload,
+            bytes: self.uploaded + self.bytes.len(),
+        })
     }
 }
 
@@ -271,7 +296,11 @@ impl Sealed {
         match self {
             Self::Uploaded { upload, bytes } => {
                 objects.complete(upload)?;
-                log::debug!("completed an object key={} bytes={bytes} parts={}", upload.key, upload.parts.len());
+                log::debug!(
+                    "completed an object key={} bytes={bytes} parts={}",
+                    upload.key,
+                    upload.parts.len()
+                );
                 Ok(*bytes)
             }
             Self::Buffered { key, bytes } => {

@@ -21,6 +21,8 @@ pub(super) struct Stream {
     pub(super) folder: String,
     /// The generation of that folder, where it is a new one that a swap is to show.
     pub(super) generation: Option<Generation>,
+    /// The number of the last generation that a swap has shown, as the catalog remembers it.
+    pub(super) last_shown_generation: Option<i64>,
     pub(super) plan: Plan,
     pub(super) writer: Writer,
     pub(super) records: u64,
@@ -57,9 +59,10 @@ impl Stream {
     pub(super) fn set_status(&mut self, status: Status) -> Result<()> {
         match (self.fate.status, status) {
             (_, Status::Underway) => Ok(()),
-            (Some(before), now) if before != now => {
-                Err(Error::system(format!("stream {}: both COMPLETE and INCOMPLETE came", self.key)))
-            }
+            (Some(before), now) if before != now => Err(Error::system(format!(
+                "stream {}: both COMPLETE and INCOMPLETE came",
+                self.key
+            ))),
             _ => {
                 self.fate.status = Some(status);
                 Ok(())
@@ -81,7 +84,9 @@ impl Stream {
     ///
     /// Rows of a generation without a number are durable only on show: a sync that is tried again could not find them.
     pub(super) fn is_durable(&self) -> bool {
-        !self.fate.has_failed && (self.takes_checkpoints() || self.records == 0) && !self.writer.has_covered_rows()
+        !self.fate.has_failed
+            && (self.takes_checkpoints() || self.records == 0)
+            && !self.writer.has_covered_rows()
     }
 
     /// Whether a checkpoint in the middle of the sync makes rows of this stream durable.

@@ -48,27 +48,39 @@ struct Finished {
 
 impl Writer {
     pub(super) fn new(place: Place) -> Self {
-        Self { place, number: 0, open: BTreeMap::new(), finished: Vec::new() }
+        Self {
+            place,
+            number: 0,
+            open: BTreeMap::new(),
+            finished: Vec::new(),
+        }
     }
 
     /// Where the next row of the partition goes; call `settle` after it.
     pub(super) fn rows(&mut self, partition: &Partition) -> &mut Vec<u8> {
         if !self.open.contains_key(partition) {
             let key = self.place.key(partition, &mut self.number);
-            self.open.insert(partition.clone(), OpenObject::new(key, self.place.format));
+            self.open
+                .insert(partition.clone(), OpenObject::new(key, self.place.format));
         }
-        self.open.get_mut(partition).expect("it was just put there").rows()
+        self.open
+            .get_mut(partition)
+            .expect("it was just put there")
+            .rows()
     }
 
     /// A state covers every row so far.
     pub(super) fn set_mark(&mut self) {
-        self.finished.iter_mut().for_each(|finished| finished.is_covered = true);
+        self.finished
+            .iter_mut()
+            .for_each(|finished| finished.is_covered = true);
         self.open.values_mut().for_each(OpenObject::set_mark);
     }
 
     /// Whether a state covers rows that are not durable.
     pub(super) fn has_covered_rows(&self) -> bool {
-        self.finished.iter().any(|finished| finished.is_covered) || self.open.values().any(OpenObject::is_marked)
+        self.finished.iter().any(|finished| finished.is_covered)
+            || self.open.values().any(OpenObject::is_marked)
     }
 
     /// Whether rows are accepted and not durable.
@@ -79,7 +91,11 @@ impl Writer {
     /// Bytes of memory that the stream's rows hold.
     pub(super) fn memory(&self) -> usize {
         let open: usize = self.open.values().map(OpenObject::memory).sum();
-        open + self.finished.iter().map(|finished| finished.sealed.memory()).sum::<usize>()
+        open + self
+            .finished
+            .iter()
+            .map(|finished| finished.sealed.memory())
+            .sum::<usize>()
     }
 
     /// Encodes blocks, sends full parts, ends full objects. Returns the bytes by which the encoded rows have grown.
@@ -113,7 +129,10 @@ impl Writer {
     fn split(&mut self, partition: &Partition, objects: &dyn Objects) -> Result<()> {
         if let Some(closing) = self.split_off(partition) {
             let sealed = closing.park(objects)?;
-            self.finished.push(Finished { sealed, is_covered: true });
+            self.finished.push(Finished {
+                sealed,
+                is_covered: true,
+            });
         }
         Ok(())
     }
@@ -122,7 +141,10 @@ impl Writer {
     fn finish(&mut self, partition: &Partition, objects: &dyn Objects) -> Result<()> {
         if let Some(closing) = self.open.remove(partition).and_then(OpenObject::close) {
             let sealed = closing.park(objects)?;
-            self.finished.push(Finished { sealed, is_covered: false });
+            self.finished.push(Finished {
+                sealed,
+                is_covered: false,
+            });
         }
         Ok(())
     }
@@ -153,14 +175,19 @@ impl Writer {
         for partition in &partitions {
             match extent {
                 Extent::Covered => closing.extend(self.split_off(partition)),
-                Extent::All => closing.extend(self.open.remove(partition).and_then(OpenObject::close)),
+                Extent::All => {
+                    closing.extend(self.open.remove(partition).and_then(OpenObject::close))
+                }
             }
         }
         let (taken, left) = std::mem::take(&mut self.finished)
             .into_iter()
             .partition(|finished| finished.is_covered || extent == Extent::All);
         self.finished = left;
-        let mut sealed: Vec<Sealed> = taken.into_iter().map(|finished: Finished| finished.sealed).collect();
+        let mut sealed: Vec<Sealed> = taken
+            .into_iter()
+            .map(|finished: Finished| finished.sealed)
+            .collect();
         for closing in closing {
             match closing.seal(objects) {
                 Ok(object) => sealed.push(object),
@@ -175,8 +202,12 @@ impl Writer {
 
     /// Gives up whatever is not completed.
     pub(super) fn abandon(&mut self, objects: &dyn Objects) {
-        let open = std::mem::take(&mut self.open).into_values().filter_map(OpenObject::into_upload);
-        let finished = std::mem::take(&mut self.finished).into_iter().filter_map(|finished| finished.sealed.into_upload());
+        let open = std::mem::take(&mut self.open)
+            .into_values()
+            .filter_map(OpenObject::into_upload);
+        let finished = std::mem::take(&mut self.finished)
+            .into_iter()
+            .filter_map(|finished| finished.sealed.into_upload());
         abort(open.chain(finished), objects);
     }
 }
@@ -185,7 +216,10 @@ impl Writer {
 pub(super) fn abort(uploads: impl Iterator<Item = Upload>, objects: &dyn Objects) {
     for upload in uploads {
         if let Err(error) = objects.abort(&upload) {
-            log::warn!("an unfinished upload stays for a later run to remove key={}: {error}", upload.key);
+            log::warn!(
+                "an unfinished upload stays for a later run to remove key={}: {error}",
+                upload.key
+            );
         }
     }
 }
