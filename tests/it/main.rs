@@ -12,7 +12,9 @@ mod support; // the program as a child, moto, the scripted server, the journal, 
 
 mod broken; // two hundred inputs that no source should send
 mod check; // every way in which a connection can fail, and that nothing stays behind
+mod checkpoints; // when states are acknowledged, and what stays invisible until then
 mod crash; // killed at every remote call, run again
+mod generations; // refreshes and overwrites: what is shown, when, and what is kept
 mod journal; // order of effects and states, whole, against the scripted server
 mod process; // one thread, closed pipes, exit codes, secrets
 mod scripted; // the scripted server against AWS's own client

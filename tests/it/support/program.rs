@@ -204,7 +204,13 @@ impl Running {
     /// Closes its stdin and waits for its end.
     #[track_caller]
     pub(crate) fn finish(mut self) -> Output {
-        drop(self.stdin.take());
+        self.close();
+        self.finish_after_signal()
+    }
+
+    /// Waits for its end with its stdin still open.
+    #[track_caller]
+    pub(crate) fn finish_after_signal(mut self) -> Output {
         let status = self.wait();
         let took = self.started.elapsed();
         self.stdout.take().unwrap().join().unwrap();
