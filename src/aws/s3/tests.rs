@@ -17,6 +17,7 @@ fn answer(body: &str) -> Answer {
 fn a_page_of_keys_is_decoded() {
     let list = ListObjects {
         prefix: "p/",
+        depth: Depth::All,
         continuation: None,
     };
     let page = list
