@@ -2,7 +2,7 @@
 
 use crate::aws::operation::{Operation, Unfit};
 use crate::aws::s3::multipart::Part;
-use crate::aws::s3::{CompleteUpload, DeleteObjects, ListObjects};
+use crate::aws::s3::{CompleteUpload, DeleteObjects, Depth, ListObjects};
 use crate::http::Answer;
 
 fn answer(body: &str) -> Answer {
