@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::json::text::quoted;
-use crate::schema::{Field, Type, Width};
+use crate::schema::{DEEPEST_TYPE, Field, Type, Width};
 
 /// How the values of a column are written.
 pub(super) enum Form {
@@ -43,15 +43,12 @@ pub(super) struct Step {
     pub(super) form: Form,
 }
 
-/// Types deeper than this are never written, so that the depth of the encoder's calls has a bound.
-const DEEPEST: u32 = 256;
-
 impl Members {
     pub(super) fn compile<'a>(fields: impl IntoIterator<Item = &'a Field>) -> Self {
         Self::at_depth(fields, 0)
     }
 
-    fn at_depth<'a>(fields: impl IntoIterator<Item = &'a Field>, depth: u32) -> Self {
+    fn at_depth<'a>(fields: impl IntoIterator<Item = &'a Field>, depth: usize) -> Self {
         let mut members = Self {
             steps: Vec::new(),
             by_key: HashMap::new(),
@@ -82,8 +79,8 @@ impl Members {
 }
 
 impl Form {
-    pub(super) fn compile(of: &Type, depth: u32) -> Self {
-        if depth > DEEPEST {
+    pub(super) fn compile(of: &Type, depth: usize) -> Self {
+        if depth > DEEPEST_TYPE {
             return Self::Foreign;
         }
         match of {

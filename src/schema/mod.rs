@@ -3,7 +3,7 @@
 
 pub(crate) mod evolve;
 mod facets;
-mod hive;
+pub(crate) mod hive;
 pub(crate) mod name;
 mod note;
 mod read;
