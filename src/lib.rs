@@ -13,6 +13,7 @@ mod lake;
 mod protocol;
 mod row;
 mod schema;
+mod sink;
 mod table;
 
 mod environment;

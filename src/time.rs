@@ -17,6 +17,20 @@ impl Millis {
         self.format("%Y%m%dT%H%M%SZ")
     }
 
+    /// Reads an ISO 8601 instant, as AWS's answers spell them: `2026-11-22T09:15:51Z`.
+    pub(crate) fn from_iso(text: &str) -> Option<Self> {
+        let time: jiff::Timestamp = text.trim().parse().ok()?;
+        Some(Self(time.as_millisecond()))
+    }
+
+    /// Reads the `Date` header of an HTTP answer: `Sun, 22 Nov 2026 09:15:51 GMT`.
+    pub(crate) fn from_http_date(text: &str) -> Option<Self> {
+        let time = jiff::fmt::rfc2822::DateTimeParser::new()
+            .parse_timestamp(text.trim())
+            .ok()?;
+        Some(Self(time.as_millisecond()))
+    }
+
     fn format(self, form: &str) -> String {
         jiff::Timestamp::from_millisecond(self.0)
             .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
@@ -82,5 +96,18 @@ mod tests {
         let time = Millis(1_440_938_160_007);
         assert_eq!(time.amz_date(), "20150830T123600Z");
         assert_eq!(time.iso(), "2015-08-30T12:36:00.007Z");
+    }
+
+    #[test]
+    fn reads_what_services_write() {
+        let time = Some(Millis(1_440_938_160_000));
+        assert_eq!(Millis::from_iso("2015-08-30T12:36:00Z"), time);
+        assert_eq!(Millis::from_iso("2015-08-30T12:36:00+00:00"), time);
+        assert_eq!(
+            Millis::from_http_date("Sun, 30 Aug 2015 12:36:00 GMT"),
+            time
+        );
+        assert_eq!(Millis::from_iso("soon"), None);
+        assert_eq!(Millis::from_http_date("30/08/2015"), None);
     }
 }

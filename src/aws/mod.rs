@@ -1,1 +1,178 @@
 //! AWS: endpoints, signing, credentials, and the operations of S3, Glue, STS and Lake Formation.
+//!
+//! Imports point one way: `identity` is a plain value; `sigv4` takes it as an argument; `sender` sends what an
+//! `operation` describes and is handed identities by a `Caller`; `sts` describes, `providers` use it with `sender`;
+//! `session` holds and renews an identity; `Aws`, here, is the caller that everything above uses.
+
+mod endpoint;
+pub(crate) mod glue;
+mod identity;
+pub(crate) mod lakeformation;
+mod operation;
+mod providers;
+pub(crate) mod s3;
+mod sender;
+mod service;
+mod session;
+mod sigv4;
+mod sts;
+mod verdict;
+mod xml;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use log::warn;
+
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::http::Client;
+use crate::http::retry::Patience;
+use crate::time::Clock;
+
+pub(crate) use endpoint::{Addressing, Switch};
+pub(crate) use session::Credentials;
+
+use endpoint::{Endpoints, Target};
+use identity::Identity;
+use operation::Operation;
+use providers::Surroundings;
+use s3::options::Writing;
+use sender::{Caller, Sender};
+use service::Service;
+use session::Session;
+
+/// What the configuration says of AWS.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) region: String,
+    pub(crate) bucket: String,
+    pub(crate) credentials: Credentials,
+    /// For every service, before what the environment says.
+    pub(crate) endpoint_url: Option<String>,
+    /// Twelve digits: who must own the credentials and the bucket.
+    pub(crate) account_id: Option<String>,
+    /// A Lake Formation tag for databases: its key and its values.
+    pub(crate) tag: Option<(String, Vec<String>)>,
+    /// Names this run in role sessions.
+    pub(crate) run: String,
+    /// How objects are written.
+    pub(crate) writing: Writing,
+    pub(crate) addressing: Addressing,
+    pub(crate) fips: Switch,
+    pub(crate) dual_stack: Switch,
+}
+
+/// AWS as one account, region and bucket see it.
+pub(crate) struct Aws {
+    settings: Settings,
+    endpoints: Endpoints,
+    sender: Rc<Sender>,
+    session: Session,
+    /// The configured region, until S3 says that the bucket is in another.
+    bucket_region: RefCell<String>,
+}
+
+impl Aws {
+    /// Sends nothing yet.
+    pub(crate) fn new(
+        settings: Settings,
+        environment: &Environment,
+        clock: &Clock,
+        patience: Patience,
+    ) -> Result<Self> {
+        let endpoints = Endpoints {
+            fips: settings.fips,
+            dual_stack: settings.dual_stack,
+            addressing: settings.addressing,
+            url: settings.endpoint_url.clone(),
+            environment: environment.clone(),
+        };
+        let client = Client::new(patience.timeouts);
+        let sender = Rc::new(Sender::new(client, clock.clone(), patience));
+        let surroundings = Surroundings {
+            environment: environment.clone(),
+            sender: Rc::clone(&sender),
+            endpoints: endpoints.clone(),
+            region: settings.region.clone(),
+            session_name: settings.run.clone(),
+        };
+        Ok(Self {
+            session: Session::new(settings.credentials.clone(), surroundings),
+            bucket_region: RefCell::new(settings.region.clone()),
+            settings,
+            endpoints,
+            sender,
+        })
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Asks STS whose credentials these are, and compares the account with the configured one.
+    /// The answer is the caller's ARN.
+    pub(crate) fn sign_in(&self) -> Result<String> {
+        let account = self
+            .perform(&sts::GetCallerIdentity)
+            .map_err(|error| error.while_doing("signing in"))?;
+        match &self.settings.account_id {
+            Some(expected) if *expected != account.id => Err(Error::config(format!(
+                "aws_account_id: expected {expected}, found that the credentials belong to {} ({})",
+                account.id, account.arn
+            ))),
+            _ => Ok(account.arn),
+        }
+    }
+
+    /// Performs an operation of any service.
+    pub(crate) fn perform<O: Operation>(&self, operation: &O) -> Result<O::Output> {
+        self.sender.perform(operation, self)
+    }
+}
+
+impl Caller for Aws {
+    fn identity(&self) -> Result<Option<Identity>> {
+        self.session.identity().map(Some)
+    }
+
+    fn renew(&self) -> Result<bool> {
+        self.session.renew()
+    }
+
+    fn target(&self, service: Service) -> Result<Target> {
+        if service == Service::S3 {
+            let region = self.bucket_region.borrow().clone();
+            let owner = self.settings.account_id.clone();
+            return Ok(Target {
+                endpoint: self.endpoints.of_bucket(&self.settings.bucket, &region)?,
+                region,
+                headers: owner
+                    .map(|owner| ("x-amz-expected-bucket-owner", owner))
+                    .into_iter()
+                    .collect(),
+            });
+        }
+        Ok(Target {
+            endpoint: self.endpoints.of(service, &self.settings.region)?,
+            region: self.settings.region.clone(),
+            headers: Vec::new(),
+        })
+    }
+
+    fn moved(&self, region: Option<&str>) -> Result<bool> {
+        let Some(found) = region else {
+            return Ok(false);
+        };
+        let mut known = self.bucket_region.borrow_mut();
+        if *known == found {
+            return Ok(false);
+        }
+        warn!(
+            "bucket {} is in region {found}, not in {known}: set bucket_region to save a detour",
+            self.settings.bucket
+        );
+        found.clone_into(&mut known);
+        Ok(true)
+    }
+}

@@ -7,9 +7,10 @@ mod tests;
 
 use std::time::Duration;
 
+use crate::aws::Credentials;
 use crate::error::Result;
 use crate::file::Format;
-use crate::secret::Secret;
+use crate::schema::Numbers;
 
 pub(crate) use settings::Place;
 
@@ -35,17 +36,12 @@ pub(crate) struct Config {
     pub(crate) target_file_size: usize,
     /// Bytes for buffers and encoders over all streams.
     pub(crate) memory_budget: usize,
+    /// A run that began longer ago and has not finished is taken for dead.
+    pub(crate) leftover_age: Duration,
     /// Bytes of the longest line.
     pub(crate) max_record: usize,
     /// What the user should know, though it is no mistake.
     pub(crate) warnings: Vec<String>,
-}
-
-/// What JSON numbers become.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Numbers {
-    Double,
-    Decimal,
 }
 
 /// The bucket, the region and how to sign in.
@@ -58,22 +54,6 @@ pub(crate) struct Aws {
     pub(crate) credentials: Credentials,
     /// The Lake Formation tag of databases: key and values.
     pub(crate) tag: Option<(String, Vec<String>)>,
-}
-
-/// How to sign in.
-#[derive(Clone, Debug)]
-pub(crate) enum Credentials {
-    /// A key pair, with the token that temporary ones have.
-    User {
-        access_key_id: String,
-        secret_access_key: Secret,
-        session_token: Option<Secret>,
-    },
-    /// A role that is assumed with the credentials of the environment.
-    Role {
-        role_arn: String,
-        external_id: Option<String>,
-    },
 }
 
 /// Reads the configuration's text; the error lists every mistake with its JSON path.

@@ -5,9 +5,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::reader::{Mistakes, Reader};
-use super::{Aws, Config, Credentials, Numbers};
+use super::{Aws, Config};
+use crate::aws::Credentials;
 use crate::error::{Error, Result};
 use crate::file::{Codec, Format};
+use crate::schema::Numbers;
 use crate::secret::Secret;
 
 /// Where the lake is, which decides what the configuration must say.
@@ -19,7 +21,7 @@ pub(crate) enum Place {
 }
 
 /// Every key that has a meaning; others are told to the user.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "aws_account_id",
     "credentials",
     "region",
@@ -36,6 +38,7 @@ const KEYS: [&str; 19] = [
     "metadata_columns",
     "rescued_data_column",
     "checkpoint_interval_minutes",
+    "leftover_age_hours",
     "target_file_size_mb",
     "memory_budget_mb",
     "max_record_mb",
@@ -100,6 +103,7 @@ fn settings(root: &Reader<'_>, place: Place) -> Option<Config> {
     let prefix = prefix(root);
     let number = |key, least, most, default: f64| root.number(key, least, most).unwrap_or(default);
     let minutes = number("checkpoint_interval_minutes", 0.0, 1440.0, 5.0);
+    let leftover_hours = number("leftover_age_hours", 0.0, 8760.0, 24.0);
     let target_file_size = bytes(number("target_file_size_mb", 0.001, 5120.0, 128.0));
     let memory_budget = bytes(number("memory_budget_mb", 16.0, 65536.0, 64.0));
     let max_record = bytes(number("max_record_mb", 1.0, 1024.0, 256.0));
@@ -121,6 +125,7 @@ fn settings(root: &Reader<'_>, place: Place) -> Option<Config> {
         rescued_data_column,
         metadata_columns,
         checkpoint_interval: Duration::from_secs_f64(minutes * 60.0),
+        leftover_age: Duration::from_secs_f64(leftover_hours * 3600.0),
         target_file_size,
         memory_budget,
         max_record,

@@ -151,6 +151,20 @@ impl Objects for Dir {
         )
     }
 
+    fn folders(&self, prefix: &str) -> Result<Vec<String>> {
+        let folder = self.object(prefix);
+        let fail = |error| failed("listing", &folder, error);
+        let mut folders = Vec::new();
+        for entry in or_absent(fs::read_dir(&folder)).map_err(fail)?.into_iter().flatten() {
+            let entry = entry.map_err(fail)?;
+            if entry.file_type().map_err(fail)?.is_dir() {
+                folders.push(format!("{prefix}{}/", entry.file_name().display()));
+            }
+        }
+        folders.sort();
+        Ok(folders)
+    }
+
     fn delete(&self, keys: &[String]) -> Result<()> {
         for key in keys {
             let path = self.object(key);

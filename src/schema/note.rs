@@ -125,9 +125,52 @@ struct Short<'a>(&'a Type);
 impl fmt::Display for Short<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Type::Struct(fields) => write!(f, "a struct of {} fields", fields.len()),
+            Type::Struct(_) => f.write_str("struct"),
             Type::Array(element) => write!(f, "array of {}", Short(element)),
             scalar => write!(f, "{scalar}"),
         }
     }
+}
+
+/// Where in a schema or a table something is; `Display` gives `$.address["first name"][]`.
+#[derive(Default)]
+pub(super) struct Path<'a>(Vec<Step<'a>>);
+
+pub(super) enum Step<'a> {
+    /// A property, a column or a field of a struct.
+    Name(&'a str),
+    /// The elements of an array.
+    Items,
+}
+
+impl<'a> Path<'a> {
+    pub(super) fn push(&mut self, step: Step<'a>) {
+        self.0.push(step);
+    }
+
+    pub(super) fn pop(&mut self) {
+        self.0.pop();
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("$")?;
+        for step in &self.0 {
+            match step {
+                Step::Items => f.write_str("[]")?,
+                Step::Name(name) if is_plain(name) => write!(f, ".{name}")?,
+                // Names come from anywhere: quoted, a line break in one can not break the log line.
+                Step::Name(name) => write!(f, "[{name:?}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_plain(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

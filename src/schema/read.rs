@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::schema::facets::{Facets, Gatherer, Kinds};
 use crate::schema::name::{Place, distinct};
+use crate::schema::note::{Path, Step};
 use crate::schema::{Field, LONGEST_TYPE, Note, Type, Why, Width};
 
 /// What JSON numbers that may have a fraction become.
@@ -27,7 +28,7 @@ pub(crate) fn read(json_schema: &Value, numbers: Numbers, reserved: &[&str]) -> 
     let mut reader = Reader {
         gatherer: Gatherer::new(json_schema),
         numbers,
-        path: Vec::new(),
+        path: Path::default(),
         notes: Vec::new(),
     };
     let fields = reader.columns(json_schema, reserved);
@@ -40,15 +41,10 @@ pub(crate) fn read(json_schema: &Value, numbers: Numbers, reserved: &[&str]) -> 
     }
 }
 
-enum Step<'a> {
-    Property(&'a str),
-    Items,
-}
-
 struct Reader<'a> {
     gatherer: Gatherer<'a>,
     numbers: Numbers,
-    path: Vec<Step<'a>>,
+    path: Path<'a>,
     notes: Vec<Note>,
 }
 
@@ -62,7 +58,7 @@ impl<'a> Reader<'a> {
         let mut fields = Vec::with_capacity(names.len());
         for ((key, schemas), name) in facets.properties.into_iter().zip(names) {
             self.gatherer.begin_column();
-            self.path.push(Step::Property(key));
+            self.path.push(Step::Name(key));
             self.note_name(key, &name);
             let inside = self.notes.len();
             let mut of = if alternatives {
@@ -209,7 +205,7 @@ impl<'a> Reader<'a> {
         let names = distinct(&keys, Place::Field, &[]);
         let mut fields = Vec::with_capacity(names.len());
         for ((key, schemas), name) in facets.properties.into_iter().zip(names) {
-            self.path.push(Step::Property(key));
+            self.path.push(Step::Name(key));
             self.note_name(key, &name);
             let of = match self.resolve(&schemas) {
                 Err(why) if !why.spoils_the_column() => Ok(self.text(why)),
@@ -263,7 +259,7 @@ impl<'a> Reader<'a> {
     }
 
     fn text(&mut self, why: Why) -> Type {
-        let path = self.path();
+        let path = self.path.to_string();
         self.notes.push(Note::Text { path, why });
         Type::String
     }
@@ -271,29 +267,10 @@ impl<'a> Reader<'a> {
     fn note_name(&mut self, key: &str, name: &str) {
         if key != name {
             self.notes.push(Note::Renamed {
-                path: self.path(),
+                path: self.path.to_string(),
                 name: name.to_string(),
             });
         }
-    }
-
-    /// Where we are, as `$.address["first name"][]`.
-    fn path(&self) -> String {
-        let mut path = "$".to_string();
-        for step in &self.path {
-            match step {
-                Step::Items => path.push_str("[]"),
-                Step::Property(key)
-                    if !key.is_empty()
-                        && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') =>
-                {
-                    path.push('.');
-                    path.push_str(key);
-                }
-                Step::Property(key) => path.push_str(&format!("[{key:?}]")),
-            }
-        }
-        path
     }
 }
 

@@ -7,6 +7,10 @@ use crate::error::{Error, Result};
 use crate::file::{Codec, Format};
 use crate::schema::{Field, hive};
 use crate::table::Target;
+use crate::table::layout::Generation;
+
+/// Our own parameter; readers ignore those that they do not know.
+const GENERATION: &str = "airbyte_generation_id";
 
 const OPENX: &str = "org.openx.data.jsonserde.JsonSerDe";
 
@@ -66,6 +70,19 @@ pub(super) fn at(
         storage.insert(key.to_owned(), value);
     }
     input
+}
+
+/// Remembers the number of the generation on show, so that an older one that was left behind is never taken for a newer.
+pub(super) fn with_generation(mut input: Map<String, Value>, generation: Option<&Generation>) -> Map<String, Value> {
+    if let Some(Generation::Numbered(id)) = generation {
+        object(&mut input, "Parameters").insert(GENERATION.to_owned(), id.to_string().into());
+    }
+    input
+}
+
+/// The number that `with_generation` left.
+pub(super) fn generation(input: &Map<String, Value>) -> Option<i64> {
+    input.get("Parameters")?.get(GENERATION)?.as_str()?.parse().ok()
 }
 
 /// The same table with these columns; comments and parameters of columns that stay are kept.

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::file::Format;
 use crate::lake::{Catalog, Created, Table, Updated};
 use crate::schema::{Field, evolve};
+use crate::table::layout::Generation;
 
 /// How often a definition that others keep changing is read again before we give up.
 const CONFLICTS: usize = 20;
@@ -29,6 +30,8 @@ pub(crate) struct Shown {
     /// In the catalog's order; each with the property that fills it.
     pub(crate) fields: Vec<Field>,
     pub(crate) created: Created,
+    /// The number of the last generation that a swap has shown.
+    pub(crate) generation: Option<i64>,
 }
 
 /// Makes the database where it is absent, and puts its tag on it.
@@ -81,6 +84,7 @@ impl Target {
                             location,
                             fields: self.wanted.clone(),
                             created: Created::Now,
+                            generation: None,
                         });
                     }
                     (Created::Before, Some(error)) => return Err(error),
@@ -102,11 +106,8 @@ impl Target {
                     log::info!("{note} database={} table={}", self.database, self.name);
                 }
                 let location = definition::location(&table.input).to_owned();
-                return Ok(Shown {
-                    location,
-                    fields: reconciled.fields,
-                    created: Created::Before,
-                });
+                let generation = definition::generation(&table.input);
+                return Ok(Shown { location, fields: reconciled.fields, created: Created::Before, generation });
             }
         }
         Err(self.contended())
@@ -129,18 +130,20 @@ impl Target {
     }
 
     /// Shows the objects below `location`, and no others, in one step.
-    pub(crate) fn show(&self, catalog: &dyn Catalog, location: &str) -> Result<()> {
+    pub(crate) fn show(&self, catalog: &dyn Catalog, location: &str, generation: Option<&Generation>) -> Result<()> {
         for _ in 0..CONFLICTS {
             let table = find(catalog, self)?;
             let fields = self.fields_of_a_new_generation(table.as_ref());
             let done = match table {
                 None => {
                     let input = definition::new(&self.name, location, &fields, self.format);
+                    let input = definition::with_generation(input, generation);
                     catalog.create_table(&self.database, &input)? == Created::Now
                 }
                 Some(table) => {
                     definition::refuse_replacing(&table.input, self)?;
                     let input = definition::at(&table.input, location, &fields, self.format);
+                    let input = definition::with_generation(input, generation);
                     input == table.input
                         || catalog.update_table(&self.database, &input, table.version.as_deref())?
                             == Updated::Done
@@ -156,6 +159,11 @@ impl Target {
             }
         }
         Err(self.contended())
+    }
+
+    /// An error where a new generation could not take the table's place.
+    pub(crate) fn refuse_replacing(&self, table: Option<&Table>) -> Result<()> {
+        table.map_or(Ok(()), |table| definition::refuse_replacing(&table.input, self))
     }
 
     fn contended(&self) -> Error {

@@ -1,0 +1,211 @@
+//! Where a service is: by rule from partition, region and switches, or as the user says.
+//!
+//! <https://docs.aws.amazon.com/general/latest/gr/rande.html>
+
+use crate::aws::service::Service;
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+
+/// Where one call goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) endpoint: Endpoint,
+    /// What the signature names.
+    pub(crate) region: String,
+    /// Sent and signed with every call to it.
+    pub(crate) headers: Vec<(&'static str, String)>,
+}
+
+/// A server, and the path below which it serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    /// `https`, or `http` where the user asked for it.
+    pub(crate) scheme: &'static str,
+    /// Host, and the port where it is not the scheme's own.
+    pub(crate) authority: String,
+    /// Empty, or `/…` without a slash at the end.
+    base: String,
+}
+
+/// How a bucket is named in a URL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Addressing {
+    /// In the host where that can be: not for names with dots (certificates), nor on servers that are not AWS's.
+    #[default]
+    Auto,
+    Host,
+    Path,
+}
+
+/// Whether a kind of endpoint is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Switch {
+    On,
+    #[default]
+    Off,
+}
+
+/// All that decides where services are.
+#[derive(Clone, Default)]
+pub(crate) struct Endpoints {
+    pub(crate) fips: Switch,
+    pub(crate) dual_stack: Switch,
+    pub(crate) addressing: Addressing,
+    /// From the configuration: for every service.
+    pub(crate) url: Option<String>,
+    /// From the environment: per service, and for every service.
+    pub(crate) environment: Environment,
+}
+
+impl Endpoint {
+    /// Below the endpoint's own path; a call on the bucket itself has no slash after it.
+    pub(crate) fn path(&self, path: &str) -> String {
+        if path == "/" && !self.base.is_empty() {
+            return self.base.clone();
+        }
+        format!("{}{path}", self.base)
+    }
+
+    fn aws(authority: String) -> Self {
+        Self {
+            scheme: "https",
+            authority,
+            base: String::new(),
+        }
+    }
+
+    /// From a URL; the error names where the URL stands.
+    fn parse(url: &str, place: &str) -> Result<Self> {
+        let wrong = || {
+            Error::config(format!(
+                "{place}: expected http://host[:port] or https://host[:port], found another form of URL"
+            ))
+        };
+        let (scheme, rest) = match url.split_once("://") {
+            Some(("https", rest)) => ("https", rest),
+            Some(("http", rest)) => ("http", rest),
+            _ => return Err(wrong()),
+        };
+        let (authority, base) = match rest.find('/') {
+            Some(at) => rest.split_at(at),
+            None => (rest, ""),
+        };
+        let fine = |character: char| {
+            character.is_ascii_graphic() && !matches!(character, '@' | '?' | '#' | '\\')
+        };
+        if authority.is_empty() || !rest.chars().all(fine) {
+            return Err(wrong());
+        }
+        let standard_port = if scheme == "https" { ":443" } else { ":80" };
+        Ok(Self {
+            scheme,
+            authority: authority
+                .strip_suffix(standard_port)
+                .unwrap_or(authority)
+                .to_ascii_lowercase(),
+            base: base.trim_end_matches('/').to_owned(),
+        })
+    }
+}
+
+impl Endpoints {
+    /// The service's endpoint in a region.
+    pub(crate) fn of(&self, service: Service, region: &str) -> Result<Endpoint> {
+        if let Some(endpoint) = self.custom(service)? {
+            return Ok(endpoint);
+        }
+        let partition = Partition::of(region);
+        let id = service.id();
+        let fips = if self.fips == Switch::On { "-fips" } else { "" };
+        let host = match (service, self.dual_stack) {
+            (Service::S3, Switch::On) => {
+                format!("s3{fips}.dualstack.{region}.{}", partition.suffix)
+            }
+            (_, Switch::On) => format!("{id}{fips}.{region}.{}", partition.dual_stack_suffix),
+            (_, Switch::Off) => format!("{id}{fips}.{region}.{}", partition.suffix),
+        };
+        Ok(Endpoint::aws(host))
+    }
+
+    /// The bucket's endpoint in a region.
+    pub(crate) fn of_bucket(&self, bucket: &str, region: &str) -> Result<Endpoint> {
+        let mut endpoint = self.of(Service::S3, region)?;
+        let in_host = match self.addressing {
+            Addressing::Host => true,
+            Addressing::Path => false,
+            Addressing::Auto => self.custom(Service::S3)?.is_none() && is_label(bucket),
+        };
+        if in_host {
+            endpoint.authority = format!("{bucket}.{}", endpoint.authority);
+        } else {
+            endpoint.base = format!("{}/{bucket}", endpoint.base);
+        }
+        Ok(endpoint)
+    }
+
+    fn custom(&self, service: Service) -> Result<Option<Endpoint>> {
+        if let Some(url) = &self.url {
+            return Endpoint::parse(url, "endpoint_url").map(Some);
+        }
+        let ignored = self
+            .environment
+            .get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        if ignored {
+            return Ok(None);
+        }
+        for variable in [service.endpoint_variable(), "AWS_ENDPOINT_URL"] {
+            if let Some(url) = self.environment.get(variable) {
+                return Endpoint::parse(url, &format!("environment variable {variable}")).map(Some);
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Whether a name can be one label of a host name, which a wildcard certificate covers.
+fn is_label(bucket: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (3..=63).contains(&bucket.len())
+        && bucket.bytes().all(inner)
+        && !bucket.starts_with('-')
+        && !bucket.ends_with('-')
+}
+
+/// A part of AWS with its own accounts and domain names.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Partition {
+    /// As ARNs spell it.
+    pub(crate) name: &'static str,
+    suffix: &'static str,
+    dual_stack_suffix: &'static str,
+}
+
+impl Partition {
+    /// By the region's prefix, so that regions yet to come need no change here.
+    pub(crate) fn of(region: &str) -> Self {
+        let (name, suffix, dual_stack_suffix) = match region {
+            _ if region.starts_with("cn-") => {
+                ("aws-cn", "amazonaws.com.cn", "api.amazonwebservices.com.cn")
+            }
+            _ if region.starts_with("us-gov-") => ("aws-us-gov", "amazonaws.com", "api.aws"),
+            _ if region.starts_with("eusc-") => {
+                ("aws-eusc", "amazonaws.eu", "api.amazonwebservices.eu")
+            }
+            _ if region.starts_with("us-iso-") => ("aws-iso", "c2s.ic.gov", "api.aws.ic.gov"),
+            _ if region.starts_with("us-isob-") => ("aws-iso-b", "sc2s.sgov.gov", "api.aws.scloud"),
+            _ if region.starts_with("eu-isoe-") => {
+                ("aws-iso-e", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk")
+            }
+            _ if region.starts_with("us-isof-") => {
+                ("aws-iso-f", "csp.hci.ic.gov", "api.aws.hci.ic.gov")
+            }
+            _ => ("aws", "amazonaws.com", "api.aws"),
+        };
+        Self {
+            name,
+            suffix,
+            dual_stack_suffix,
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The Glue Data Catalog: one file per group of operations; JSON 1.1.
+//!
+//! <https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-catalog.html>
+
+mod database;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use database::{CreateDatabase, GetDatabase};
+pub(crate) use table::{CreateTable, DeleteTable, GetTable, UpdateTable};
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::aws::operation::{Call, Unfit};
+use crate::http::{Answer, Method};
+
+fn call(operation: &str, body: &Value) -> Call<'static> {
+    Call {
+        method: Method::Post,
+        headers: vec![
+            ("content-type", "application/x-amz-json-1.1".to_owned()),
+            ("x-amz-target", format!("AWSGlue.{operation}")),
+        ],
+        body: Cow::Owned(body.to_string().into_bytes()),
+        ..Call::default()
+    }
+}
+
+fn document(answer: &Answer) -> Result<Value, Unfit> {
+    serde_json::from_slice(&answer.body)
+        .map_err(|_| Unfit::Unreadable("the answer is no complete JSON"))
+}
+
+/// Answers with nothing to tell: an empty object, from some servers an empty body.
+fn nothing(answer: &Answer) -> Result<(), Unfit> {
+    if answer.body.is_empty() {
+        return Ok(());
+    }
+    document(answer).map(|_| ())
+}

@@ -1,0 +1,142 @@
+//! GetTable, CreateTable, UpdateTable and DeleteTable.
+
+use serde_json::{Map, Value, json};
+
+use crate::aws::glue::{call, document, nothing};
+use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::service::Service;
+use crate::http::Answer;
+
+/// The fields that CreateTable and UpdateTable take back from what GetTable answers.
+/// A list of what to keep, because AWS adds fields to the answer that the inputs refuse.
+const INPUT_FIELDS: [&str; 13] = [
+    "Name",
+    "Description",
+    "Owner",
+    "LastAccessTime",
+    "LastAnalyzedTime",
+    "Retention",
+    "StorageDescriptor",
+    "PartitionKeys",
+    "ViewOriginalText",
+    "ViewExpandedText",
+    "TableType",
+    "Parameters",
+    "TargetTable",
+];
+
+pub(crate) struct GetTable<'a> {
+    pub(crate) database: &'a str,
+    pub(crate) name: &'a str,
+}
+
+/// A table as an input that would leave it as it is, and the version that it has.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Described {
+    pub(crate) input: Map<String, Value>,
+    pub(crate) version: Option<String>,
+}
+
+impl Operation for GetTable<'_> {
+    const SERVICE: Service = Service::Glue;
+    const NAME: &'static str = "GetTable";
+    type Output = Described;
+
+    fn call(&self) -> Call<'_> {
+        call(
+            Self::NAME,
+            &json!({ "DatabaseName": self.database, "Name": self.name }),
+        )
+    }
+
+    fn read(&self, answer: Answer) -> Result<Described, Unfit> {
+        let mut document = document(&answer)?;
+        let Some(Value::Object(mut table)) = document.get_mut("Table").map(Value::take) else {
+            return Err(Unfit::Unreadable("the answer holds no table"));
+        };
+        let version = match table.get("VersionId") {
+            Some(Value::String(version)) => Some(version.clone()),
+            Some(Value::Number(version)) => Some(version.to_string()),
+            _ => None,
+        };
+        table.retain(|name, value| INPUT_FIELDS.contains(&name.as_str()) && !value.is_null());
+        Ok(Described {
+            input: table,
+            version,
+        })
+    }
+}
+
+pub(crate) struct CreateTable<'a> {
+    pub(crate) database: &'a str,
+    pub(crate) input: &'a Map<String, Value>,
+}
+
+impl Operation for CreateTable<'_> {
+    const SERVICE: Service = Service::Glue;
+    const NAME: &'static str = "CreateTable";
+    type Output = ();
+
+    fn call(&self) -> Call<'_> {
+        call(
+            Self::NAME,
+            &json!({ "DatabaseName": self.database, "TableInput": self.input }),
+        )
+    }
+
+    fn read(&self, answer: Answer) -> Result<(), Unfit> {
+        nothing(&answer)
+    }
+}
+
+/// Replaces the whole definition; old versions are not kept, because they count against a quota.
+pub(crate) struct UpdateTable<'a> {
+    pub(crate) database: &'a str,
+    pub(crate) input: &'a Map<String, Value>,
+    /// Fails with ConcurrentModificationException when the table has another by then.
+    pub(crate) version: Option<&'a str>,
+}
+
+impl Operation for UpdateTable<'_> {
+    const SERVICE: Service = Service::Glue;
+    const NAME: &'static str = "UpdateTable";
+    type Output = ();
+
+    fn call(&self) -> Call<'_> {
+        let mut body = json!({
+            "DatabaseName": self.database,
+            "TableInput": self.input,
+            "SkipArchive": true,
+        });
+        if let Some(version) = self.version {
+            body["VersionId"] = version.into();
+        }
+        call(Self::NAME, &body)
+    }
+
+    fn read(&self, answer: Answer) -> Result<(), Unfit> {
+        nothing(&answer)
+    }
+}
+
+pub(crate) struct DeleteTable<'a> {
+    pub(crate) database: &'a str,
+    pub(crate) name: &'a str,
+}
+
+impl Operation for DeleteTable<'_> {
+    const SERVICE: Service = Service::Glue;
+    const NAME: &'static str = "DeleteTable";
+    type Output = ();
+
+    fn call(&self) -> Call<'_> {
+        call(
+            Self::NAME,
+            &json!({ "DatabaseName": self.database, "Name": self.name }),
+        )
+    }
+
+    fn read(&self, answer: Answer) -> Result<(), Unfit> {
+        nothing(&answer)
+    }
+}

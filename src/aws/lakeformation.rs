@@ -1,0 +1,89 @@
+//! Lake Formation: AddLFTagsToResource for databases. A 200 may hold a failure for each tag.
+//!
+//! <https://docs.aws.amazon.com/lake-formation/latest/APIReference/API_AddLFTagsToResource.html>
+
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+
+use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::service::Service;
+use crate::http::{Answer, Method};
+
+pub(crate) struct AddTag<'a> {
+    pub(crate) database: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) values: &'a [String],
+}
+
+impl Operation for AddTag<'_> {
+    const SERVICE: Service = Service::LakeFormation;
+    const NAME: &'static str = "AddLFTagsToResource";
+    type Output = ();
+
+    fn call(&self) -> Call<'_> {
+        let body = json!({
+            "Resource": { "Database": { "Name": self.database } },
+            "LFTags": [{ "TagKey": self.key, "TagValues": self.values }],
+        });
+        Call {
+            method: Method::Post,
+            path: format!("/{}", Self::NAME),
+            headers: vec![("content-type", "application/json".to_owned())],
+            body: Cow::Owned(body.to_string().into_bytes()),
+            ..Call::default()
+        }
+    }
+
+    fn read(&self, answer: Answer) -> Result<(), Unfit> {
+        let document: Value = serde_json::from_slice(&answer.body)
+            .map_err(|_| Unfit::Unreadable("the answer is no complete JSON"))?;
+        let failure = document
+            .get("Failures")
+            .and_then(Value::as_array)
+            .and_then(|failures| failures.first());
+        let Some(failure) = failure else {
+            return Ok(());
+        };
+        let text = |name: &str| {
+            let text = failure.pointer(&format!("/Error/{name}"));
+            text.and_then(Value::as_str).unwrap_or("").to_owned()
+        };
+        Err(Unfit::Refused {
+            code: text("ErrorCode"),
+            message: text("ErrorMessage"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_inside_a_success_is_told() {
+        let values = ["v".to_owned()];
+        let add = AddTag {
+            database: "d",
+            key: "k",
+            values: &values,
+        };
+        let answer = |body: &str| Answer {
+            status: 200,
+            body: body.as_bytes().to_vec(),
+            ..Answer::default()
+        };
+        assert_eq!(add.read(answer("{}")), Ok(()));
+        assert_eq!(add.read(answer(r#"{"Failures":[]}"#)), Ok(()));
+        let refused = add.read(answer(
+            r#"{"Failures":[{"LFTag":{"TagKey":"k"},"Error":{"ErrorCode":"EntityNotFoundException","ErrorMessage":"Tag k does not exist."}}]}"#,
+        ));
+        assert_eq!(
+            refused,
+            Err(Unfit::Refused {
+                code: "EntityNotFoundException".into(),
+                message: "Tag k does not exist.".into()
+            })
+        );
+    }
+}

@@ -1,0 +1,94 @@
+//! CopyObject and UploadPartCopy: bytes move inside S3. Both may answer 200 and then fail.
+
+use std::ops::RangeInclusive;
+
+use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::s3::multipart::Part;
+use crate::aws::s3::options::Writing;
+use crate::aws::s3::{checksum, document, path};
+use crate::aws::service::Service;
+use crate::aws::sigv4::encoding;
+use crate::http::{Answer, Method};
+
+/// The largest object that CopyObject takes; larger ones are copied in parts.
+pub(crate) const WHOLE: u64 = 5 << 30;
+
+pub(crate) struct CopyObject<'a> {
+    pub(crate) bucket: &'a str,
+    pub(crate) from: &'a str,
+    pub(crate) to: &'a str,
+    pub(crate) writing: &'a Writing,
+}
+
+impl Operation for CopyObject<'_> {
+    const SERVICE: Service = Service::S3;
+    const NAME: &'static str = "CopyObject";
+    type Output = ();
+
+    fn call(&self) -> Call<'_> {
+        let mut headers = self.writing.headers();
+        if !self.writing.tags.is_empty() {
+            headers.push(("x-amz-tagging-directive", "REPLACE".to_owned()));
+        }
+        headers.push(source(self.bucket, self.from));
+        Call {
+            method: Method::Put,
+            path: path(self.to),
+            headers,
+            ..Call::default()
+        }
+    }
+
+    fn read(&self, answer: Answer) -> Result<(), Unfit> {
+        document(&answer.body, "CopyObjectResult").map(|_| ())
+    }
+}
+
+pub(crate) struct UploadPartCopy<'a> {
+    pub(crate) bucket: &'a str,
+    pub(crate) from: &'a str,
+    pub(crate) to: &'a str,
+    pub(crate) upload: &'a str,
+    /// From 1.
+    pub(crate) number: usize,
+    pub(crate) bytes: RangeInclusive<u64>,
+}
+
+impl Operation for UploadPartCopy<'_> {
+    const SERVICE: Service = Service::S3;
+    const NAME: &'static str = "UploadPartCopy";
+    type Output = Part;
+
+    fn call(&self) -> Call<'_> {
+        let range = format!("bytes={}-{}", self.bytes.start(), self.bytes.end());
+        Call {
+            method: Method::Put,
+            path: path(self.to),
+            query: vec![
+                ("partNumber", self.number.to_string()),
+                ("uploadId", self.upload.to_owned()),
+            ],
+            headers: vec![
+                source(self.bucket, self.from),
+                ("x-amz-copy-source-range", range),
+            ],
+            ..Call::default()
+        }
+    }
+
+    fn read(&self, answer: Answer) -> Result<Part, Unfit> {
+        let root = document(&answer.body, "CopyPartResult")?;
+        let crc32 = root.text_of(checksum::ELEMENT);
+        Ok(Part {
+            etag: root.text_of("ETag").to_owned(),
+            crc32: Some(crc32.to_owned()).filter(|crc32| !crc32.is_empty()),
+        })
+    }
+}
+
+fn source(bucket: &str, key: &str) -> (&'static str, String) {
+    (
+        "x-amz-copy-source",
+        format!("{bucket}/{}", encoding::path(key)),
+    )
+}

@@ -1,0 +1,60 @@
+//! DeleteObjects: up to 1,000 keys in one call. A 200 may still hold a refusal for each key.
+
+use std::borrow::Cow;
+
+use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::s3::{checksum, document};
+use crate::aws::service::Service;
+use crate::aws::xml;
+use crate::http::{Answer, Method};
+
+/// S3's limit of keys in one call.
+pub(crate) const BATCH: usize = 1000;
+
+pub(crate) struct DeleteObjects<'a> {
+    pub(crate) keys: &'a [String],
+}
+
+impl Operation for DeleteObjects<'_> {
+    const SERVICE: Service = Service::S3;
+    const NAME: &'static str = "DeleteObjects";
+    type Output = ();
+
+    fn call(&self) -> Call<'_> {
+        let mut body =
+            "<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Quiet>true</Quiet>"
+                .to_owned();
+        for key in self.keys {
+            body.push_str("<Object><Key>");
+            body.push_str(&xml::escape(key));
+            body.push_str("</Key></Object>");
+        }
+        body.push_str("</Delete>");
+        Call {
+            method: Method::Post,
+            query: vec![("delete", String::new())],
+            headers: vec![
+                ("content-type", "application/xml".to_owned()),
+                // S3 insists on a checksum here, whatever the options say.
+                (checksum::HEADER, checksum::crc32(body.as_bytes())),
+            ],
+            body: Cow::Owned(body.into_bytes()),
+            ..Call::default()
+        }
+    }
+
+    /// The first key that was kept stands for all: deleting is repeated as a whole or given up.
+    fn read(&self, answer: Answer) -> Result<(), Unfit> {
+        let root = document(&answer.body, "DeleteResult")?;
+        let refused = root
+            .children("Error")
+            .find(|error| error.text_of("Code") != "NoSuchKey");
+        match refused {
+            None => Ok(()),
+            Some(error) => Err(Unfit::Refused {
+                code: error.text_of("Code").to_owned(),
+                message: format!("{}: {}", error.text_of("Key"), error.text_of("Message")),
+            }),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! HeadBucket and HeadObject: whether something is there; answers and refusals have no body.
+
+use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::s3::{checksum, path};
+use crate::aws::service::Service;
+use crate::http::{Answer, Method};
+
+pub(crate) struct HeadBucket;
+
+impl Operation for HeadBucket {
+    const SERVICE: Service = Service::S3;
+    const NAME: &'static str = "HeadBucket";
+    type Output = ();
+
+    fn call(&self) -> Call<'_> {
+        Call {
+            method: Method::Head,
+            ..Call::default()
+        }
+    }
+
+    fn read(&self, _: Answer) -> Result<(), Unfit> {
+        Ok(())
+    }
+}
+
+pub(crate) struct HeadObject<'a> {
+    pub(crate) key: &'a str,
+}
+
+/// What S3 tells of an object.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// Bytes.
+    pub(crate) size: u64,
+    /// With its quotes.
+    pub(crate) etag: String,
+    pub(crate) crc32: Option<String>,
+}
+
+impl Operation for HeadObject<'_> {
+    const SERVICE: Service = Service::S3;
+    const NAME: &'static str = "HeadObject";
+    type Output = Head;
+
+    fn call(&self) -> Call<'_> {
+        Call {
+            method: Method::Head,
+            path: path(self.key),
+            headers: vec![("x-amz-checksum-mode", "ENABLED".to_owned())],
+            ..Call::default()
+        }
+    }
+
+    fn read(&self, answer: Answer) -> Result<Head, Unfit> {
+        Ok(Head {
+            size: answer
+                .header("content-length")
+                .and_then(|length| length.parse().ok())
+                .ok_or(Unfit::Unreadable("the answer has no content length"))?,
+            etag: answer.header("etag").unwrap_or("").to_owned(),
+            crc32: answer.header(checksum::HEADER).map(str::to_owned),
+        })
+    }
+}

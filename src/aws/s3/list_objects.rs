@@ -1,0 +1,78 @@
+//! ListObjectsV2: one page of keys, in order. Keys come percent-encoded, because XML can not hold every character.
+
+use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::s3::document;
+use crate::aws::service::Service;
+use crate::aws::sigv4::encoding;
+use crate::http::Answer;
+
+pub(crate) struct ListObjects<'a> {
+    pub(crate) prefix: &'a str,
+    /// From the page before.
+    pub(crate) continuation: Option<&'a str>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// Keys and sizes.
+    pub(crate) objects: Vec<(String, u64)>,
+    /// Names the next page, where there is one.
+    pub(crate) continuation: Option<String>,
+}
+
+impl Operation for ListObjects<'_> {
+    const SERVICE: Service = Service::S3;
+    const NAME: &'static str = "ListObjectsV2";
+    type Output = Page;
+
+    fn call(&self) -> Call<'_> {
+        let mut query = vec![
+            ("encoding-type", "url".to_owned()),
+            ("list-type", "2".to_owned()),
+            ("prefix", self.prefix.to_owned()),
+        ];
+        if let Some(token) = self.continuation {
+            query.push(("continuation-token", token.to_owned()));
+        }
+        Call {
+            query,
+            ..Call::default()
+        }
+    }
+
+    fn read(&self, answer: Answer) -> Result<Page, Unfit> {
+        let root = document(&answer.body, "ListBucketResult")?;
+        let is_encoded = root.text_of("EncodingType") == "url";
+        let mut objects = Vec::new();
+        for object in root.children("Contents") {
+            let key = object.text_of("Key");
+            let key = if is_encoded {
+                encoding::decode(key)
+            } else {
+                Some(key.to_owned())
+            };
+            let size = object.text_of("Size").parse().ok();
+            objects.push(
+                key.filter(|key| !key.is_empty())
+                    .zip(size)
+                    .ok_or(Unfit::Unreadable(
+                        "an entry of the listing has no key or no size",
+                    ))?,
+            );
+        }
+        let token = root.text_of("NextContinuationToken");
+        let continuation = match root.text_of("IsTruncated") {
+            "true" if token.is_empty() => {
+                return Err(Unfit::Unreadable(
+                    "the listing goes on but does not say where",
+                ));
+            }
+            "true" => Some(token.to_owned()),
+            _ => None,
+        };
+        Ok(Page {
+            objects,
+            continuation,
+        })
+    }
+}

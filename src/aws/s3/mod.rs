@@ -1,0 +1,49 @@
+//! S3: one file per operation, each with its call and its answer; XML by `aws::xml`.
+//!
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>
+
+mod checksum;
+mod copy;
+mod delete_objects;
+mod get_object;
+mod head;
+mod list_multipart_uploads;
+mod list_objects;
+mod multipart;
+pub(crate) mod options;
+mod put_object;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use copy::{CopyObject, UploadPartCopy, WHOLE};
+pub(crate) use delete_objects::{BATCH, DeleteObjects};
+pub(crate) use get_object::GetObject;
+pub(crate) use head::{HeadBucket, HeadObject};
+pub(crate) use list_multipart_uploads::ListMultipartUploads;
+pub(crate) use list_objects::ListObjects;
+pub(crate) use multipart::{AbortUpload, CompleteUpload, CreateUpload, Part, UploadPart};
+pub(crate) use put_object::PutObject;
+
+use crate::aws::operation::Unfit;
+use crate::aws::sigv4::encoding;
+use crate::aws::xml::Element;
+
+/// A key in the path.
+fn path(key: &str) -> String {
+    format!("/{}", encoding::path(key))
+}
+
+/// The document of a 2xx answer, whose root should be of this name but may be an error.
+fn document(body: &[u8], root: &str) -> Result<Element, Unfit> {
+    let element = Element::parse(body).ok_or(Unfit::Unreadable("the answer is no complete XML"))?;
+    if element.name() == "Error" {
+        return Err(Unfit::Refused {
+            code: element.text_of("Code").to_owned(),
+            message: element.text_of("Message").to_owned(),
+        });
+    }
+    if element.name() != root {
+        return Err(Unfit::Unreadable("the answer is XML of another kind"));
+    }
+    Ok(element)
+}

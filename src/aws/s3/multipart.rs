@@ -1,0 +1,209 @@
+//! Multipart uploads: create, send parts, complete or abort. Nothing is visible before completion.
+//!
+//! Parts are 5 MiB to 5 GiB each, but for the last; there are at most 10,000.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html>
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::s3::options::{RequestChecksum, Writing, content_type};
+use crate::aws::s3::{checksum, document, path};
+use crate::aws::service::Service;
+use crate::aws::xml;
+use crate::http::{Answer, Method};
+
+/// What S3 answered for a part, and the checksum that was sent with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) etag: String,
+    pub(crate) crc32: Option<String>,
+}
+
+impl Part {
+    /// As one text, for those who only keep it.
+    pub(crate) fn to_text(&self) -> String {
+        match &self.crc32 {
+            Some(crc32) => format!("{} {crc32}", self.etag),
+            None => self.etag.clone(),
+        }
+    }
+
+    pub(crate) fn from_text(text: &str) -> Self {
+        match text.rsplit_once(' ') {
+            Some((etag, crc32)) => Self {
+                etag: etag.to_owned(),
+                crc32: Some(crc32.to_owned()),
+            },
+            None => Self {
+                etag: text.to_owned(),
+                crc32: None,
+            },
+        }
+    }
+}
+
+pub(crate) struct CreateUpload<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) writing: &'a Writing,
+}
+
+impl Operation for CreateUpload<'_> {
+    const SERVICE: Service = Service::S3;
+    const NAME: &'static str = "CreateMultipartUpload";
+    /// The upload's id.
+    type Output = String;
+
+    fn call(&self) -> Call<'_> {
+        let mut headers = self.writing.headers();
+        headers.push(("content-type", content_type(self.key).to_owned()));
+        if self.writing.checksum == RequestChecksum::WhenSupported {
+            headers.push(("x-amz-checksum-algorithm", "CRC32".to_owned()));
+        }
+        Call {
+            method: Method::Post,
+            path: path(self.key),
+            query: vec![("uploads", String::new())],
+            headers,
+            ..Call::default()
+        }
+    }
+
+    fn read(&self, answer: Answer) -> Result<String, Unfit> {
+        let root = document(&answer.body, "InitiateMultipartUploadResult")?;
+        match root.text_of("UploadId") {
+            "" => Err(Unfit::Unreadable("the answer names no upload")),
+            id => Ok(id.to_owned()),
+        }
+    }
+}
+
+pub(crate) struct UploadPart<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) upload: &'a str,
+    /// From 1.
+    pub(crate) number: usize,
+    pub(crate) body: &'a [u8],
+    pub(crate) writing: &'a Writing,
+}
+
+impl Operation for UploadPart<'_> {
+    const SERVICE: Service = Service::S3;
+    const NAME: &'static str = "UploadPart";
+    type Output = Part;
+
+    fn call(&self) -> Call<'_> {
+        Call {
+            method: Method::Put,
+            path: path(self.key),
+            query: vec![
+                ("partNumber", self.number.to_string()),
+                ("uploadId", self.upload.to_owned()),
+            ],
+            headers: self.writing.checksum(self.body).into_iter().collect(),
+            body: Cow::Borrowed(self.body),
+            ..Call::default()
+        }
+    }
+
+    fn read(&self, answer: Answer) -> Result<Part, Unfit> {
+        let sent = self.writing.checksum(self.body).map(|(_, crc32)| crc32);
+        if let (Some(sent), Some(kept)) = (&sent, answer.header(checksum::HEADER))
+            && sent != kept
+        {
+            return Err(Unfit::Damaged("the store kept other bytes than were sent"));
+        }
+        let etag = answer
+            .header("etag")
+            .ok_or(Unfit::Unreadable("the answer names no ETag"))?;
+        Ok(Part {
+            etag: etag.to_owned(),
+            crc32: sent,
+        })
+    }
+}
+
+pub(crate) struct CompleteUpload<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) upload: &'a str,
+    pub(crate) parts: &'a [Part],
+}
+
+impl CompleteUpload<'_> {
+    /// What S3 should say of the whole, where every part was sent with a checksum.
+    pub(crate) fn crc32(&self) -> Option<String> {
+        let parts = self
+            .parts
+            .iter()
+            .map(|part| part.crc32.as_deref().unwrap_or(""));
+        checksum::composite(parts)
+    }
+}
+
+impl Operation for CompleteUpload<'_> {
+    const SERVICE: Service = Service::S3;
+    const NAME: &'static str = "CompleteMultipartUpload";
+    type Output = ();
+
+    fn call(&self) -> Call<'_> {
+        let mut body =
+            "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+                .to_owned();
+        for (part, number) in self.parts.iter().zip(1..) {
+            let etag = xml::escape(&part.etag);
+            let _ = write!(
+                body,
+                "<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag>"
+            );
+            if let Some(crc32) = &part.crc32 {
+                let _ = write!(body, "<{0}>{crc32}</{0}>", checksum::ELEMENT);
+            }
+            body.push_str("</Part>");
+        }
+        body.push_str("</CompleteMultipartUpload>");
+        Call {
+            method: Method::Post,
+            path: path(self.key),
+            query: vec![("uploadId", self.upload.to_owned())],
+            headers: vec![("content-type", "application/xml".to_owned())],
+            body: Cow::Owned(body.into_bytes()),
+            ..Call::default()
+        }
+    }
+
+    fn read(&self, answer: Answer) -> Result<(), Unfit> {
+        let root = document(&answer.body, "CompleteMultipartUploadResult")?;
+        let kept = root.text_of(checksum::ELEMENT);
+        match self.crc32() {
+            // A store may answer with a checksum of another kind (of the whole bytes): that has no dash.
+            Some(sent) if kept.contains('-') && kept != sent => Err(Unfit::Damaged(
+                "the store completed other bytes than were sent",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(crate) struct AbortUpload<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) upload: &'a str,
+}
+
+impl Operation for AbortUpload<'_> {
+    const SERVICE: Service = Service::S3;
+    const NAME: &'static str = "AbortMultipartUpload";
+    type Output = ();
+
+    fn call(&self) -> Call<'_> {
+        Call {
+            method: Method::Delete,
+            path: path(self.key),
+            query: vec![("uploadId", self.upload.to_owned())],
+            ..Call::default()
+        }
+    }
+
+    fn read(&self, _: Answer) -> Result<(), Unfit> {
+        Ok(())
+    }
+}

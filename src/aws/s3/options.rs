@@ -1,0 +1,143 @@
+//! How objects are written: encryption, storage class, tags, checksums. All optional, and the same for every way of writing.
+
+use crate::aws::s3::checksum;
+use crate::aws::sigv4::encoding;
+
+/// Who encrypts with what; the bucket's own default where nothing is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Encryption {
+    #[default]
+    BucketDefault,
+    /// Keys of S3 (`AES256`).
+    S3,
+    /// Keys of KMS: this one, or the account's `aws/s3` key.
+    Kms {
+        key_id: Option<String>,
+        bucket_key: BucketKey,
+    },
+}
+
+/// Whether S3 asks KMS once per bucket and time instead of once per object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum BucketKey {
+    /// As the bucket has it.
+    #[default]
+    BucketDefault,
+    On,
+    Off,
+}
+
+/// Whether uploads carry a CRC32 beside the signed hash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum RequestChecksum {
+    /// Wherever S3 takes one: it is kept with the object.
+    #[default]
+    WhenSupported,
+    /// Only where S3 insists; for S3-compatible stores that know none.
+    WhenRequired,
+}
+
+/// The options together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Writing {
+    pub(crate) encryption: Encryption,
+    /// As S3 spells it (`STANDARD_IA`); the class `STANDARD` where there is none.
+    pub(crate) storage_class: Option<String>,
+    pub(crate) tags: Vec<(String, String)>,
+    pub(crate) checksum: RequestChecksum,
+}
+
+pub(crate) type Headers = Vec<(&'static str, String)>;
+
+impl Writing {
+    /// Sent where an object is begun: PutObject, CopyObject, CreateMultipartUpload.
+    pub(crate) fn headers(&self) -> Headers {
+        let mut headers = Headers::new();
+        match &self.encryption {
+            Encryption::BucketDefault => {}
+            Encryption::S3 => headers.push(("x-amz-server-side-encryption", "AES256".to_owned())),
+            Encryption::Kms { key_id, bucket_key } => {
+                headers.push(("x-amz-server-side-encryption", "aws:kms".to_owned()));
+                if let Some(key_id) = key_id {
+                    headers.push((
+                        "x-amz-server-side-encryption-aws-kms-key-id",
+                        key_id.clone(),
+                    ));
+                }
+                let bucket_key = match bucket_key {
+                    BucketKey::BucketDefault => None,
+                    BucketKey::On => Some("true"),
+                    BucketKey::Off => Some("false"),
+                };
+                headers.extend(bucket_key.map(|value| {
+                    (
+                        "x-amz-server-side-encryption-bucket-key-enabled",
+                        value.to_owned(),
+                    )
+                }));
+            }
+        }
+        if let Some(class) = &self.storage_class {
+            headers.push(("x-amz-storage-class", class.clone()));
+        }
+        if !self.tags.is_empty() {
+            headers.push(("x-amz-tagging", encoding::query(&self.tags)));
+        }
+        headers
+    }
+
+    /// Sent with bytes: the checksum of this body.
+    pub(crate) fn checksum(&self, body: &[u8]) -> Option<(&'static str, String)> {
+        match self.checksum {
+            RequestChecksum::WhenSupported => Some((checksum::HEADER, checksum::crc32(body))),
+            RequestChecksum::WhenRequired => None,
+        }
+    }
+}
+
+/// What objects are made of, from their key: gzip and zstd are the object's own form, not a coding
+/// of the transfer, so that no reader undoes them on the way.
+pub(crate) fn content_type(key: &str) -> &'static str {
+    match key.rsplit_once('.').map_or("", |(_, extension)| extension) {
+        "gz" => "application/gzip",
+        "zst" => "application/zstd",
+        "jsonl" | "ndjson" => "application/x-ndjson",
+        "json" => "application/json",
+        "parquet" => "application/vnd.apache.parquet",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_is_a_header() {
+        assert_eq!(Writing::default().headers(), []);
+        let writing = Writing {
+            encryption: Encryption::Kms {
+                key_id: Some("alias/lake".into()),
+                bucket_key: BucketKey::On,
+            },
+            storage_class: Some("STANDARD_IA".into()),
+            tags: vec![
+                ("team".into(), "a & b".into()),
+                ("cost center".into(), "1/2".into()),
+            ],
+            checksum: RequestChecksum::WhenRequired,
+        };
+        assert_eq!(
+            writing.headers(),
+            [
+                ("x-amz-server-side-encryption", "aws:kms"),
+                ("x-amz-server-side-encryption-aws-kms-key-id", "alias/lake"),
+                ("x-amz-server-side-encryption-bucket-key-enabled", "true"),
+                ("x-amz-storage-class", "STANDARD_IA"),
+                ("x-amz-tagging", "cost%20center=1%2F2&team=a%20%26%20b"),
+            ]
+            .map(|(name, value)| (name, value.to_owned()))
+        );
+        assert_eq!(writing.checksum(b"x"), None);
+    }
+}

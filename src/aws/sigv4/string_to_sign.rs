@@ -1,0 +1,32 @@
+//! Step 2 of SigV4: what the key signs.
+
+use sha2::{Digest, Sha256};
+
+use crate::aws::sigv4::Scope;
+use crate::aws::sigv4::encoding::hex;
+
+pub(super) fn string_to_sign(scope: &Scope<'_>, canonical_request: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256\n{}\n{}\n{}",
+        scope.time.amz_date(),
+        credential_scope(scope),
+        hex(&Sha256::digest(canonical_request))
+    )
+}
+
+/// `20150830/us-east-1/iam/aws4_request`.
+pub(super) fn credential_scope(scope: &Scope<'_>) -> String {
+    format!(
+        "{}/{}/{}/aws4_request",
+        date(scope),
+        scope.region,
+        scope.service
+    )
+}
+
+/// `20150830`.
+pub(super) fn date(scope: &Scope<'_>) -> String {
+    let mut date = scope.time.amz_date();
+    date.truncate(8);
+    date
+}

@@ -1,0 +1,180 @@
+//! STS: AssumeRole, AssumeRoleWithWebIdentity and GetCallerIdentity. Query in, XML out.
+//!
+//! <https://docs.aws.amazon.com/STS/latest/APIReference/API_Operations.html>
+
+use std::borrow::Cow;
+
+use crate::aws::identity::Identity;
+use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::service::Service;
+use crate::aws::sigv4::encoding;
+use crate::aws::xml::Element;
+use crate::http::{Answer, Method};
+use crate::secret::Secret;
+use crate::time::Millis;
+
+pub(crate) struct AssumeRole<'a> {
+    pub(crate) role_arn: &'a str,
+    pub(crate) session_name: &'a str,
+    pub(crate) external_id: Option<&'a str>,
+    pub(crate) seconds: Option<u32>,
+}
+
+impl Operation for AssumeRole<'_> {
+    const SERVICE: Service = Service::Sts;
+    const NAME: &'static str = "AssumeRole";
+    type Output = Identity;
+
+    fn call(&self) -> Call<'_> {
+        let seconds = self.seconds.map(|seconds| seconds.to_string());
+        let mut form = vec![
+            ("RoleArn", self.role_arn),
+            ("RoleSessionName", self.session_name),
+        ];
+        form.extend(self.external_id.map(|id| ("ExternalId", id)));
+        form.extend(
+            seconds
+                .as_deref()
+                .map(|seconds| ("DurationSeconds", seconds)),
+        );
+        call(Self::NAME, form)
+    }
+
+    fn read(&self, answer: Answer) -> Result<Identity, Unfit> {
+        credentials(&answer, "AssumeRoleResult")
+    }
+}
+
+/// Not signed: the token proves who calls.
+pub(crate) struct AssumeRoleWithWebIdentity<'a> {
+    pub(crate) role_arn: &'a str,
+    pub(crate) session_name: &'a str,
+    pub(crate) token: &'a Secret,
+}
+
+impl Operation for AssumeRoleWithWebIdentity<'_> {
+    const SERVICE: Service = Service::Sts;
+    const NAME: &'static str = "AssumeRoleWithWebIdentity";
+    type Output = Identity;
+
+    fn call(&self) -> Call<'_> {
+        let form = vec![
+            ("RoleArn", self.role_arn),
+            ("RoleSessionName", self.session_name),
+            ("WebIdentityToken", self.token.reveal()),
+        ];
+        call(Self::NAME, form)
+    }
+
+    fn read(&self, answer: Answer) -> Result<Identity, Unfit> {
+        credentials(&answer, "AssumeRoleWithWebIdentityResult")
+    }
+}
+
+pub(crate) struct GetCallerIdentity;
+
+/// Whose keys they are.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Account {
+    pub(crate) id: String,
+    pub(crate) arn: String,
+}
+
+impl Operation for GetCallerIdentity {
+    const SERVICE: Service = Service::Sts;
+    const NAME: &'static str = "GetCallerIdentity";
+    type Output = Account;
+
+    fn call(&self) -> Call<'_> {
+        call(Self::NAME, Vec::new())
+    }
+
+    fn read(&self, answer: Answer) -> Result<Account, Unfit> {
+        let result = result(&answer, "GetCallerIdentityResult")?;
+        Ok(Account {
+            id: result.text_of("Account").to_owned(),
+            arn: result.text_of("Arn").to_owned(),
+        })
+    }
+}
+
+fn call(action: &'static str, mut form: Vec<(&'static str, &str)>) -> Call<'static> {
+    form.push(("Action", action));
+    form.push(("Version", "2011-06-15"));
+    Call {
+        method: Method::Post,
+        headers: vec![(
+            "content-type",
+            "application/x-www-form-urlencoded; charset=utf-8".to_owned(),
+        )],
+        body: Cow::Owned(encoding::query(&form).into_bytes()),
+        limit: 1 << 20,
+        ..Call::default()
+    }
+}
+
+fn result(answer: &Answer, name: &str) -> Result<Element, Unfit> {
+    let unreadable = Unfit::Unreadable("the answer is no complete XML of this operation");
+    let mut root =
+        Element::parse(&answer.body).ok_or(Unfit::Unreadable("the answer is no complete XML"))?;
+    root.take(name).ok_or(unreadable)
+}
+
+fn credentials(answer: &Answer, name: &str) -> Result<Identity, Unfit> {
+    let result = result(answer, name)?;
+    let unreadable = Unfit::Unreadable("the answer holds no complete credentials");
+    let Some(credentials) = result.child("Credentials") else {
+        return Err(unreadable);
+    };
+    let text = |name| Some(credentials.text_of(name)).filter(|text| !text.is_empty());
+    let parts = (
+        text("AccessKeyId"),
+        text("SecretAccessKey"),
+        text("SessionToken"),
+        text("Expiration").and_then(Millis::from_iso),
+    );
+    let (Some(id), Some(secret), Some(token), Some(expires)) = parts else {
+        return Err(unreadable);
+    };
+    Ok(Identity {
+        access_key_id: id.to_owned(),
+        secret_access_key: Secret::new(secret),
+        session_token: Some(Secret::new(token)),
+        expires: Some(expires),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_is_encoded_and_complete() {
+        let assume = AssumeRole {
+            role_arn: "arn:aws:iam::123456789012:role/a b",
+            session_name: "run@1",
+            external_id: Some("x/y"),
+            seconds: Some(900),
+        };
+        let call = assume.call();
+        assert_eq!(
+            String::from_utf8_lossy(&call.body),
+            "Action=AssumeRole&DurationSeconds=900&ExternalId=x%2Fy&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fa%20b&RoleSessionName=run%401&Version=2011-06-15"
+        );
+    }
+
+    #[test]
+    fn credentials_are_read_whole_or_not_at_all() {
+        let document = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials><AccessKeyId>ASIA1</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2019-11-09T13:34:41Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
+        let answer = |body: &str| Answer {
+            status: 200,
+            body: body.as_bytes().to_vec(),
+            ..Answer::default()
+        };
+        let identity = credentials(&answer(document), "AssumeRoleResult").unwrap();
+        assert_eq!(identity.access_key_id, "ASIA1");
+        assert_eq!(identity.expires, Millis::from_iso("2019-11-09T13:34:41Z"));
+        let without = document.replace("<SessionToken>t</SessionToken>", "");
+        assert!(credentials(&answer(&without), "AssumeRoleResult").is_err());
+    }
+}
