@@ -155,7 +155,11 @@ impl Objects for Dir {
         let folder = self.object(prefix);
         let fail = |error| failed("listing", &folder, error);
         let mut folders = Vec::new();
-        for entry in or_absent(fs::read_dir(&folder)).map_err(fail)?.into_iter().flatten() {
+        for entry in or_absent(fs::read_dir(&folder))
+            .map_err(fail)?
+            .into_iter()
+            .flatten()
+        {
             let entry = entry.map_err(fail)?;
             if entry.file_type().map_err(fail)?.is_dir() {
                 folders.push(format!("{prefix}{}/", entry.file_name().display()));

@@ -32,6 +32,9 @@ pub(super) struct Members {
 }
 
 pub(super) struct Step {
+    pub(super) column: String,
+    /// In how many records the column could not hold the value; counted for the columns of the table.
+    pub(super) misfits: u64,
     /// `"key":` as most sources write it.
     pub(super) key: Box<[u8]>,
     /// `"name":`.
@@ -44,6 +47,7 @@ pub(super) struct Step {
 }
 
 impl Members {
+    /// Of two fields with one key the first is filled.
     pub(super) fn compile<'a>(fields: impl IntoIterator<Item = &'a Field>) -> Self {
         Self::at_depth(fields, 0)
     }
@@ -55,13 +59,15 @@ impl Members {
             first: 0,
         };
         for field in fields {
+            if members.by_key.contains_key(field.key.as_bytes()) {
+                continue;
+            }
             let index = u32::try_from(members.steps.len()).expect("fewer than 2^32 columns");
             let (key, name) = (token(&field.key), token(&field.name));
-            members
-                .by_key
-                .entry(field.key.as_bytes().into())
-                .or_insert(index);
+            members.by_key.insert(field.key.as_bytes().into(), index);
             members.steps.push(Step {
+                column: field.name.clone(),
+                misfits: 0,
                 same: key == name,
                 key,
                 name,

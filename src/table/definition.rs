@@ -73,7 +73,10 @@ pub(super) fn at(
 }
 
 /// Remembers the number of the generation on show, so that an older one that was left behind is never taken for a newer.
-pub(super) fn with_generation(mut input: Map<String, Value>, generation: Option<&Generation>) -> Map<String, Value> {
+pub(super) fn with_generation(
+    mut input: Map<String, Value>,
+    generation: Option<&Generation>,
+) -> Map<String, Value> {
     if let Some(Generation::Numbered(id)) = generation {
         object(&mut input, "Parameters").insert(GENERATION.to_owned(), id.to_string().into());
     }
@@ -82,7 +85,12 @@ pub(super) fn with_generation(mut input: Map<String, Value>, generation: Option<
 
 /// The number that `with_generation` left.
 pub(super) fn generation(input: &Map<String, Value>) -> Option<i64> {
-    input.get("Parameters")?.get(GENERATION)?.as_str()?.parse().ok()
+    input
+        .get("Parameters")?
+        .get(GENERATION)?
+        .as_str()?
+        .parse()
+        .ok()
 }
 
 /// The same table with these columns; comments and parameters of columns that stay are kept.

@@ -107,7 +107,12 @@ impl Target {
                 }
                 let location = definition::location(&table.input).to_owned();
                 let generation = definition::generation(&table.input);
-                return Ok(Shown { location, fields: reconciled.fields, created: Created::Before, generation });
+                return Ok(Shown {
+                    location,
+                    fields: reconciled.fields,
+                    created: Created::Before,
+                    generation,
+                });
             }
         }
         Err(self.contended())
@@ -130,7 +135,12 @@ impl Target {
     }
 
     /// Shows the objects below `location`, and no others, in one step.
-    pub(crate) fn show(&self, catalog: &dyn Catalog, location: &str, generation: Option<&Generation>) -> Result<()> {
+    pub(crate) fn show(
+        &self,
+        catalog: &dyn Catalog,
+        location: &str,
+        generation: Option<&Generation>,
+    ) -> Result<()> {
         for _ in 0..CONFLICTS {
             let table = find(catalog, self)?;
             let fields = self.fields_of_a_new_generation(table.as_ref());
@@ -163,7 +173,9 @@ impl Target {
 
     /// An error where a new generation could not take the table's place.
     pub(crate) fn refuse_replacing(&self, table: Option<&Table>) -> Result<()> {
-        table.map_or(Ok(()), |table| definition::refuse_replacing(&table.input, self))
+        table.map_or(Ok(()), |table| {
+            definition::refuse_replacing(&table.input, self)
+        })
     }
 
     fn contended(&self) -> Error {
