@@ -122,7 +122,7 @@ fn connect(
         fips: aws::Switch::default(),
         dual_stack: aws::Switch::default(),
     };
-    let patience = patience.from_environment(environment)?;
+    let patience = patience.adjusted(environment)?;
     Aws::new(settings, environment, &Clock::System, patience)
 }
 
