@@ -81,8 +81,7 @@ pub(crate) struct Plan {
     rescued: Option<Box<[u8]>>,
     metadata: Option<Writer>,
     scratch: Scratch,
-    /// Column names and how many of their values did not fit.
-    counts: Vec<(String, u64)>,
+    /// How many members the schema did not know.
     unknown: u64,
 }
 
@@ -97,11 +96,6 @@ impl Plan {
             rescued: options.rescued.as_deref().map(step::token),
             metadata: options.metadata.as_ref().map(Writer::new),
             scratch: Scratch::default(),
-            counts: fields
-                .iter()
-                .filter(own)
-                .map(|field| (field.name.clone(), 0))
-                .collect(),
             unknown: 0,
         }
     }
@@ -124,9 +118,9 @@ impl Plan {
 
     /// For each column with values that did not fit, how many there were.
     pub(crate) fn rescued(&self) -> Vec<(String, u64)> {
-        self.counts
-            .iter()
-            .cloned()
+        let steps = self.members.steps.iter();
+        steps
+            .map(|step| (step.column.clone(), step.misfits))
             .chain([(UNKNOWN_FIELDS.into(), self.unknown)])
             .filter(|(_, count)| *count > 0)
             .collect()
@@ -138,8 +132,8 @@ impl Plan {
         if !missed.is_empty() {
             rescue::settle(missed, data);
             for member in &*missed {
-                match self.counts.get_mut(member.step as usize) {
-                    Some((_, count)) => *count += 1,
+                match self.members.steps.get_mut(member.step as usize) {
+                    Some(step) => step.misfits += 1,
                     None => self.unknown += 1,
                 }
             }

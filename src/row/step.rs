@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::json::text::quoted;
-use crate::schema::{Field, Type, Width};
+use crate::schema::{DEEPEST_TYPE, Field, Type, Width};
 
 /// How the values of a column are written.
 pub(super) enum Form {
@@ -32,6 +32,9 @@ pub(super) struct Members {
 }
 
 pub(super) struct Step {
+    pub(super) column: String,
+    /// In how many records the column could not hold the value; counted for the columns of the table.
+    pub(super) misfits: u64,
     /// `"key":` as most sources write it.
     pub(super) key: Box<[u8]>,
     /// `"name":`.
@@ -43,28 +46,28 @@ pub(super) struct Step {
     pub(super) form: Form,
 }
 
-/// Types deeper than this are never written, so that the depth of the encoder's calls has a bound.
-const DEEPEST: u32 = 256;
-
 impl Members {
+    /// Of two fields with one key the first is filled.
     pub(super) fn compile<'a>(fields: impl IntoIterator<Item = &'a Field>) -> Self {
         Self::at_depth(fields, 0)
     }
 
-    fn at_depth<'a>(fields: impl IntoIterator<Item = &'a Field>, depth: u32) -> Self {
+    fn at_depth<'a>(fields: impl IntoIterator<Item = &'a Field>, depth: usize) -> Self {
         let mut members = Self {
             steps: Vec::new(),
             by_key: HashMap::new(),
             first: 0,
         };
         for field in fields {
+            if members.by_key.contains_key(field.key.as_bytes()) {
+                continue;
+            }
             let index = u32::try_from(members.steps.len()).expect("fewer than 2^32 columns");
             let (key, name) = (token(&field.key), token(&field.name));
-            members
-                .by_key
-                .entry(field.key.as_bytes().into())
-                .or_insert(index);
+            members.by_key.insert(field.key.as_bytes().into(), index);
             members.steps.push(Step {
+                column: field.name.clone(),
+                misfits: 0,
                 same: key == name,
                 key,
                 name,
@@ -82,8 +85,8 @@ impl Members {
 }
 
 impl Form {
-    pub(super) fn compile(of: &Type, depth: u32) -> Self {
-        if depth > DEEPEST {
+    pub(super) fn compile(of: &Type, depth: usize) -> Self {
+        if depth > DEEPEST_TYPE {
             return Self::Foreign;
         }
         match of {
