@@ -10,6 +10,8 @@ mod leftovers;
 mod object;
 mod opening;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::collections::HashMap;
@@ -28,6 +30,7 @@ use crate::table::layout::Run;
 use crate::time::Clock;
 
 use ledger::{Ledger, StreamIndex};
+use object::Sizes;
 use stream::Stream;
 use writer::{Extent, Partition};
 
@@ -106,7 +109,7 @@ impl Sink<'_> {
         let encoded = stream.plan.encode(record.data, &envelope, rows);
         encoded.map_err(|error| error.while_doing(format_args!("stream {}", stream.key)))?;
         let length = rows.len() - before;
-        let is_block = rows.len() >= object::BLOCK;
+        let is_block = rows.len() >= Sizes::S3.block;
         stream.records += 1;
         self.memory += length;
         self.ledger.count(index);
