@@ -151,8 +151,7 @@ impl Sink<'_> {
         let stream = &mut self.streams[index];
         // Its tail was counted row by row; what it became is counted anew.
         let grown = stream.writer.settle(partition, &*self.lake.objects);
-        let grown =
-            grown.map_err(|error| error.while_doing(format_args!("stream {}", stream.key)))?;
+        let grown = stream.judge(grown)?;
         self.grown += grown;
         self.count_memory();
         if self.ledger.waits() && self.grown >= self.options.target_file_size {
@@ -186,7 +185,7 @@ impl Sink<'_> {
                 stream.writer.memory()
             );
             let parked = stream.writer.park(&*self.lake.objects);
-            parked.map_err(|error| error.while_doing(format_args!("stream {}", stream.key)))?;
+            stream.judge(parked)?;
             self.count_memory();
         }
         Ok(())

@@ -215,14 +215,17 @@ impl Writer {
     }
 }
 
-/// Frees uploads that nobody will complete. One that stays is a leftover that a later run removes, so a failure is only told.
-pub(super) fn abort(uploads: impl Iterator<Item = Upload>, objects: &dyn Objects) {
-    for upload in uploads {
+/// Frees uploads that nobody will complete. Those that stay are leftovers that a later run removes, so the first
+/// failure is only told, and ends the attempt: a service that is dead would be asked for each of them.
+pub(super) fn abort(mut uploads: impl Iterator<Item = Upload>, objects: &dyn Objects) {
+    while let Some(upload) = uploads.next() {
         if let Err(error) = objects.abort(&upload) {
+            let left = 1 + uploads.count();
             log::warn!(
-                "an unfinished upload stays for a later run to remove key={}: {error}",
+                "unfinished uploads stay for a later run to remove uploads={left} key={}: {error}",
                 upload.key
             );
+            return;
         }
     }
 }
