@@ -192,7 +192,8 @@ impl Sender {
             body: &call.body,
             limit: call.limit,
         };
-        Ok(self.client.send(&request))
+        let answer = self.client.send(&request);
+        Ok(answer.map_err(|failure| failure.at(&target.endpoint.authority)))
     }
 
     /// Whether the service's time was told, and is another than the one we signed with.
@@ -279,7 +280,8 @@ impl Refused {
     }
 
     fn into_error<O: Operation>(self, kind: Kind, attempts: u32) -> Error {
-        Error::refused(
+        let hint = hint(&self.code);
+        let error = Error::refused(
             kind,
             Refusal {
                 service: O::SERVICE.title(),
@@ -290,7 +292,24 @@ impl Refused {
                 request_id: self.request_id,
                 attempts,
             },
-        )
+        );
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+/// Which setting a refused identity asks to correct; every operation may be refused so.
+fn hint(code: &str) -> Option<&'static str> {
+    match code {
+        "InvalidAccessKeyId" | "InvalidClientTokenId" | "UnrecognizedClientException" => Some(
+            "AWS does not know this access key: correct aws_access_key_id, or AWS_ACCESS_KEY_ID of the environment",
+        ),
+        "SignatureDoesNotMatch" | "InvalidSignatureException" => Some(
+            "the secret does not belong to the access key: correct aws_secret_access_key, or AWS_SECRET_ACCESS_KEY of the environment",
+        ),
+        _ => None,
     }
 }
 
