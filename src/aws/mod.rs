@@ -16,6 +16,8 @@ mod service;
 mod session;
 mod sigv4;
 mod sts;
+#[cfg(test)]
+pub(crate) mod tests;
 mod verdict;
 mod xml;
 
@@ -26,8 +28,8 @@ use log::warn;
 
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::http::Client;
 use crate::http::retry::Patience;
+use crate::http::{Client, Proxy, Trust};
 use crate::time::Clock;
 
 pub(crate) use endpoint::{Addressing, Switch};
@@ -63,6 +65,25 @@ pub(crate) struct Settings {
     pub(crate) dual_stack: Switch,
 }
 
+impl Settings {
+    /// What is left when the configuration says nothing: the default chain, and S3's and Glue's own defaults.
+    pub(crate) fn of(region: impl Into<String>) -> Self {
+        Self {
+            region: region.into(),
+            bucket: String::new(),
+            credentials: Credentials::Default,
+            endpoint_url: None,
+            account_id: None,
+            tag: None,
+            run: String::new(),
+            writing: Writing::default(),
+            addressing: Addressing::default(),
+            fips: Switch::default(),
+            dual_stack: Switch::default(),
+        }
+    }
+}
+
 /// AWS as one account, region and bucket see it.
 pub(crate) struct Aws {
     settings: Settings,
@@ -88,8 +109,11 @@ impl Aws {
             url: settings.endpoint_url.clone(),
             environment: environment.clone(),
         };
-        let client = Client::new(patience.timeouts);
-        let sender = Rc::new(Sender::new(client, clock.clone(), patience));
+        let patience = patience.adjusted(environment)?;
+        let trust = Trust::from_environment(environment)?;
+        let proxy = Proxy::from_environment(environment)?;
+        let client = Client::new(patience.timeouts, &trust, proxy);
+        let sender = Rc::new(Sender::new(client, trust, clock.clone(), patience));
         let surroundings = Surroundings {
             environment: environment.clone(),
             sender: Rc::clone(&sender),
@@ -160,19 +184,16 @@ impl Caller for Aws {
         })
     }
 
-    fn moved(&self, region: Option<&str>) -> Result<bool> {
-        let Some(found) = region else {
-            return Ok(false);
-        };
+    fn moved(&self, region: Option<&str>) -> bool {
         let mut known = self.bucket_region.borrow_mut();
-        if *known == found {
-            return Ok(false);
-        }
+        let Some(found) = region.filter(|found| *found != *known) else {
+            return false;
+        };
         warn!(
             "bucket {} is in region {found}, not in {known}: set bucket_region to save a detour",
             self.settings.bucket
         );
         found.clone_into(&mut known);
-        Ok(true)
+        true
     }
 }

@@ -4,18 +4,18 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use log::debug;
+use log::{debug, warn};
 
 use crate::aws::endpoint::Target;
 use crate::aws::identity::Identity;
 use crate::aws::operation::{Call, Operation, Unfit};
 use crate::aws::service::Service;
 use crate::aws::sigv4::{self, Scope, Unsigned, encoding};
-use crate::aws::verdict::{Verdict, verdict};
+use crate::aws::verdict::{Verdict, advice, verdict};
 use crate::aws::xml::Element;
 use crate::error::{Error, Kind, Refusal, Result};
 use crate::http::retry::{self, Pace, Patience, Quota};
-use crate::http::{Answer, Client, Failure, Request};
+use crate::http::{Answer, Client, Failure, Request, Trust};
 use crate::time::{Clock, Millis};
 
 /// On whose behalf calls are made, and where they go.
@@ -31,14 +31,15 @@ pub(crate) trait Caller {
     }
 
     /// The bucket is not in the region that was asked; whether `target` has learned where it is.
-    fn moved(&self, _region: Option<&str>) -> Result<bool> {
-        Ok(false)
+    fn moved(&self, _region: Option<&str>) -> bool {
+        false
     }
 }
 
 /// The way to the services.
 pub(crate) struct Sender {
     client: Client,
+    trust: Trust,
     clock: Clock,
     patience: Patience,
     quota: Quota,
@@ -55,9 +56,10 @@ struct Tried {
 }
 
 impl Sender {
-    pub(crate) fn new(client: Client, clock: Clock, patience: Patience) -> Self {
+    pub(crate) fn new(client: Client, trust: Trust, clock: Clock, patience: Patience) -> Self {
         Self {
             client,
+            trust,
             clock,
             patience,
             quota: Quota::new(),
@@ -65,12 +67,18 @@ impl Sender {
         }
     }
 
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
-    }
-
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// The time as the services have it.
+    pub(crate) fn now(&self) -> Millis {
+        Millis(self.clock.now().0.saturating_add(self.ahead.get()))
+    }
+
+    /// Whom it trusts, for those who ask other servers.
+    pub(crate) fn trust(&self) -> &Trust {
+        &self.trust
     }
 
     /// Performs the operation.
@@ -121,18 +129,18 @@ impl Sender {
                     tried.renewal = true;
                     continue;
                 }
-                Verdict::Skewed if !tried.clock && self.learn_time(refused.date) => {
+                Verdict::Skewed | Verdict::Unproven
+                    if !tried.clock && self.learn_time(refused.date) =>
+                {
                     tried.clock = true;
                     continue;
                 }
-                Verdict::Elsewhere
-                    if !tried.region && caller.moved(refused.region.as_deref())? =>
-                {
+                Verdict::Elsewhere if !tried.region && caller.moved(refused.region.as_deref()) => {
                     tried.region = true;
                     continue;
                 }
                 Verdict::Again(pace) => pace,
-                Verdict::Expired | Verdict::Skewed | Verdict::Elsewhere => {
+                Verdict::Expired | Verdict::Skewed | Verdict::Unproven | Verdict::Elsewhere => {
                     return Err(refused.into_error::<O>(Kind::Config, attempt));
                 }
                 Verdict::Final(kind) => return Err(refused.into_error::<O>(kind, attempt)),
@@ -166,7 +174,7 @@ impl Sender {
         );
         if let Some(identity) = identity {
             let scope = Scope {
-                time: Millis(self.clock.now().0.saturating_add(self.ahead.get())),
+                time: self.now(),
                 region: &target.region,
                 service: O::SERVICE.id(),
             };
@@ -195,13 +203,23 @@ impl Sender {
         Ok(self.client.send(&request))
     }
 
-    /// Whether the service's time was told, and is another than the one we signed with.
+    /// Whether the service's time is another than the one that we signed with, and is known now.
     fn learn_time(&self, date: Option<Millis>) -> bool {
         let Some(date) = date else { return false };
+        if date.0.abs_diff(self.now().0) < SKEW {
+            return false;
+        }
         self.ahead.set(date.0.saturating_sub(self.clock.now().0));
+        warn!(
+            "this machine's clock is {} s off: using the time of the service",
+            self.ahead.get() / 1000
+        );
         true
     }
 }
+
+/// Services take 5 minutes (S3: 15) before or after their own time; the SDKs call 4 minutes a difference.
+const SKEW: u64 = 240_000;
 
 /// An attempt that was no success, and all that the next one may need of it.
 struct Refused {
@@ -231,12 +249,21 @@ impl Refused {
 
     fn answer(service: Service, answer: &Answer) -> Self {
         let (code, message) = service.refusal(answer);
-        let verdict = verdict(answer.status, &code);
+        let region = region(answer).filter(|_| service == Service::S3);
+        let verdict = match verdict(answer.status, &code) {
+            // An answer to HEAD has no code: with a region beside it, 400 means that ours is wrong.
+            Verdict::Final(_)
+                if answer.status == 400 && answer.body.is_empty() && region.is_some() =>
+            {
+                Verdict::Elsewhere
+            }
+            verdict => verdict,
+        };
         Self {
             request_id: request_id(answer).to_owned(),
             after: retry_after(answer),
             date: answer.header("date").and_then(Millis::from_http_date),
-            region: region(answer),
+            region,
             ..Self::new(verdict, answer.status, code, message)
         }
     }
@@ -262,10 +289,7 @@ impl Refused {
                 Verdict::Again(Pace::Normal),
                 format!("the answer was lost: {why}"),
             ),
-            Failure::Untrusted(why) => (
-                Verdict::Final(Kind::Config),
-                format!("the server is not trusted: {why}"),
-            ),
+            Failure::Forbidden(why) => (Verdict::Final(Kind::Config), why),
             Failure::TooLong(limit) => (
                 Verdict::Final(Kind::System),
                 format!("expected an answer of at most {limit} bytes, found a longer one"),
@@ -279,7 +303,11 @@ impl Refused {
     }
 
     fn into_error<O: Operation>(self, kind: Kind, attempts: u32) -> Error {
-        Error::refused(
+        let advice = match self.code.as_str() {
+            "" if self.status == 0 => Some("check the network, the proxy and the endpoint"),
+            code => advice(code),
+        };
+        let error = Error::refused(
             kind,
             Refusal {
                 service: O::SERVICE.title(),
@@ -290,7 +318,11 @@ impl Refused {
                 request_id: self.request_id,
                 attempts,
             },
-        )
+        );
+        match advice {
+            Some(advice) => error.hint(advice),
+            None => error,
+        }
     }
 }
 
@@ -316,11 +348,30 @@ fn retry_after(answer: &Answer) -> Duration {
         .min(Duration::from_secs(60))
 }
 
-/// Where S3 says that the bucket is.
+/// Where S3 says that the bucket is: in a header, in the body, or in the host that it sends us to.
 fn region(answer: &Answer) -> Option<String> {
-    let header = answer.header("x-amz-bucket-region").map(str::to_owned);
-    header.or_else(|| {
-        let region = Element::parse(&answer.body)?.text_of("Region").to_owned();
-        Some(region).filter(|region| !region.is_empty())
-    })
+    // It becomes part of a host name.
+    let is_name = |text: &String| {
+        let fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        !text.is_empty() && text.bytes().all(fine)
+    };
+    named_region(answer).filter(is_name)
+}
+
+fn named_region(answer: &Answer) -> Option<String> {
+    if let Some(region) = answer.header("x-amz-bucket-region") {
+        return Some(region.to_owned());
+    }
+    let root = Element::parse(&answer.body).unwrap_or_default();
+    let named = root.text_of("Region");
+    if !named.is_empty() {
+        return Some(named.to_owned());
+    }
+    // bucket.s3.eu-west-1.amazonaws.com, or s3-eu-west-1 in older answers.
+    let host = answer
+        .header("location")
+        .unwrap_or(root.text_of("Endpoint"));
+    let (_, rest) = host.split_once("s3-").or_else(|| host.split_once("s3."))?;
+    let (region, _) = rest.split_once(".amazonaws.")?;
+    Some(region.to_owned())
 }

@@ -2,6 +2,7 @@
 //! The sink and the tables speak only to these; `aws` is S3 and Glue, `dir` is a local folder.
 
 pub(crate) mod aws;
+
 use serde_json::{Map, Value};
 
 use crate::error::Result;
