@@ -33,13 +33,13 @@ use crate::http::{Client, Proxy, Trust};
 use crate::time::Clock;
 
 pub(crate) use endpoint::{Addressing, Switch};
+pub(crate) use s3::options::{BucketKey, Encryption, RequestChecksum, Writing};
 pub(crate) use session::Credentials;
 
 use endpoint::{Endpoints, Target};
 use identity::Identity;
 use operation::Operation;
 use providers::Surroundings;
-use s3::options::Writing;
 use sender::{Caller, Sender};
 use service::Service;
 use session::Session;
@@ -95,13 +95,28 @@ pub(crate) struct Aws {
 }
 
 impl Aws {
-    /// Sends nothing yet.
+    /// Sends nothing yet. What the settings leave alone, the environment may ask for.
     pub(crate) fn new(
-        settings: Settings,
+        mut settings: Settings,
         environment: &Environment,
         clock: &Clock,
         patience: Patience,
     ) -> Result<Self> {
+        for (switch, variable) in [
+            (&mut settings.fips, "AWS_USE_FIPS_ENDPOINT"),
+            (&mut settings.dual_stack, "AWS_USE_DUALSTACK_ENDPOINT"),
+        ] {
+            if is_word(environment, variable, "true") {
+                *switch = Switch::On;
+            }
+        }
+        if is_word(
+            environment,
+            "AWS_REQUEST_CHECKSUM_CALCULATION",
+            "when_required",
+        ) {
+            settings.writing.checksum = RequestChecksum::WhenRequired;
+        }
         let endpoints = Endpoints {
             fips: settings.fips,
             dual_stack: settings.dual_stack,
@@ -109,7 +124,6 @@ impl Aws {
             url: settings.endpoint_url.clone(),
             environment: environment.clone(),
         };
-        let patience = patience.adjusted(environment)?;
         let trust = Trust::from_environment(environment)?;
         let proxy = Proxy::from_environment(environment)?;
         let client = Client::new(patience.timeouts, &trust, proxy);
@@ -153,6 +167,12 @@ impl Aws {
     pub(crate) fn perform<O: Operation>(&self, operation: &O) -> Result<O::Output> {
         self.sender.perform(operation, self)
     }
+}
+
+fn is_word(environment: &Environment, variable: &str, word: &str) -> bool {
+    environment
+        .get(variable)
+        .is_some_and(|value| value.eq_ignore_ascii_case(word))
 }
 
 impl Caller for Aws {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::aws::s3::{CompleteUpload, HeadBucket, ListObjects, PutObject};
+use crate::aws::s3::{CompleteUpload, Depth, HeadBucket, ListObjects, PutObject};
 use crate::aws::{Aws, Credentials, Settings};
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
@@ -40,7 +40,13 @@ pub(crate) fn aws(settings: Settings, pairs: &[(&str, &str)]) -> Result<Aws> {
         },
     };
     let clock = Clock::Fixed(Millis::from_iso(NOW).unwrap());
-    Aws::new(settings, &Environment::from_pairs(pairs), &clock, patience)
+    let environment = Environment::from_pairs(pairs);
+    Aws::new(
+        settings,
+        &environment,
+        &clock,
+        patience.adjusted(&environment)?,
+    )
 }
 
 fn error(code: &str) -> String {
@@ -137,6 +143,23 @@ fn the_environment_bounds_attempts_too() {
     let server = Server::script(vec![Reply::say(503, "")]);
     let aws = aws(settings(&server), &[("AWS_MAX_ATTEMPTS", "2")]).unwrap();
     assert_eq!(put(&aws).unwrap_err().refusal().unwrap().attempts, 2);
+}
+
+#[test]
+fn switches_of_the_environment_are_heard() {
+    let server = Server::script(vec![Reply::say(200, "")]);
+    let aws = aws(
+        settings(&server),
+        &[
+            ("AWS_USE_FIPS_ENDPOINT", "true"),
+            ("AWS_REQUEST_CHECKSUM_CALCULATION", "WHEN_REQUIRED"),
+        ],
+    )
+    .unwrap();
+    put(&aws).unwrap();
+    assert_eq!(server.received()[0].header("x-amz-checksum-crc32"), None);
+    assert_eq!(aws.settings().fips, crate::aws::Switch::On);
+    assert_eq!(aws.settings().dual_stack, crate::aws::Switch::Off);
 }
 
 #[test]
@@ -253,6 +276,7 @@ fn a_success_that_is_none_is_tried_again() {
     let aws = aws(settings(&server), &[]).unwrap();
     let list = ListObjects {
         prefix: "",
+        depth: Depth::All,
         continuation: None,
     };
     assert_eq!(aws.perform(&list).unwrap().objects, []);

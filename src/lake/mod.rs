@@ -2,6 +2,7 @@
 //! The sink and the tables speak only to these; `aws` is S3 and Glue, `dir` is a local folder.
 
 pub(crate) mod aws;
+pub(crate) mod dir;
 
 use serde_json::{Map, Value};
 
@@ -56,6 +57,9 @@ pub(crate) trait Objects {
 
     /// Calls `visit` for every object below the prefix, in key order, page by page.
     fn list(&self, prefix: &str, visit: &mut dyn FnMut(Listed) -> Result<()>) -> Result<()>;
+
+    /// The folders right below the prefix, each with the prefix before it and a slash at its end.
+    fn folders(&self, prefix: &str) -> Result<Vec<String>>;
 
     /// Deletes the objects, any number of them; keys that are absent are no error.
     fn delete(&self, keys: &[String]) -> Result<()>;

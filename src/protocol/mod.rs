@@ -1,1 +1,36 @@
-//! Airbyte's envelope: messages in, messages out, the configured catalog.
+//! Airbyte's protocol: the configured catalog, messages in, states in and out.
+//! It knows no tables and no AWS. Facts: <https://docs.airbyte.com/platform/understanding-airbyte/airbyte-protocol>.
+
+pub(crate) mod catalog;
+pub(crate) mod message;
+pub(crate) mod state;
+
+use std::fmt;
+
+/// A stream's key: namespace and name together, never the name alone. An empty namespace is none.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct StreamKey {
+    pub(crate) namespace: Option<String>,
+    pub(crate) name: String,
+}
+
+impl StreamKey {
+    pub(crate) fn new(namespace: Option<&str>, name: &str) -> Self {
+        let namespace = namespace
+            .filter(|namespace| !namespace.is_empty())
+            .map(str::to_owned);
+        Self {
+            namespace,
+            name: name.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for StreamKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{namespace:?}.{:?}", self.name),
+            None => write!(f, "{:?}", self.name),
+        }
+    }
+}

@@ -1,6 +1,20 @@
 //! Columns and their types: read from a JSON schema, from and to the catalog's type strings, and their names.
 //! It knows no bytes of records and no AWS.
 
+pub(crate) mod evolve;
+mod facets;
+pub(crate) mod hive;
+pub(crate) mod name;
+mod note;
+mod read;
+#[cfg(test)]
+mod tests;
+
+#[allow(unused_imports)] // while the parts are being joined
+pub(crate) use note::{Note, Why};
+#[allow(unused_imports)] // while the parts are being joined
+pub(crate) use read::{Numbers, Schema, read};
+
 /// The type of a column, a struct field or an array element, in the catalog's (Hive's) terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Type {
@@ -24,6 +38,12 @@ pub(crate) enum Type {
     /// A type that we never make and can not write (`binary`, `map<…>`, `varchar(3)`…), as the table spells it.
     Foreign(String),
 }
+
+/// The longest type string that the catalog takes (`Column.Type` of the Glue API).
+pub(crate) const LONGEST_TYPE: usize = 131_072;
+
+/// How deep types may nest, both read from a schema and parsed from the catalog; keeps recursion off the stack's end.
+pub(crate) const DEEPEST_TYPE: usize = 256;
 
 /// How many bits an integer type has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

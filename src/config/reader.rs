@@ -1,0 +1,156 @@
+//! Reads members of a JSON object and notes every mistake with its path, what was expected and what was found.
+//! Found values are told by their type alone: any of them may be a secret.
+
+use std::cell::RefCell;
+
+use serde_json::{Map, Value};
+
+/// The mistakes of one configuration, in the order of reading.
+#[derive(Default)]
+pub(super) struct Mistakes(RefCell<Vec<String>>);
+
+impl Mistakes {
+    pub(super) fn note(&self, mistake: String) {
+        self.0.borrow_mut().push(mistake);
+    }
+
+    pub(super) fn into_inner(self) -> Vec<String> {
+        self.0.into_inner()
+    }
+}
+
+/// One object of the configuration.
+pub(super) struct Reader<'a> {
+    pub(super) members: &'a Map<String, Value>,
+    path: String,
+    mistakes: &'a Mistakes,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(members: &'a Map<String, Value>, path: &str, mistakes: &'a Mistakes) -> Self {
+        Self {
+            members,
+            path: path.to_owned(),
+            mistakes,
+        }
+    }
+
+    pub(super) fn path(&self, key: &str) -> String {
+        format!("{}.{key}", self.path)
+    }
+
+    /// Notes that something else was expected at `key` than what is there.
+    pub(super) fn expected(&self, key: &str, expected: &str) {
+        let found = self.members.get(key).map_or("nothing", type_of);
+        self.mistakes.note(format!(
+            "{}: expected {expected}, found {found}",
+            self.path(key)
+        ));
+    }
+
+    /// Notes that the value at `key` (which may be shown) is not what was expected.
+    pub(super) fn unexpected(&self, key: &str, expected: &str, found: &str) {
+        self.mistakes.note(format!(
+            "{}: expected {expected}, found {found:?}",
+            self.path(key)
+        ));
+    }
+
+    /// The member, unless it is absent or null.
+    pub(super) fn present(&self, key: &str) -> Option<&'a Value> {
+        self.members.get(key).filter(|value| !value.is_null())
+    }
+
+    /// A text; Airbyte's form stores an optional field left blank as an empty one.
+    pub(super) fn text(&self, key: &str, expected: &str) -> Option<&'a str> {
+        match self.present(key)? {
+            Value::String(text) => Some(text.trim()).filter(|text| !text.is_empty()),
+            _ => {
+                self.expected(key, expected);
+                None
+            }
+        }
+    }
+
+    pub(super) fn required_text(&self, key: &str, expected: &str) -> Option<&'a str> {
+        let text = self.text(key, expected);
+        if text.is_none() && self.present(key).is_none_or(Value::is_string) {
+            match self.present(key) {
+                Some(_) => self.mistakes.note(format!(
+                    "{}: expected {expected}, found an empty string",
+                    self.path(key)
+                )),
+                None => self.expected(key, expected),
+            }
+        }
+        text
+    }
+
+    pub(super) fn boolean(&self, key: &str) -> Option<bool> {
+        match self.present(key)? {
+            Value::Bool(value) => Some(*value),
+            _ => {
+                self.expected(key, "true or false");
+                None
+            }
+        }
+    }
+
+    /// A number within the bounds, both included.
+    pub(super) fn number(&self, key: &str, least: f64, most: f64) -> Option<f64> {
+        let number = self.present(key)?;
+        match number.as_f64() {
+            Some(number) if (least..=most).contains(&number) => Some(number),
+            _ => {
+                let found = if number.is_number() {
+                    number.to_string()
+                } else {
+                    type_of(number).to_owned()
+                };
+                let path = self.path(key);
+                self.mistakes.note(format!(
+                    "{path}: expected a number from {least} to {most}, found {found}"
+                ));
+                None
+            }
+        }
+    }
+
+    /// One of the words, as its value; letters' case does not matter.
+    pub(super) fn choice<T: Copy>(&self, key: &str, choices: &[(&str, T)]) -> Option<T> {
+        let words: Vec<String> = choices
+            .iter()
+            .map(|(word, _)| format!("{word:?}"))
+            .collect();
+        let expected = format!("one of {}", words.join(", "));
+        let text = self.text(key, &expected)?;
+        let choice = choices
+            .iter()
+            .find(|(word, _)| word.eq_ignore_ascii_case(text));
+        if choice.is_none() {
+            self.unexpected(key, &expected, text);
+        }
+        choice.map(|(_, value)| *value)
+    }
+
+    pub(super) fn object(&self, key: &str, expected: &str) -> Option<Reader<'a>> {
+        match self.present(key)? {
+            Value::Object(members) => Some(Reader::new(members, &self.path(key), self.mistakes)),
+            _ => {
+                self.expected(key, expected);
+                None
+            }
+        }
+    }
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}

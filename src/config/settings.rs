@@ -1,0 +1,383 @@
+//! Each setting: its key, what is allowed, and what it is when it is absent.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::reader::{Mistakes, Reader};
+use super::{Aws, Config};
+use crate::aws::Credentials;
+use crate::error::{Error, Result};
+use crate::file::{Codec, Format};
+use crate::schema::Numbers;
+use crate::secret::Secret;
+
+/// Where the lake is, which decides what the configuration must say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Aws,
+    /// `--local`: nothing is required, and the settings of AWS are not looked at.
+    Local,
+}
+
+/// Every key that has a meaning; others are told to the user.
+const KEYS: [&str; 20] = [
+    "aws_account_id",
+    "credentials",
+    "region",
+    "bucket_name",
+    "bucket_prefix",
+    "lakeformation_database_name",
+    "lakeformation_database_default_tag_key",
+    "lakeformation_database_default_tag_values",
+    "lakeformation_governed_tables",
+    "format",
+    "partitioning",
+    "glue_catalog_float_as_decimal",
+    "endpoint_url",
+    "metadata_columns",
+    "rescued_data_column",
+    "checkpoint_interval_minutes",
+    "leftover_age_hours",
+    "target_file_size_mb",
+    "memory_budget_mb",
+    "max_record_mb",
+];
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+pub(super) fn read(text: &[u8], place: Place) -> Result<Config> {
+    let value: Value = serde_json::from_slice(text).map_err(|error| {
+        // The parser's own text never quotes the input for syntax errors, which are all that can happen here.
+        Error::config(format!("the configuration is not valid JSON: {error}"))
+    })?;
+    let Value::Object(members) = &value else {
+        return Err(Error::config(
+            "the configuration must be a JSON object, as {\"region\": …, \"bucket_name\": …}",
+        ));
+    };
+    let mistakes = Mistakes::default();
+    let root = Reader::new(members, "$", &mistakes);
+    let config = settings(&root, place);
+    let mistakes = mistakes.into_inner();
+    match config {
+        Some(config) if mistakes.is_empty() => Ok(config),
+        _ => Err(Error::config(format!(
+            "the configuration has mistakes: {}",
+            mistakes.join("; ")
+        ))),
+    }
+}
+
+/// None only where a mistake was noted.
+fn settings(root: &Reader<'_>, place: Place) -> Option<Config> {
+    let mut warnings = Vec::new();
+    for key in root
+        .members
+        .keys()
+        .filter(|key| !KEYS.contains(&key.as_str()))
+    {
+        warnings.push(format!(
+            "the configuration has a key that means nothing here and is ignored: {key:?}"
+        ));
+    }
+    if root.boolean("lakeformation_governed_tables") == Some(true) {
+        warnings.push(
+            "AWS ended governed tables on 2024-12-31; standard tables are used. Set lakeformation_governed_tables to false"
+                .to_owned(),
+        );
+    }
+    let format = format(root);
+    partitioning(root);
+    // Every part is read before any of them can end the reading: that is what reports all mistakes together.
+    let aws = match place {
+        Place::Aws => aws(root),
+        Place::Local => None,
+    };
+    let database = match place {
+        Place::Aws => root.required_text("lakeformation_database_name", "the name of a database"),
+        Place::Local => root
+            .text("lakeformation_database_name", "the name of a database")
+            .or(Some("default")),
+    };
+    let prefix = prefix(root);
+    let number = |key, least, most, default: f64| root.number(key, least, most).unwrap_or(default);
+    let minutes = number("checkpoint_interval_minutes", 0.0, 1440.0, 5.0);
+    let leftover_hours = number("leftover_age_hours", 0.0, 8760.0, 24.0);
+    let target_file_size = bytes(number("target_file_size_mb", 0.001, 5120.0, 128.0));
+    let memory_budget = bytes(number("memory_budget_mb", 16.0, 65536.0, 64.0));
+    let max_record = bytes(number("max_record_mb", 1.0, 1024.0, 256.0));
+    let metadata_columns = root.boolean("metadata_columns").unwrap_or(false);
+    let rescued_data_column = rescued_data_column(root);
+    let numbers = match root.boolean("glue_catalog_float_as_decimal") {
+        Some(true) => Numbers::Decimal,
+        _ => Numbers::Double,
+    };
+    if place == Place::Aws && aws.is_none() {
+        return None;
+    }
+    Some(Config {
+        aws,
+        prefix: prefix?,
+        database: database?.to_owned(),
+        format: format?,
+        numbers,
+        rescued_data_column,
+        metadata_columns,
+        checkpoint_interval: Duration::from_secs_f64(minutes * 60.0),
+        leftover_age: Duration::from_secs_f64(leftover_hours * 3600.0),
+        target_file_size,
+        memory_budget,
+        max_record,
+        warnings,
+    })
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // within the bounds that were checked
+fn bytes(mebibytes: f64) -> usize {
+    (mebibytes * MIB) as usize
+}
+
+fn aws(root: &Reader<'_>) -> Option<Aws> {
+    let region = root
+        .required_text("region", "an AWS region, as \"eu-west-1\"")
+        .filter(|region| {
+            let good = region
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+            if !good {
+                root.unexpected("region", "an AWS region, as \"eu-west-1\"", region);
+            }
+            good
+        });
+    let bucket = root
+        .required_text("bucket_name", "the name of an S3 bucket, without s3://")
+        .filter(|bucket| {
+            // Names from before 2018 may hold upper case and underscores; a slash or a colon is a location, no name.
+            let good = bucket
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+            if !good {
+                root.unexpected(
+                    "bucket_name",
+                    "the name of an S3 bucket, without s3://",
+                    bucket,
+                );
+            }
+            good
+        });
+    let endpoint_url = root.text("endpoint_url", "a URL").filter(|url| {
+        let good = url.starts_with("http://") || url.starts_with("https://");
+        if !good {
+            // It may carry a password, so it is not shown.
+            root.expected("endpoint_url", "a URL that begins with http:// or https://");
+        }
+        good
+    });
+    let account_id = root.text("aws_account_id", "an account number of 12 digits");
+    let tag_key = root.text(
+        "lakeformation_database_default_tag_key",
+        "the key of a Lake Formation tag",
+    );
+    let tag_values = root.text(
+        "lakeformation_database_default_tag_values",
+        "values separated by commas",
+    );
+    let values = |list: &str| {
+        list.split(',')
+            .map(str::trim)
+            .filter(|value| !value.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    let tag = match (tag_key, tag_values) {
+        (Some(key), Some(list)) => Some((key.to_owned(), values(list))),
+        (Some(_), None) => {
+            root.expected(
+                "lakeformation_database_default_tag_values",
+                "the values that go with the tag's key",
+            );
+            None
+        }
+        _ => None,
+    };
+    let credentials = credentials(root);
+    Some(Aws {
+        region: region?.to_owned(),
+        bucket: bucket?.to_owned(),
+        account_id: account_id.map(str::to_owned),
+        endpoint_url: endpoint_url.map(|url| url.trim_end_matches('/').to_owned()),
+        credentials: credentials?,
+        tag,
+    })
+}
+
+fn credentials(root: &Reader<'_>) -> Option<Credentials> {
+    #[derive(Clone, Copy)]
+    enum Title {
+        User,
+        Role,
+    }
+    let expected = "an object with credentials_title \"IAM User\" or \"IAM Role\"";
+    if root.present("credentials").is_none() {
+        root.expected("credentials", expected);
+    }
+    let credentials = root.object("credentials", expected)?;
+    let titles = [("IAM User", Title::User), ("IAM Role", Title::Role)];
+    credentials.required_text("credentials_title", "\"IAM User\" or \"IAM Role\"")?;
+    match credentials.choice("credentials_title", &titles)? {
+        Title::User => {
+            let access_key_id =
+                credentials.required_text("aws_access_key_id", "an access key id, as AKIA…");
+            let secret =
+                credentials.required_text("aws_secret_access_key", "the secret access key");
+            let token = credentials.text(
+                "aws_session_token",
+                "the session token of temporary credentials",
+            );
+            Some(Credentials::User {
+                access_key_id: access_key_id?.to_owned(),
+                secret_access_key: Secret::new(secret?),
+                session_token: token.map(Secret::new),
+            })
+        }
+        Title::Role => {
+            let role_arn = credentials.required_text(
+                "role_arn",
+                "the ARN of a role, as arn:aws:iam::111111111111:role/name",
+            );
+            let external_id =
+                credentials.text("external_id", "the external id of the role's trust policy");
+            if let Some(arn) = role_arn.filter(|arn| !arn.starts_with("arn:")) {
+                credentials.unexpected(
+                    "role_arn",
+                    "the ARN of a role, as arn:aws:iam::111111111111:role/name",
+                    arn,
+                );
+                return None;
+            }
+            Some(Credentials::Role {
+                role_arn: role_arn?.to_owned(),
+                external_id: external_id.map(str::to_owned),
+            })
+        }
+    }
+}
+
+fn prefix(root: &Reader<'_>) -> Option<String> {
+    let prefix = root
+        .text("bucket_prefix", "a folder in the bucket")
+        .unwrap_or_default();
+    let prefix = prefix.trim_matches('/');
+    if prefix.contains("//") || prefix.chars().any(char::is_control) || prefix.len() > 512 {
+        root.unexpected(
+            "bucket_prefix",
+            "a folder in the bucket, as \"lake/raw\", without // and 512 bytes at most",
+            prefix,
+        );
+        return None;
+    }
+    Some(prefix.to_owned())
+}
+
+fn format(root: &Reader<'_>) -> Option<Format> {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Kind {
+        Jsonl,
+        Parquet,
+    }
+    let default = Format::Jsonl(Codec::Gzip);
+    if root.present("format").is_none() {
+        return Some(default);
+    }
+    let format = root.object("format", "an object with format_type \"JSONL\"")?;
+    let kind = match format.text("format_type", "\"JSONL\"") {
+        None if format.present("format_type").is_none_or(Value::is_string) => Kind::Jsonl,
+        _ => format.choice(
+            "format_type",
+            &[("JSONL", Kind::Jsonl), ("Parquet", Kind::Parquet)],
+        )?,
+    };
+    if kind == Kind::Parquet {
+        format.unexpected(
+            "format_type",
+            "\"JSONL\", because Parquet is not supported yet",
+            "Parquet",
+        );
+        return None;
+    }
+    let codecs = [
+        ("UNCOMPRESSED", Some(Codec::Plain)),
+        ("GZIP", Some(Codec::Gzip)),
+        ("ZSTD", None),
+        ("SNAPPY", None),
+    ];
+    if format
+        .present("compression_codec")
+        .is_none_or(|codec| codec.as_str() == Some(""))
+    {
+        return Some(default);
+    }
+    if let Some(codec) = format.choice("compression_codec", &codecs)? {
+        return Some(Format::Jsonl(codec));
+    }
+    let found = format
+        .text("compression_codec", "a codec")
+        .unwrap_or_default();
+    format.unexpected(
+        "compression_codec",
+        "\"GZIP\" or \"UNCOMPRESSED\", because other codecs are not supported yet",
+        found,
+    );
+    None
+}
+
+/// Only the one way is built so far.
+fn partitioning(root: &Reader<'_>) {
+    let known = [
+        "NO PARTITIONING",
+        "DATE",
+        "YEAR",
+        "MONTH",
+        "DAY",
+        "YEAR/MONTH",
+        "YEAR/MONTH/DAY",
+    ]
+    .map(|word| (word, word));
+    if let Some(found) = root
+        .choice("partitioning", &known)
+        .filter(|word| *word != "NO PARTITIONING")
+    {
+        root.unexpected(
+            "partitioning",
+            "\"NO PARTITIONING\", because partitions are not supported yet",
+            found,
+        );
+    }
+}
+
+/// Absent means `_rescued_data`; null means none.
+fn rescued_data_column(root: &Reader<'_>) -> Option<String> {
+    const DEFAULT: &str = "_rescued_data";
+    if root
+        .members
+        .get("rescued_data_column")
+        .is_some_and(Value::is_null)
+    {
+        return None;
+    }
+    let expected =
+        "a column name of lower-case letters, digits and underscores, or null to have none";
+    let name = root
+        .text("rescued_data_column", expected)
+        .unwrap_or(DEFAULT);
+    let good = name.len() <= 255
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        && !name.starts_with("_airbyte_");
+    if !good {
+        root.unexpected("rescued_data_column", expected, name);
+    }
+    Some(name.to_owned())
+}

@@ -1,0 +1,151 @@
+//! Configurations as users write them, and as they should not.
+
+use super::*;
+use crate::file::Codec;
+
+const USER: &str = r#""credentials":{"credentials_title":"IAM User","aws_access_key_id":"AKIA","aws_secret_access_key":"hunter2"}"#;
+const REST: &str =
+    r#""region":"eu-west-1","bucket_name":"lake","lakeformation_database_name":"raw""#;
+
+fn read(members: &str) -> Result<Config> {
+    super::read(format!("{{{members}}}").as_bytes(), Place::Aws)
+}
+
+#[track_caller]
+fn mistakes(members: &str) -> String {
+    let error = read(members).expect_err(members);
+    assert_eq!(error.kind(), crate::error::Kind::Config);
+    assert!(!format!("{error:?}").contains("hunter2"), "{error}");
+    error.to_string()
+}
+
+#[test]
+fn the_smallest_configuration_has_the_documented_defaults() {
+    let config = read(&format!("{USER},{REST}")).unwrap();
+    assert_eq!(config.format, Format::Jsonl(Codec::Gzip));
+    assert_eq!(config.prefix, "");
+    assert_eq!(config.rescued_data_column.as_deref(), Some("_rescued_data"));
+    assert_eq!(config.checkpoint_interval, Duration::from_secs(300));
+    assert_eq!(config.target_file_size, 128 << 20);
+    assert_eq!(config.memory_budget, 64 << 20);
+    assert_eq!(config.max_record, 256 << 20);
+    assert!(!config.metadata_columns);
+    assert!(config.warnings.is_empty());
+}
+
+#[test]
+fn everything_that_the_form_of_the_python_connector_stores_is_accepted() {
+    let config = read(
+        r#""aws_account_id":"111111111111","credentials":{"credentials_title":"IAM Role","role_arn":"arn:aws:iam::111111111111:role/x"},
+           "region":"eu-west-1","bucket_name":"lake","bucket_prefix":"/raw/airbyte/","lakeformation_database_name":"raw",
+           "lakeformation_database_default_tag_key":"pii","lakeformation_database_default_tag_values":"private, public",
+           "lakeformation_governed_tables":true,"format":{"format_type":"JSONL","compression_codec":"UNCOMPRESSED"},
+           "partitioning":"NO PARTITIONING","glue_catalog_float_as_decimal":true"#,
+    )
+    .unwrap();
+    assert_eq!(config.prefix, "raw/airbyte");
+    assert_eq!(config.format, Format::Jsonl(Codec::Plain));
+    assert_eq!(config.numbers, Numbers::Decimal);
+    let aws = config.aws.unwrap();
+    assert_eq!(
+        aws.tag,
+        Some((
+            "pii".to_owned(),
+            vec!["private".to_owned(), "public".to_owned()]
+        ))
+    );
+    assert!(matches!(aws.credentials, Credentials::Role { .. }));
+    assert!(
+        config.warnings[0].contains("2024-12-31"),
+        "{:?}",
+        config.warnings
+    );
+}
+
+#[test]
+fn blank_optional_settings_are_absent() {
+    let config = read(&format!(
+        r#"{USER},{REST},"bucket_prefix":"","aws_account_id":"","lakeformation_database_default_tag_key":"","format":{{}},"partitioning":"""#
+    ))
+    .unwrap();
+    assert_eq!(config.aws.unwrap().tag, None);
+    assert_eq!(config.format, Format::Jsonl(Codec::Gzip));
+}
+
+#[test]
+fn all_mistakes_are_reported_together_with_their_paths() {
+    let text = mistakes(
+        r#""credentials":{"credentials_title":"IAM User","aws_access_key_id":5,"aws_secret_access_key":""},
+           "region":null,"bucket_name":"s3://lake","memory_budget_mb":"hunter2","target_file_size_mb":-1,
+           "format":{"format_type":"CSV"},"partitioning":"WEEK","metadata_columns":"yes","rescued_data_column":"Bad Name""#,
+    );
+    for part in [
+        "$.credentials.aws_access_key_id: expected an access key id, as AKIA…, found a number",
+        "$.credentials.aws_secret_access_key: expected the secret access key, found an empty string",
+        "$.region: expected an AWS region, as \"eu-west-1\", found null",
+        "$.bucket_name: expected the name of an S3 bucket, without s3://, found \"s3://lake\"",
+        "$.lakeformation_database_name: expected the name of a database, found nothing",
+        "$.memory_budget_mb: expected a number from 16 to 65536, found a string",
+        "$.target_file_size_mb: expected a number from 0.001 to 5120, found -1",
+        "$.format.format_type: expected one of \"JSONL\", \"Parquet\", found \"CSV\"",
+        "$.partitioning: expected one of",
+        "$.metadata_columns: expected true or false, found a string",
+        "$.rescued_data_column: expected a column name",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}
+
+#[test]
+fn what_is_not_built_yet_says_so() {
+    for (setting, part) in [
+        (
+            r#""format":{"format_type":"Parquet","compression_codec":"SNAPPY"}"#,
+            "Parquet is not supported yet",
+        ),
+        (
+            r#""format":{"format_type":"JSONL","compression_codec":"ZSTD"}"#,
+            "other codecs are not supported yet",
+        ),
+        (
+            r#""partitioning":"YEAR/MONTH""#,
+            "partitions are not supported yet",
+        ),
+    ] {
+        let text = mistakes(&format!("{USER},{REST},{setting}"));
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn broken_json_and_other_values_are_refused_without_being_shown() {
+    for text in [
+        "",
+        "[]",
+        "\"hunter2\"",
+        "{\"a\":hunter2}",
+        "{\"a\":\"hunter2\"",
+    ] {
+        let error = super::read(text.as_bytes(), Place::Aws).unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn a_key_that_means_nothing_is_a_warning() {
+    let config = read(&format!(r#"{USER},{REST},"checkpoint_interval":5"#)).unwrap();
+    assert!(config.warnings[0].contains("\"checkpoint_interval\""));
+}
+
+#[test]
+fn a_null_rescue_column_switches_it_off_and_local_needs_nothing() {
+    assert_eq!(
+        read(&format!(r#"{USER},{REST},"rescued_data_column":null"#))
+            .unwrap()
+            .rescued_data_column,
+        None
+    );
+    let local = super::read(b"{}", Place::Local).unwrap();
+    assert!(local.aws.is_none());
+    assert_eq!(local.database, "default");
+}

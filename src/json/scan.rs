@@ -1,0 +1,397 @@
+//! Walks over JSON text, validates what it passes and says where things are.
+
+use std::fmt;
+
+use crate::error::Error;
+
+/// Text that is not JSON: where, and what should have stood there. It holds none of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// Bytes before the place.
+    pub(crate) at: usize,
+    pub(crate) expected: &'static str,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "invalid JSON at byte {}: expected {}",
+            self.at, self.expected
+        )
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::system(fault.to_string())
+    }
+}
+
+/// What is inside a string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inside {
+    /// The characters themselves.
+    Plain,
+    /// Escapes, each of which stands for a character.
+    Escaped,
+    /// An escape of half a surrogate pair: JSON's grammar has it, Unicode does not.
+    Broken,
+}
+
+/// The form of a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Digits, with or without a minus.
+    Integer,
+    /// With a point, without an exponent.
+    Fraction,
+    /// With an exponent.
+    Exponent,
+}
+
+/// A place in a text. Every step validates what it walks over, UTF-8 included: bytes outside ASCII are
+/// valid JSON only inside strings, and there they are checked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scanner<'a> {
+    pub(crate) text: &'a [u8],
+    pub(crate) at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    pub(crate) fn new(text: &'a [u8]) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// The next byte; 0 at the end, which is valid nowhere.
+    #[inline]
+    pub(crate) fn peek(&self) -> u8 {
+        self.text.get(self.at).copied().unwrap_or(0)
+    }
+
+    #[cold]
+    pub(crate) fn fault(&self, expected: &'static str) -> Fault {
+        Fault {
+            at: self.at,
+            expected,
+        }
+    }
+
+    /// Walks over whitespace.
+    #[inline]
+    pub(crate) fn space(&mut self) {
+        while matches!(self.peek(), b' ' | b'\t' | b'\n' | b'\r') {
+            self.at += 1;
+        }
+    }
+
+    /// Walks over one byte that must be there.
+    #[inline]
+    pub(crate) fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), Fault> {
+        if self.peek() != byte {
+            return Err(self.fault(expected));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Nothing but whitespace may follow.
+    pub(crate) fn end(&mut self) -> Result<(), Fault> {
+        self.space();
+        if self.at < self.text.len() {
+            return Err(self.fault("the end of the record"));
+        }
+        Ok(())
+    }
+
+    /// Walks over `true`, `false` or `null`.
+    #[inline]
+    pub(crate) fn literal(&mut self, word: &'static str) -> Result<(), Fault> {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        if !rest.starts_with(word.as_bytes()) {
+            return Err(self.fault("a value"));
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    /// Walks over a string, from its opening quote to behind its closing one.
+    #[inline]
+    pub(crate) fn string(&mut self) -> Result<Inside, Fault> {
+        self.expect(b'"', "a string")?;
+        let content = self.at;
+        let mut inside = Inside::Plain;
+        let mut high = 0;
+        loop {
+            let (at, seen) = run(self.text, self.at);
+            self.at = at;
+            high |= seen;
+            match self.peek() {
+                b'"' => break,
+                b'\\' => {
+                    let whole = self.escape()?;
+                    if !whole {
+                        inside = Inside::Broken;
+                    } else if inside == Inside::Plain {
+                        inside = Inside::Escaped;
+                    }
+                }
+                _ if self.at >= self.text.len() => return Err(self.fault("the end of a string")),
+                _ => return Err(self.fault("an escape in place of a control character")),
+            }
+        }
+        if high >= 0x80
+            && let Err(error) = std::str::from_utf8(&self.text[content..self.at])
+        {
+            return Err(Fault {
+                at: content + error.valid_up_to(),
+                expected: "UTF-8",
+            });
+        }
+        self.at += 1;
+        Ok(inside)
+    }
+
+    /// Walks over an escape (both halves of a surrogate pair); says whether it stands for a character.
+    fn escape(&mut self) -> Result<bool, Fault> {
+        self.at += 1;
+        match self.peek() {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {
+                self.at += 1;
+                Ok(true)
+            }
+            b'u' => match self.unit()? {
+                0xD800..=0xDBFF => {
+                    let behind = *self;
+                    if self.text.get(self.at..self.at + 2) == Some(b"\\u") {
+                        self.at += 1;
+                        if matches!(self.unit()?, 0xDC00..=0xDFFF) {
+                            return Ok(true);
+                        }
+                        *self = behind; // the second one is looked at again, as a first
+                    }
+                    Ok(false)
+                }
+                0xDC00..=0xDFFF => Ok(false),
+                _ => Ok(true),
+            },
+            _ => Err(self.fault("one of \"\\/bfnrtu after a backslash")),
+        }
+    }
+
+    /// Walks over `u` and four hexadecimal digits.
+    fn unit(&mut self) -> Result<u16, Fault> {
+        self.at += 1;
+        let mut unit = 0;
+        for _ in 0..4 {
+            let digit = char::from(self.peek())
+                .to_digit(16)
+                .and_then(|digit| u16::try_from(digit).ok())
+                .ok_or_else(|| self.fault("four hexadecimal digits"))?;
+            unit = unit << 4 | digit;
+            self.at += 1;
+        }
+        Ok(unit)
+    }
+
+    /// Walks over a number.
+    #[inline]
+    pub(crate) fn number(&mut self) -> Result<Shape, Fault> {
+        if self.peek() == b'-' {
+            self.at += 1;
+        }
+        match self.peek() {
+            b'0' => {
+                self.at += 1;
+                if self.peek().is_ascii_digit() {
+                    return Err(self.fault("no digit after a leading zero"));
+                }
+            }
+            _ => self.digits()?,
+        }
+        let mut shape = Shape::Integer;
+        if self.peek() == b'.' {
+            self.at += 1;
+            self.digits()?;
+            shape = Shape::Fraction;
+        }
+        if matches!(self.peek(), b'e' | b'E') {
+            self.at += 1;
+            if matches!(self.peek(), b'+' | b'-') {
+                self.at += 1;
+            }
+            self.digits()?;
+            shape = Shape::Exponent;
+        }
+        Ok(shape)
+    }
+
+    /// Walks over one digit or more.
+    #[inline]
+    fn digits(&mut self) -> Result<(), Fault> {
+        let first = self.at;
+        while self.peek().is_ascii_digit() {
+            self.at += 1;
+        }
+        if self.at == first {
+            return Err(self.fault("a digit"));
+        }
+        Ok(())
+    }
+
+    /// Walks over a key and its colon, up to the value.
+    pub(crate) fn key(&mut self) -> Result<Inside, Fault> {
+        if self.peek() != b'"' {
+            return Err(self.fault("a key in quotes"));
+        }
+        let inside = self.string()?;
+        self.space();
+        self.expect(b':', "a colon after a key")?;
+        self.space();
+        Ok(inside)
+    }
+
+    /// Walks over any value. Depth costs one bit per level on the heap, no stack.
+    pub(crate) fn skip(&mut self) -> Result<(), Fault> {
+        let mut open = Open::default();
+        loop {
+            match self.peek() {
+                b'"' => {
+                    self.string()?;
+                }
+                b'-' | b'0'..=b'9' => {
+                    self.number()?;
+                }
+                b't' => self.literal("true")?,
+                b'f' => self.literal("false")?,
+                b'n' => self.literal("null")?,
+                b'{' => {
+                    self.at += 1;
+                    self.space();
+                    if self.peek() != b'}' {
+                        open.push(Bracket::Object);
+                        self.key()?;
+                        continue;
+                    }
+                    self.at += 1;
+                }
+                b'[' => {
+                    self.at += 1;
+                    self.space();
+                    if self.peek() != b']' {
+                        open.push(Bracket::Array);
+                        continue;
+                    }
+                    self.at += 1;
+                }
+                _ => return Err(self.fault("a value")),
+            }
+            // Behind a value: close what ends here, up to a comma.
+            loop {
+                let Some(bracket) = open.last() else {
+                    return Ok(());
+                };
+                self.space();
+                match (self.peek(), bracket) {
+                    (b',', Bracket::Object) => {
+                        self.at += 1;
+                        self.space();
+                        self.key()?;
+                        break;
+                    }
+                    (b',', Bracket::Array) => {
+                        self.at += 1;
+                        self.space();
+                        break;
+                    }
+                    (b'}', Bracket::Object) | (b']', Bracket::Array) => {
+                        self.at += 1;
+                        open.pop();
+                    }
+                    (_, Bracket::Object) => return Err(self.fault(AFTER_MEMBER)),
+                    (_, Bracket::Array) => return Err(self.fault(AFTER_ELEMENT)),
+                }
+            }
+        }
+    }
+}
+
+pub(crate) const AFTER_MEMBER: &str = "a comma or a closing brace";
+pub(crate) const AFTER_ELEMENT: &str = "a comma or a closing bracket";
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bracket {
+    Object,
+    Array,
+}
+
+/// The brackets that are open, one bit each: the innermost 64 in a word, those outside of them on the heap.
+#[derive(Default)]
+struct Open {
+    depth: usize,
+    word: u64,
+    outer: Vec<u64>,
+}
+
+impl Open {
+    fn push(&mut self, bracket: Bracket) {
+        if self.depth > 0 && self.depth.is_multiple_of(64) {
+            self.outer.push(self.word);
+        }
+        self.word = self.word << 1 | u64::from(bracket == Bracket::Object);
+        self.depth += 1;
+    }
+
+    fn pop(&mut self) {
+        self.word >>= 1;
+        self.depth -= 1;
+        if self.depth > 0 && self.depth.is_multiple_of(64) {
+            self.word = self.outer.pop().unwrap_or_default();
+        }
+    }
+
+    fn last(&self) -> Option<Bracket> {
+        match (self.depth, self.word & 1) {
+            (0, _) => None,
+            (_, 1) => Some(Bracket::Object),
+            _ => Some(Bracket::Array),
+        }
+    }
+}
+
+/// The end of the run of plain characters that begins at `at` (before a quote, a backslash, a control
+/// character or the end of the text), and its bytes or-ed together, to know whether all were ASCII.
+///
+/// Eight bytes at a time: for each class the lowest flagged byte is exact, and only that one is used
+/// (<https://graphics.stanford.edu/~seander/bithacks.html>, "haszero" and "hasless").
+#[inline]
+pub(crate) fn run(text: &[u8], mut at: usize) -> (usize, u8) {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let mut seen = 0_u64;
+    while let Some(chunk) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(*chunk);
+        let quote = word ^ (ONES * 0x22);
+        let backslash = word ^ (ONES * 0x5C);
+        let stops = ((quote.wrapping_sub(ONES) & !quote)
+            | (backslash.wrapping_sub(ONES) & !backslash)
+            | (word.wrapping_sub(ONES * 0x20) & !word))
+            & HIGHS;
+        if stops != 0 {
+            let before = stops & stops.wrapping_neg(); // the lowest flag
+            seen |= word & (before - 1);
+            at += (stops.trailing_zeros() / 8) as usize;
+            return (at, if seen & HIGHS == 0 { 0 } else { 0x80 });
+        }
+        seen |= word;
+        at += 8;
+    }
+    let mut high = if seen & HIGHS == 0 { 0 } else { 0x80 };
+    while let Some(&byte) = text.get(at)
+        && !matches!(byte, b'"' | b'\\' | 0..0x20)
+    {
+        high |= byte & 0x80;
+        at += 1;
+    }
+    (at, high)
+}

@@ -1,0 +1,452 @@
+//! A lake in a local folder: `objects/` is the bucket, `catalog/` holds what Glue would get, `uploads/` what nobody sees yet.
+//! Rename plays the part of CompleteMultipartUpload, a lock on the catalog that of VersionId.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::lake::{Catalog, Created, Lake, Listed, Objects, Table, Unfinished, Updated, Upload};
+use crate::time::Millis;
+
+/// Opens (and makes, where it is absent) the lake in this folder.
+pub(crate) fn open(folder: &Path) -> Result<Lake> {
+    let fail = |error| failed("opening the local lake", folder, error);
+    fs::create_dir_all(folder).map_err(fail)?;
+    let folder = folder.canonicalize().map_err(fail)?;
+    Ok(Lake {
+        objects: Box::new(Dir {
+            folder: folder.clone(),
+        }),
+        catalog: Box::new(Dir { folder }),
+    })
+}
+
+struct Dir {
+    folder: PathBuf,
+}
+
+fn failed(what: &str, path: &Path, error: io::Error) -> Error {
+    let text = format!("{what} {} failed", path.display());
+    let error_kind = error.kind();
+    let made = match error_kind {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::transient(text),
+        _ => Error::config(text),
+    };
+    made.because(error)
+}
+
+fn or_absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl Dir {
+    fn object(&self, key: &str) -> PathBuf {
+        self.folder.join("objects").join(key)
+    }
+
+    /// A folder for each key, so that any number of uploads may aim at it.
+    fn uploads_to(&self, key: &str) -> PathBuf {
+        self.folder.join("uploads").join(key)
+    }
+
+    fn upload(&self, upload: &Upload) -> PathBuf {
+        self.uploads_to(&upload.key).join(&upload.id)
+    }
+
+    fn database(&self, database: &str) -> PathBuf {
+        self.folder.join("catalog").join(database)
+    }
+
+    fn table_file(&self, database: &str, table: &str) -> PathBuf {
+        self.database(database).join(format!("{table}.json"))
+    }
+
+    /// Moves a finished file to its key, in one step.
+    fn show(&self, from: &Path, key: &str) -> Result<()> {
+        let to = self.object(key);
+        parent(&to)
+            .and_then(|()| fs::rename(from, &to))
+            .map_err(|error| failed("writing", &to, error))
+    }
+}
+
+fn parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)
+}
+
+/// 12 hexadecimal digits that nobody has had before.
+fn token() -> Result<String> {
+    let mut bytes = [0; 6];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::system("the system gives no random bytes").because(error))?;
+    Ok(crate::text::hex(&bytes))
+}
+
+/// Calls `visit` for every file below `folder`, in the order of names, with its path below `base`.
+fn walk(
+    base: &Path,
+    folder: &Path,
+    visit: &mut dyn FnMut(&Path, String) -> Result<()>,
+) -> Result<()> {
+    let fail = |error| failed("listing", folder, error);
+    let Some(entries) = or_absent(fs::read_dir(folder)).map_err(fail)? else {
+        return Ok(());
+    };
+    let mut entries = entries.collect::<io::Result<Vec<_>>>().map_err(fail)?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        if entry.file_type().map_err(fail)?.is_dir() {
+            walk(base, &path, visit)?;
+        } else if let Some(name) = path.strip_prefix(base).ok().and_then(Path::to_str) {
+            visit(&path, name.to_owned())?;
+        }
+    }
+    Ok(())
+}
+
+impl Objects for Dir {
+    fn root(&self) -> String {
+        format!("file://{}/", self.folder.join("objects").display())
+    }
+
+    fn find(&self) -> Result<()> {
+        let folder = self.folder.join("objects");
+        fs::create_dir_all(&folder).map_err(|error| failed("making", &folder, error))
+    }
+
+    fn put(&self, key: &str, body: &[u8]) -> Result<()> {
+        let mut upload = self.begin(key)?;
+        self.part(&mut upload, body)?;
+        self.complete(&upload)
+    }
+
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        let path = self.object(key);
+        or_absent(fs::read(&path)).map_err(|error| failed("reading", &path, error))
+    }
+
+    fn list(&self, prefix: &str, visit: &mut dyn FnMut(Listed) -> Result<()>) -> Result<()> {
+        let base = self.folder.join("objects");
+        walk(
+            &base,
+            &base.join(prefix),
+            &mut |path, key| match or_absent(fs::metadata(path))
+                .map_err(|error| failed("listing", path, error))?
+            {
+                Some(metadata) => visit(Listed {
+                    key,
+                    size: metadata.len(),
+                }),
+                None => Ok(()),
+            },
+        )
+    }
+
+    fn folders(&self, prefix: &str) -> Result<Vec<String>> {
+        let folder = self.object(prefix);
+        let fail = |error| failed("listing", &folder, error);
+        let mut folders = Vec::new();
+        for entry in or_absent(fs::read_dir(&folder))
+            .map_err(fail)?
+            .into_iter()
+            .flatten()
+        {
+            let entry = entry.map_err(fail)?;
+            if entry.file_type().map_err(fail)?.is_dir() {
+                folders.push(format!("{prefix}{}/", entry.file_name().display()));
+            }
+        }
+        folders.sort();
+        Ok(folders)
+    }
+
+    fn delete(&self, keys: &[String]) -> Result<()> {
+        for key in keys {
+            let path = self.object(key);
+            or_absent(fs::remove_file(&path)).map_err(|error| failed("deleting", &path, error))?;
+            // S3 has no folders: one that became empty goes too, up to the first that is not.
+            let folders = path
+                .ancestors()
+                .skip(1)
+                .take_while(|folder| *folder != self.folder.join("objects"));
+            for folder in folders {
+                if fs::remove_dir(folder).is_err() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn copy(&self, from: &str, to: &str) -> Result<()> {
+        let upload = self.begin(to)?;
+        let temporary = self.upload(&upload);
+        fs::copy(self.object(from), &temporary)
+            .map_err(|error| failed("copying to", &temporary, error))?;
+        self.complete(&upload)
+    }
+
+    fn begin(&self, key: &str) -> Result<Upload> {
+        let upload = Upload {
+            key: key.to_owned(),
+            id: token()?,
+            parts: Vec::new(),
+        };
+        let path = self.upload(&upload);
+        parent(&path)
+            .and_then(|()| File::create(&path))
+            .map_err(|error| failed("writing", &path, error))?;
+        Ok(upload)
+    }
+
+    fn part(&self, upload: &mut Upload, body: &[u8]) -> Result<()> {
+        let path = self.upload(upload);
+        OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(body))
+            .map_err(|error| failed("writing", &path, error))?;
+        upload.parts.push(body.len().to_string());
+        Ok(())
+    }
+
+    fn complete(&self, upload: &Upload) -> Result<()> {
+        let path = self.upload(upload);
+        // Durable means that a power cut does not undo it.
+        File::open(&path)
+            .and_then(|file| file.sync_all())
+            .map_err(|error| failed("writing", &path, error))?;
+        self.show(&path, &upload.key)?;
+        let _ = fs::remove_dir(self.uploads_to(&upload.key));
+        Ok(())
+    }
+
+    fn abort(&self, upload: &Upload) -> Result<()> {
+        let path = self.upload(upload);
+        or_absent(fs::remove_file(&path)).map_err(|error| failed("deleting", &path, error))?;
+        let _ = fs::remove_dir(self.uploads_to(&upload.key));
+        Ok(())
+    }
+
+    fn unfinished(&self, prefix: &str) -> Result<Vec<Unfinished>> {
+        let base = self.folder.join("uploads");
+        let mut found = Vec::new();
+        walk(&base, &base.join(prefix), &mut |path, name| {
+            let changed = fs::metadata(path)
+                .and_then(|metadata| metadata.modified())
+                .ok();
+            let begun = changed
+                .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
+                .map_or(0, |age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+            if let Some((key, id)) = name.rsplit_once('/') {
+                let upload = Upload {
+                    key: key.to_owned(),
+                    id: id.to_owned(),
+                    parts: Vec::new(),
+                };
+                found.push(Unfinished {
+                    upload,
+                    begun: Millis(begun),
+                });
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+}
+
+impl Dir {
+    /// Held while a table's file is read and written, by one process at a time.
+    fn lock(&self) -> Result<File> {
+        let path = self.folder.join("catalog").join(".lock");
+        parent(&path)
+            .and_then(|()| {
+                OpenOptions::new()
+                    .create(true)
+                    .truncate(false)
+                    .write(true)
+                    .open(&path)
+            })
+            .and_then(|file| file.lock().map(|()| file))
+            .map_err(|error| failed("locking", &path, error))
+    }
+
+    fn write_table(&self, database: &str, input: &Map<String, Value>) -> Result<()> {
+        let name = input
+            .get("Name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let path = self.table_file(database, name);
+        let temporary = path.with_extension("json.new");
+        let text = serde_json::to_string_pretty(input).expect("a map of JSON values is JSON");
+        fs::write(&temporary, text + "\n")
+            .and_then(|()| fs::rename(&temporary, &path))
+            .map_err(|error| failed("writing", &path, error))
+    }
+}
+
+impl Catalog for Dir {
+    fn has_database(&self, database: &str) -> Result<bool> {
+        Ok(self.database(database).is_dir())
+    }
+
+    fn create_database(&self, database: &str) -> Result<Created> {
+        let path = self.database(database);
+        if path.is_dir() {
+            return Ok(Created::Before);
+        }
+        fs::create_dir_all(&path).map_err(|error| failed("making", &path, error))?;
+        Ok(Created::Now)
+    }
+
+    fn tag_database(&self, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    fn table(&self, database: &str, table: &str) -> Result<Option<Table>> {
+        let path = self.table_file(database, table);
+        let mut text = Vec::new();
+        let read = or_absent(File::open(&path).and_then(|mut file| file.read_to_end(&mut text)));
+        if read
+            .map_err(|error| failed("reading", &path, error))?
+            .is_none()
+        {
+            return Ok(None);
+        }
+        let input = serde_json::from_slice(&text).map_err(|error| {
+            Error::config(format!(
+                "{} is not a table's definition in JSON",
+                path.display()
+            ))
+            .because(error)
+        })?;
+        let version = Some(crate::text::hex(&Sha256::digest(&text)));
+        Ok(Some(Table { input, version }))
+    }
+
+    fn create_table(&self, database: &str, input: &Map<String, Value>) -> Result<Created> {
+        let _lock = self.lock()?;
+        let name = input
+            .get("Name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        if self.table_file(database, name).exists() {
+            return Ok(Created::Before);
+        }
+        self.write_table(database, input)?;
+        Ok(Created::Now)
+    }
+
+    fn update_table(
+        &self,
+        database: &str,
+        input: &Map<String, Value>,
+        version: Option<&str>,
+    ) -> Result<Updated> {
+        let _lock = self.lock()?;
+        let name = input
+            .get("Name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let current = self.table(database, name)?;
+        if version.is_some() && current.and_then(|table| table.version).as_deref() != version {
+            return Ok(Updated::Conflict);
+        }
+        self.write_table(database, input)?;
+        Ok(Updated::Done)
+    }
+
+    fn delete_table(&self, database: &str, table: &str) -> Result<()> {
+        let path = self.table_file(database, table);
+        or_absent(fs::remove_file(&path)).map_err(|error| failed("deleting", &path, error))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(lake: &Lake, prefix: &str) -> Vec<String> {
+        let mut keys = Vec::new();
+        lake.objects
+            .list(prefix, &mut |listed| {
+                keys.push(listed.key);
+                Ok(())
+            })
+            .unwrap();
+        keys
+    }
+
+    #[test]
+    fn an_upload_is_invisible_until_it_is_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = open(folder.path()).unwrap();
+        let mut upload = lake.objects.begin("a/b/one").unwrap();
+        lake.objects.part(&mut upload, b"first ").unwrap();
+        lake.objects.part(&mut upload, b"second").unwrap();
+        assert!(keys(&lake, "").is_empty());
+        assert_eq!(
+            lake.objects.unfinished("a/").unwrap()[0].upload.key,
+            "a/b/one"
+        );
+        lake.objects.complete(&upload).unwrap();
+        assert_eq!(
+            lake.objects.get("a/b/one").unwrap().unwrap(),
+            b"first second"
+        );
+        assert!(lake.objects.unfinished("").unwrap().is_empty());
+
+        let gone = lake.objects.begin("a/two").unwrap();
+        lake.objects.abort(&gone).unwrap();
+        lake.objects.abort(&gone).unwrap();
+        lake.objects.copy("a/b/one", "a/c/three").unwrap();
+        assert_eq!(keys(&lake, "a/"), ["a/b/one", "a/c/three"]);
+        lake.objects
+            .delete(&["a/b/one".to_owned(), "a/none".to_owned()])
+            .unwrap();
+        assert_eq!(keys(&lake, ""), ["a/c/three"]);
+    }
+
+    #[test]
+    fn an_update_of_an_older_version_is_a_conflict() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = open(folder.path()).unwrap();
+        lake.catalog.create_database("db").unwrap();
+        let mut input = Map::new();
+        input.insert("Name".to_owned(), "t".into());
+        assert_eq!(
+            lake.catalog.create_table("db", &input).unwrap(),
+            Created::Now
+        );
+        assert_eq!(
+            lake.catalog.create_table("db", &input).unwrap(),
+            Created::Before
+        );
+        let first = lake.catalog.table("db", "t").unwrap().unwrap().version;
+        input.insert("Owner".to_owned(), "me".into());
+        assert_eq!(
+            lake.catalog
+                .update_table("db", &input, first.as_deref())
+                .unwrap(),
+            Updated::Done
+        );
+        assert_eq!(
+            lake.catalog
+                .update_table("db", &input, first.as_deref())
+                .unwrap(),
+            Updated::Conflict
+        );
+        lake.catalog.delete_table("db", "t").unwrap();
+        assert_eq!(lake.catalog.table("db", "t").unwrap(), None);
+    }
+}

@@ -1,0 +1,38 @@
+//! The messages we print, but for states: LOG, TRACE ERROR, SPEC and CONNECTION_STATUS, each as one line.
+
+use serde_json::json;
+
+use crate::error::Error;
+use crate::time::Millis;
+
+/// A LOG message.
+pub(crate) fn log(level: log::Level, message: &str) -> String {
+    json!({"type": "LOG", "log": {"level": level.as_str(), "message": message}}).to_string()
+}
+
+/// The TRACE ERROR that says why the run failed; `failure_type` decides whether the platform tries again.
+pub(crate) fn trace_error(error: &Error, now: Millis) -> String {
+    let message = error.to_string();
+    json!({"type": "TRACE", "trace": {"type": "ERROR", "emitted_at": now.0, "error": {
+        "message": message,
+        "internal_message": message,
+        "failure_type": error.kind().failure_type(),
+    }}})
+    .to_string()
+}
+
+/// The outcome of `check`; nothing to say means success.
+pub(crate) fn connection_status(failure: Option<&str>) -> String {
+    match failure {
+        None => json!({"type": "CONNECTION_STATUS", "connectionStatus": {"status": "SUCCEEDED"}}),
+        Some(message) => {
+            json!({"type": "CONNECTION_STATUS", "connectionStatus": {"status": "FAILED", "message": message}})
+        }
+    }
+    .to_string()
+}
+
+/// The SPEC message around a specification in JSON.
+pub(crate) fn spec(specification: &serde_json::Value) -> String {
+    json!({"type": "SPEC", "spec": specification}).to_string()
+}

@@ -1,0 +1,93 @@
+//! The row as an edit of the record's text: what is kept is copied in runs as long as they are contiguous.
+
+/// Writes to `out`; text kept from the source waits until something else is written.
+///
+/// A record whose keys, order and values are already those of its row is copied in one run.
+pub(super) struct Splice<'a> {
+    source: &'a [u8],
+    out: &'a mut Vec<u8>,
+    /// The run that waits: `source[from..to]` belongs at the end of `out`.
+    from: usize,
+    to: usize,
+}
+
+/// A place in the output to go back to.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    written: usize,
+    from: usize,
+    to: usize,
+}
+
+impl<'a> Splice<'a> {
+    pub(super) fn new(source: &'a [u8], out: &'a mut Vec<u8>) -> Self {
+        Self {
+            source,
+            out,
+            from: 0,
+            to: 0,
+        }
+    }
+
+    /// Appends `source[from..to]`.
+    #[inline]
+    pub(super) fn keep(&mut self, from: usize, to: usize) {
+        if from != self.to {
+            self.flush();
+            self.from = from;
+        }
+        self.to = to;
+    }
+
+    /// Appends other text.
+    #[inline]
+    pub(super) fn put(&mut self, text: &[u8]) {
+        self.flush();
+        self.out.extend_from_slice(text);
+    }
+
+    /// Appends `wanted`, which for a whole row's run is mostly the byte that stands before `at` anyway.
+    #[inline]
+    pub(super) fn separate(&mut self, wanted: u8, at: usize) {
+        if at > 0 && self.source[at - 1] == wanted {
+            self.keep(at - 1, at);
+        } else {
+            self.put(&[wanted]);
+        }
+    }
+
+    /// The output itself, with nothing waiting.
+    #[inline]
+    pub(super) fn out(&mut self) -> &mut Vec<u8> {
+        self.flush();
+        self.out
+    }
+
+    /// How long the output is, with what waits.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.out.len() + (self.to - self.from)
+    }
+
+    #[inline]
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            written: self.out.len(),
+            from: self.from,
+            to: self.to,
+        }
+    }
+
+    /// Takes back everything since the mark.
+    pub(super) fn reset(&mut self, mark: Mark) {
+        self.out.truncate(mark.written);
+        self.from = mark.from;
+        self.to = mark.to;
+    }
+
+    #[inline]
+    fn flush(&mut self) {
+        self.out.extend_from_slice(&self.source[self.from..self.to]);
+        self.from = self.to;
+    }
+}

@@ -1,0 +1,117 @@
+//! Columns compiled to steps: what to expect in the text, what to write, and which column comes next.
+
+use std::collections::HashMap;
+
+use crate::json::text::quoted;
+use crate::schema::{DEEPEST_TYPE, Field, Type, Width};
+
+/// How the values of a column are written.
+pub(super) enum Form {
+    Boolean,
+    /// Within these bounds, both included.
+    Integer(i64, i64),
+    Float,
+    Double,
+    /// At most so many digits before the point, and behind it.
+    Decimal(usize, usize),
+    Date,
+    Timestamp,
+    Text,
+    Array(Box<Form>),
+    Struct(Members),
+    /// Never written.
+    Foreign,
+}
+
+/// The members of an object that are columns (or struct fields), in their order.
+pub(super) struct Members {
+    pub(super) steps: Vec<Step>,
+    by_key: HashMap<Box<[u8]>, u32>,
+    /// The step whose key the last object began with.
+    pub(super) first: u32,
+}
+
+pub(super) struct Step {
+    pub(super) column: String,
+    /// In how many records the column could not hold the value; counted for the columns of the table.
+    pub(super) misfits: u64,
+    /// `"key":` as most sources write it.
+    pub(super) key: Box<[u8]>,
+    /// `"name":`.
+    pub(super) name: Box<[u8]>,
+    /// The two are the same.
+    pub(super) same: bool,
+    /// The step whose key followed this one's in the last object: the next guess.
+    pub(super) then: u32,
+    pub(super) form: Form,
+}
+
+impl Members {
+    /// Of two fields with one key the first is filled.
+    pub(super) fn compile<'a>(fields: impl IntoIterator<Item = &'a Field>) -> Self {
+        Self::at_depth(fields, 0)
+    }
+
+    fn at_depth<'a>(fields: impl IntoIterator<Item = &'a Field>, depth: usize) -> Self {
+        let mut members = Self {
+            steps: Vec::new(),
+            by_key: HashMap::new(),
+            first: 0,
+        };
+        for field in fields {
+            if members.by_key.contains_key(field.key.as_bytes()) {
+                continue;
+            }
+            let index = u32::try_from(members.steps.len()).expect("fewer than 2^32 columns");
+            let (key, name) = (token(&field.key), token(&field.name));
+            members.by_key.insert(field.key.as_bytes().into(), index);
+            members.steps.push(Step {
+                column: field.name.clone(),
+                misfits: 0,
+                same: key == name,
+                key,
+                name,
+                then: index + 1,
+                form: Form::compile(&field.of, depth),
+            });
+        }
+        members
+    }
+
+    /// The step of a key, given without quotes and escapes.
+    pub(super) fn find(&self, key: &[u8]) -> Option<u32> {
+        self.by_key.get(key).copied()
+    }
+}
+
+impl Form {
+    pub(super) fn compile(of: &Type, depth: usize) -> Self {
+        if depth > DEEPEST_TYPE {
+            return Self::Foreign;
+        }
+        match of {
+            Type::Boolean => Self::Boolean,
+            Type::Integer(Width::Eight) => Self::Integer(i8::MIN.into(), i8::MAX.into()),
+            Type::Integer(Width::Sixteen) => Self::Integer(i16::MIN.into(), i16::MAX.into()),
+            Type::Integer(Width::ThirtyTwo) => Self::Integer(i32::MIN.into(), i32::MAX.into()),
+            Type::Integer(Width::SixtyFour) => Self::Integer(i64::MIN, i64::MAX),
+            Type::Float => Self::Float,
+            Type::Double => Self::Double,
+            Type::Decimal { precision, scale } => {
+                Self::Decimal(precision.saturating_sub(*scale).into(), (*scale).into())
+            }
+            Type::Date => Self::Date,
+            Type::Timestamp => Self::Timestamp,
+            Type::String => Self::Text,
+            Type::Array(element) => Self::Array(Box::new(Self::compile(element, depth + 1))),
+            Type::Struct(fields) => Self::Struct(Members::at_depth(fields, depth + 1)),
+            Type::Foreign(_) => Self::Foreign,
+        }
+    }
+}
+
+pub(super) fn token(name: &str) -> Box<[u8]> {
+    let mut token = quoted(name);
+    token.push(b':');
+    token.into()
+}

@@ -1,0 +1,174 @@
+//! The examples in `fixtures/rows`: values by the type of their column, whole records, and text that is no JSON.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::row::Plan;
+use crate::row::tests::{encode, field, options};
+use crate::schema::{Numbers, hive, read};
+
+/// A value of a column `v`, as JSON text; without a row it is null there.
+#[derive(Deserialize)]
+pub(super) struct Case {
+    /// As the catalog spells it.
+    #[serde(rename = "type")]
+    pub(super) of: String,
+    pub(super) value: String,
+    pub(super) row: Option<String>,
+    pub(super) rescued: Option<String>,
+}
+
+/// A record of a stream.
+#[derive(Deserialize)]
+struct Record {
+    why: String,
+    schema: Value,
+    /// What the catalog is told: names and types.
+    columns: String,
+    record: String,
+    row: String,
+}
+
+/// Text that is no record.
+#[derive(Deserialize)]
+struct Malformed {
+    text: String,
+    error: String,
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/rows")
+}
+
+fn lines<T: DeserializeOwned>(name: &str) -> Vec<T> {
+    let text = fs::read_to_string(folder().join(name)).unwrap();
+    let read = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    text.lines().map(read).collect()
+}
+
+/// The cases of all types.
+pub(super) fn values() -> Vec<Case> {
+    let mut names: Vec<String> = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !matches!(name.as_str(), "records.jsonl" | "errors.jsonl"))
+        .collect();
+    names.sort();
+    names.iter().flat_map(|name| lines(name)).collect()
+}
+
+#[test]
+fn values_become_what_the_cases_say() {
+    let cases: Vec<Case> = values();
+    assert!(cases.len() > 600, "only {} cases found", cases.len());
+    let mut wrong = String::new();
+    for case in &cases {
+        let mut plan = Plan::compile(&[field("v", hive::parse(&case.of))], &options());
+        let mut expected = Vec::new();
+        if let Some(row) = &case.row {
+            expected.push(format!("\"v\":{row}"));
+        }
+        if let Some(rescued) = &case.rescued {
+            let object = serde_json::to_string(&format!("{{\"v\":{rescued}}}")).unwrap();
+            expected.push(format!("\"_rescued_data\":{object}"));
+        }
+        let expected = format!("{{{}}}", expected.join(","));
+        let record = format!("{{\"v\":{}}}", case.value);
+        let found = encode(&mut plan, record.as_bytes()).unwrap_or_else(|error| error);
+        if found != expected {
+            let Case { of, value, .. } = case;
+            writeln!(
+                wrong,
+                "{of} {value}\n  expected {expected}\n  found    {found}"
+            )
+            .unwrap();
+        }
+        let count = u64::from(case.rescued.is_some());
+        assert_eq!(
+            plan.rescued().iter().map(|(_, count)| count).sum::<u64>(),
+            count
+        );
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn records_become_what_the_cases_say() {
+    let mut wrong = String::new();
+    for case in lines::<Record>("records.jsonl") {
+        let fields = read(&case.schema, Numbers::Double, &["_rescued_data"]).fields;
+        let columns: Vec<_> = fields
+            .iter()
+            .map(|field| format!("{} {}", field.name, field.of))
+            .collect();
+        let mut plan = Plan::compile(&fields, &options());
+        // Twice, because the plan learns the order of keys.
+        for turn in ["first", "second"] {
+            let row = encode(&mut plan, case.record.as_bytes()).unwrap_or_else(|error| error);
+            if row != case.row || columns.join(", ") != case.columns {
+                writeln!(
+                    wrong,
+                    "{}, {turn} time: {}\n  expected {}\n           {}\n  found    {}\n           {row}",
+                    case.why,
+                    case.record,
+                    case.columns,
+                    case.row,
+                    columns.join(", "),
+                )
+                .unwrap();
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn text_that_is_no_record_is_an_error_that_says_where() {
+    let mut wrong = String::new();
+    for case in lines::<Malformed>("errors.jsonl") {
+        let fields = [
+            field("a", hive::parse("bigint")),
+            field("b", hive::parse("string")),
+        ];
+        let mut plan = Plan::compile(&fields, &options());
+        let found = encode(&mut plan, case.text.as_bytes());
+        if found.as_ref().err() != Some(&case.error) {
+            writeln!(
+                wrong,
+                "{:?}\n  expected {}\n  found    {found:?}",
+                case.text, case.error
+            )
+            .unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn bytes_that_are_no_utf_8_are_an_error_wherever_they_stand() {
+    let texts: [&[u8]; 6] = [
+        b"{\"b\":\"\xFF\"}",
+        b"{\"b\":\"12345678\xC3\"}",
+        b"{\"\xED\xA0\x80\":1}",
+        b"{\"z\":\"\xC0\x80\"}",
+        b"{\"z\":[\"\xF4\x90\x80\x80\"]}",
+        b"{\"a\":\"\xE2\x82\"}",
+    ];
+    for text in texts {
+        let fields = [
+            field("a", hive::parse("bigint")),
+            field("b", hive::parse("string")),
+        ];
+        let mut plan = Plan::compile(&fields, &options());
+        let error = encode(&mut plan, text).unwrap_err();
+        assert!(error.ends_with("expected UTF-8"), "{error}: {text:?}");
+    }
+    let mut plan = Plan::compile(&[], &options());
+    let error = encode(&mut plan, b"{\xFF}").unwrap_err();
+    assert_eq!(error, "invalid JSON at byte 1: expected a key in quotes");
+}

@@ -1,0 +1,199 @@
+//! Airbyte's columns, the counts, and what may stand in the way of both.
+
+use crate::row::tests::{encode, field, options};
+use crate::row::{Envelope, Metadata, Options, Plan, UNKNOWN_FIELDS};
+use crate::schema::{Type, Width};
+
+const BIGINT: Type = Type::Integer(Width::SixtyFour);
+
+#[test]
+fn counts_what_did_not_fit_by_column() {
+    for rescued in [Some("_rescued_data".to_string()), None] {
+        let options = Options {
+            rescued,
+            metadata: None,
+        };
+        let mut plan = Plan::compile(
+            &[field("a", BIGINT), field("b", BIGINT), field("c", BIGINT)],
+            &options,
+        );
+        for record in [
+            r#"{"a":1,"b":2}"#,
+            r#"{"a":"x","z":1,"y":2}"#,
+            r#"{"a":[],"c":{},"z":null}"#,
+            r#"{"c":"x","c":1}"#,
+        ] {
+            encode(&mut plan, record.as_bytes()).unwrap();
+        }
+        let expected = [("a".into(), 2), ("c".into(), 1), (UNKNOWN_FIELDS.into(), 2)];
+        assert_eq!(plan.rescued(), expected);
+    }
+}
+
+#[test]
+fn without_a_rescue_column_what_does_not_fit_is_null() {
+    let mut plan = Plan::compile(&[field("a", BIGINT)], &Options::default());
+    assert_eq!(encode(&mut plan, br#"{"a":"x","z":1}"#).unwrap(), "{}");
+}
+
+#[test]
+fn the_extra_columns_are_declared_in_their_order() {
+    let mut options = options();
+    options.metadata = Some(Metadata::default());
+    let columns: Vec<_> = options
+        .extra_fields()
+        .iter()
+        .map(|field| format!("{} {}", field.name, field.of))
+        .collect();
+    assert_eq!(
+        columns,
+        [
+            "_airbyte_raw_id string",
+            "_airbyte_extracted_at timestamp",
+            "_airbyte_generation_id bigint",
+            "_airbyte_meta struct<sync_id:bigint,changes:array<struct<field:string,change:string,reason:string>>>",
+            "_rescued_data string",
+        ]
+    );
+}
+
+/// The row with a fixed id in place of the random one.
+#[track_caller]
+fn with_metadata(metadata: Metadata, record: &str, envelope: &Envelope<'_>) -> String {
+    let mut options = options();
+    options.metadata = Some(metadata);
+    let mut plan = Plan::compile(&[field("a", BIGINT)], &options);
+    let mut out = Vec::new();
+    plan.encode(record.as_bytes(), envelope, &mut out).unwrap();
+    let row = String::from_utf8(out).unwrap();
+    let (head, tail) = row.split_once("\"_airbyte_raw_id\":\"").unwrap();
+    let (id, tail) = tail.split_at(36);
+    assert_eq!(id.as_bytes()[14], b'4', "{id} is of version 4");
+    assert!(
+        matches!(id.as_bytes()[19], b'8' | b'9' | b'a' | b'b'),
+        "{id} is of RFC 9562's variant"
+    );
+    let form: String = id
+        .chars()
+        .map(|c| if c.is_ascii_hexdigit() { 'x' } else { c })
+        .collect();
+    assert_eq!(form, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
+    format!("{head}\"_airbyte_raw_id\":\"ID{}", tail.trim_end())
+}
+
+#[test]
+fn airbytes_columns_follow_the_streams() {
+    let metadata = Metadata {
+        generation_id: Some(3),
+        sync_id: Some(7),
+    };
+    let envelope = Envelope {
+        emitted_at: Some(1_704_164_645_678),
+        changes: None,
+    };
+    assert_eq!(
+        with_metadata(metadata, r#"{"a":1}"#, &envelope),
+        r#"{"a":1,"_airbyte_raw_id":"ID","_airbyte_extracted_at":"2024-01-02 03:04:05.678","_airbyte_generation_id":3,"_airbyte_meta":{"sync_id":7,"changes":[]}}"#
+    );
+    assert_eq!(
+        with_metadata(Metadata::default(), "{}", &Envelope::default()),
+        r#"{"_airbyte_raw_id":"ID","_airbyte_meta":{"changes":[]}}"#
+    );
+}
+
+#[test]
+fn upstreams_changes_come_before_our_own() {
+    let changes = br#" [ {"reason":"SOURCE_RETRIEVAL_ERROR","field":"b","change":"NULLED","more":1}, {"field":"c","change":"NEW_WORD"} ] "#;
+    let envelope = Envelope {
+        emitted_at: Some(-1),
+        changes: Some(changes),
+    };
+    assert_eq!(
+        with_metadata(Metadata::default(), r#"{"z":1,"a":"x"}"#, &envelope),
+        concat!(
+            r#"{"_airbyte_raw_id":"ID","_airbyte_extracted_at":"1969-12-31 23:59:59.999","#,
+            r#""_airbyte_meta":{"changes":[{"field":"b","change":"NULLED","reason":"SOURCE_RETRIEVAL_ERROR"},{"field":"c","change":"NEW_WORD"},"#,
+            r#"{"field":"a","change":"NULLED","reason":"DESTINATION_SERIALIZATION_ERROR"}]},"#,
+            r#""_rescued_data":"{\"z\":1,\"a\":\"x\"}"}"#,
+        )
+    );
+}
+
+#[test]
+fn changes_of_another_form_and_times_beyond_the_calendar_are_left_out() {
+    for changes in ["null", "{}", "[]", "5"] {
+        let envelope = Envelope {
+            emitted_at: Some(i64::MAX),
+            changes: Some(changes.as_bytes()),
+        };
+        assert_eq!(
+            with_metadata(Metadata::default(), "{}", &envelope),
+            r#"{"_airbyte_raw_id":"ID","_airbyte_meta":{"changes":[]}}"#
+        );
+    }
+}
+
+#[test]
+fn every_row_has_an_id_of_its_own() {
+    let mut options = options();
+    options.metadata = Some(Metadata::default());
+    let mut plan = Plan::compile(&[], &options);
+    let mut rows: Vec<_> = (0..200)
+        .map(|_| encode(&mut plan, b"{}").unwrap())
+        .collect();
+    rows.sort();
+    rows.dedup();
+    assert_eq!(rows.len(), 200);
+}
+
+#[test]
+fn an_extra_column_is_never_filled_from_records() {
+    let mut plan = Plan::compile(
+        &[field("_rescued_data", Type::String), field("a", BIGINT)],
+        &options(),
+    );
+    assert_eq!(
+        encode(&mut plan, br#"{"_rescued_data":"x","a":1}"#).unwrap(),
+        r#"{"a":1,"_rescued_data":"{\"_rescued_data\":\"x\"}"}"#
+    );
+}
+
+#[test]
+fn of_two_columns_with_one_key_the_first_is_filled() {
+    let mut second = field("a", Type::String);
+    second.name = "a_2".into();
+    let mut plan = Plan::compile(
+        &[field("a", BIGINT), second, field("b", BIGINT)],
+        &options(),
+    );
+    for _ in 0..2 {
+        assert_eq!(
+            encode(&mut plan, br#"{"a":1,"a":2,"b":3}"#).unwrap(),
+            r#"{"a":2,"b":3}"#
+        );
+    }
+}
+
+#[test]
+fn depth_costs_no_stack() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let objects = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
+    let mut plan = Plan::compile(
+        &[
+            field("s", Type::String),
+            field("l", Type::Array(Box::new(BIGINT))),
+        ],
+        &options(),
+    );
+    assert_eq!(
+        encode(&mut plan, format!("{{\"s\":{deep}}}").as_bytes()).unwrap(),
+        format!("{{\"s\":\"{deep}\"}}")
+    );
+    assert_eq!(
+        encode(&mut plan, format!("{{\"l\":{deep}}}").as_bytes()).unwrap(),
+        format!("{{\"l\":[null],\"_rescued_data\":\"{{\\\"l\\\":{deep}}}\"}}")
+    );
+    encode(&mut plan, format!("{{\"z\":{objects}}}").as_bytes()).unwrap();
+    let mixed = format!("{}{}", "[{\"a\":".repeat(50_000), "}]".repeat(49_999));
+    encode(&mut plan, format!("{{\"z\":{mixed}}}").as_bytes()).unwrap_err();
+}

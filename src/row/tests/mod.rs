@@ -1,0 +1,41 @@
+//! Rows, held to examples, to laws and to a slow encoder that does the same in an obvious way.
+
+mod cases;
+mod columns;
+
+use crate::row::{Envelope, Options, Plan};
+use crate::schema::{Field, Type};
+
+/// With a rescue column and without Airbyte's.
+fn options() -> Options {
+    Options {
+        rescued: Some("_rescued_data".into()),
+        metadata: None,
+    }
+}
+
+fn field(name: &str, of: Type) -> Field {
+    Field {
+        key: name.into(),
+        name: name.into(),
+        of,
+    }
+}
+
+/// The row without its line feed, or the error's text.
+#[track_caller]
+fn encode(plan: &mut Plan, record: &[u8]) -> Result<String, String> {
+    let mut out = b"before".to_vec();
+    let done = plan.encode(record, &Envelope::default(), &mut out);
+    let written = out.strip_prefix(b"before").expect("what was there stays");
+    match done {
+        Ok(()) => {
+            let row = written.strip_suffix(b"\n").expect("a row ends its line");
+            Ok(std::str::from_utf8(row).expect("a row is UTF-8").into())
+        }
+        Err(error) => {
+            assert!(written.is_empty(), "an error left something behind");
+            Err(error.to_string())
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Scalars: a value of any JSON form under a column's type, or nothing where something would be lost.
+
+use std::borrow::Cow;
+
+use crate::json::number::Number;
+use crate::json::scan::{Fault, Inside, Shape};
+use crate::json::text::{quote_into, unquoted};
+use crate::row::calendar::{Moment, Written};
+use crate::row::encode::{Encoder, Fit};
+
+/// Longer numbers do not fit a float or a double: some readers of JSON take no longer ones
+/// (Jackson's StreamReadConstraints: 1000).
+const LONGEST_FLOAT: usize = 1000;
+
+impl<'a> Encoder<'a> {
+    /// Under `string`: a string as it stands, anything else as its JSON text.
+    #[inline]
+    pub(super) fn text(&mut self) -> Result<Fit, Fault> {
+        let from = self.scan.at;
+        if self.scan.peek() == b'"' {
+            if self.scan.string()? == Inside::Broken {
+                return Ok(Fit::No);
+            }
+            self.row.keep(from, self.scan.at);
+            return Ok(Fit::Whole);
+        }
+        self.scan.skip()?;
+        let out = self.row.out();
+        out.push(b'"');
+        quote_into(&self.scan.text[from..self.scan.at], out);
+        out.push(b'"');
+        Ok(Fit::Whole)
+    }
+
+    /// Under `boolean`: `true`, `false`, and strings of exactly these words.
+    pub(super) fn boolean(&mut self) -> Result<Fit, Fault> {
+        let from = self.scan.at;
+        match self.scan.peek() {
+            b't' => self.scan.literal("true")?,
+            b'f' => self.scan.literal("false")?,
+            b'"' => {
+                let word = self.content()?;
+                return Ok(match word.as_deref() {
+                    Some(word @ (b"true" | b"false")) => self.put(word),
+                    _ => Fit::No,
+                });
+            }
+            _ => {
+                self.scan.skip()?;
+                return Ok(Fit::No);
+            }
+        }
+        self.row.keep(from, self.scan.at);
+        Ok(Fit::Whole)
+    }
+
+    /// Under the integer types: whole numbers in any notation, also in strings, written as digits.
+    #[inline]
+    pub(super) fn integer(&mut self, least: i64, greatest: i64) -> Result<Fit, Fault> {
+        let from = self.scan.at;
+        if !matches!(self.scan.peek(), b'-' | b'0'..=b'9') {
+            return self.integer_in_string(least, greatest);
+        }
+        let shape = self.scan.number()?;
+        let text = &self.scan.text[from..self.scan.at];
+        // Eighteen characters hold no number beyond 64 bits.
+        if shape == Shape::Integer && text.len() <= 18 && least == i64::MIN && text != b"-0" {
+            self.row.keep(from, self.scan.at);
+            return Ok(Fit::Whole);
+        }
+        Ok(self.whole(&Number { text, shape }, least, greatest))
+    }
+
+    fn integer_in_string(&mut self, least: i64, greatest: i64) -> Result<Fit, Fault> {
+        self.number(|this, number| this.whole(number, least, greatest))
+    }
+
+    fn whole(&mut self, number: &Number<'_>, least: i64, greatest: i64) -> Fit {
+        let digits = &mut self.scratch.converted;
+        digits.clear();
+        let fits = number.write_plain(19, 0, digits)
+            && std::str::from_utf8(digits)
+                .ok()
+                .and_then(|digits| digits.parse::<i64>().ok())
+                .is_some_and(|value| (least..=greatest).contains(&value));
+        if !fits {
+            return Fit::No;
+        }
+        self.row.put(digits);
+        Fit::Whole
+    }
+
+    /// Under `decimal`: numbers that need no rounding, written without an exponent.
+    pub(super) fn decimal(&mut self, whole: usize, fraction: usize) -> Result<Fit, Fault> {
+        self.number(|this, number| {
+            if number.write_plain(whole, fraction, this.row.out()) {
+                Fit::Whole
+            } else {
+                Fit::No
+            }
+        })
+    }
+
+    /// Under `double`: numbers as they stand, if the nearest double is finite and is zero only for a zero.
+    #[inline]
+    pub(super) fn double(&mut self) -> Result<Fit, Fault> {
+        let from = self.scan.at;
+        if matches!(self.scan.peek(), b'-' | b'0'..=b'9') {
+            let shape = self.scan.number()?;
+            let text = &self.scan.text[from..self.scan.at];
+            // 10^300 and 10^-300 are far from the edges.
+            let near = shape != Shape::Exponent && text.len() <= 300;
+            if near || in_double(&Number { text, shape }) {
+                self.row.keep(from, self.scan.at);
+                return Ok(Fit::Whole);
+            }
+            return Ok(Fit::No);
+        }
+        self.number(|this, number| {
+            if in_double(number) {
+                this.put(number.text)
+            } else {
+                Fit::No
+            }
+        })
+    }
+
+    /// Under `float`: as under `double`, within its range.
+    pub(super) fn float(&mut self) -> Result<Fit, Fault> {
+        self.number(|this, number| {
+            let nearest: f32 = number.as_str().parse().unwrap_or(f32::NAN);
+            let fits = nearest.is_finite() && (nearest != 0.0 || number.is_zero());
+            if fits && number.text.len() <= LONGEST_FLOAT {
+                this.put(number.text)
+            } else {
+                Fit::No
+            }
+        })
+    }
+
+    /// Under `date`: days, also as the midnight (in UTC) that begins them.
+    pub(super) fn date(&mut self) -> Result<Fit, Fault> {
+        self.moment(|moment| moment.is_midnight().then(|| moment.date()))
+    }
+
+    /// Under `timestamp`: dates and times, brought to UTC.
+    pub(super) fn timestamp(&mut self) -> Result<Fit, Fault> {
+        self.moment(|moment| Some(moment.timestamp()))
+    }
+
+    fn moment(&mut self, write: impl FnOnce(Moment) -> Option<Written>) -> Result<Fit, Fault> {
+        if self.scan.peek() != b'"' {
+            self.scan.skip()?;
+            return Ok(Fit::No);
+        }
+        let content = self.content()?;
+        let moment = content.as_deref().and_then(Moment::read);
+        Ok(match moment.and_then(write) {
+            Some(written) => self.put(written.as_bytes()),
+            None => Fit::No,
+        })
+    }
+
+    /// Hands over a number, also one that a string holds; any other value does not fit.
+    fn number(&mut self, write: impl FnOnce(&mut Self, &Number<'_>) -> Fit) -> Result<Fit, Fault> {
+        let from = self.scan.at;
+        match self.scan.peek() {
+            b'-' | b'0'..=b'9' => {
+                let shape = self.scan.number()?;
+                let text = &self.scan.text[from..self.scan.at];
+                Ok(write(self, &Number { text, shape }))
+            }
+            b'"' => {
+                let content = self.content()?;
+                Ok(match content.as_deref().and_then(Number::read) {
+                    Some(number) => write(self, &number),
+                    None => Fit::No,
+                })
+            }
+            _ => {
+                self.scan.skip()?;
+                Ok(Fit::No)
+            }
+        }
+    }
+
+    /// Walks over a string; what it says, unless it says something that is no Unicode text.
+    fn content(&mut self) -> Result<Option<Cow<'a, [u8]>>, Fault> {
+        let from = self.scan.at;
+        let text = self.scan.text;
+        let inside = self.scan.string()?;
+        let content = &text[from + 1..self.scan.at - 1];
+        Ok(match inside {
+            Inside::Plain => Some(Cow::Borrowed(content)),
+            Inside::Escaped => Some(unquoted(content)),
+            Inside::Broken => None,
+        })
+    }
+
+    fn put(&mut self, text: &[u8]) -> Fit {
+        self.row.put(text);
+        Fit::Whole
+    }
+}
+
+fn in_double(number: &Number<'_>) -> bool {
+    let nearest: f64 = number.as_str().parse().unwrap_or(f64::NAN);
+    number.text.len() <= LONGEST_FLOAT
+        && nearest.is_finite()
+        && (nearest != 0.0 || number.is_zero())
+}

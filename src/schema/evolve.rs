@@ -1,0 +1,259 @@
+//! A table's columns brought together with a stream's: what the table must become, and what stays as it is.
+//! Pure: it neither reads the catalog nor writes it.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::schema::note::{Path, Step};
+use crate::schema::{Field, LONGEST_TYPE, Note, Type, Width};
+
+/// What a table has to look like before rows of the stream are written to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reconciled {
+    /// The table's columns in its own order, then the new ones; the keys are those of the stream.
+    ///
+    /// A column that the stream does not have is filled from the property of its own name, should one come back. Keys are
+    /// distinct: where another column is filled from that property, this one gets a key that no property has.
+    pub(crate) fields: Vec<Field>,
+    /// Whether the catalog must be updated: names or types differ, not only how they are spelled.
+    pub(crate) changed: bool,
+    pub(crate) notes: Vec<Note>,
+}
+
+/// Brings the stream's columns into the table's.
+///
+/// No column is lost, none is moved, and a type changes only where every engine can read the JSON rows that were written
+/// under the old one. Where that can not be, the table's type stays, and values that do not fit it can not be written.
+pub(crate) fn reconcile(table: &[Field], stream: &[Field]) -> Reconciled {
+    let mut merger = Merger {
+        change: Change::Grow,
+        changed: false,
+        notes: Vec::new(),
+        path: Path::default(),
+    };
+    let fields = merger.columns(table, stream);
+    if table.is_empty() {
+        // Nobody needs to be told that a new table has new columns.
+        merger.notes.clear();
+    }
+    Reconciled {
+        fields,
+        changed: merger.changed,
+        notes: merger.notes,
+    }
+}
+
+/// What may happen to a type of the table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    /// New fields and wider types.
+    Grow,
+    /// Nothing: only the keys are taken from the stream.
+    Nothing,
+}
+
+struct Merger<'a> {
+    change: Change,
+    changed: bool,
+    notes: Vec<Note>,
+    path: Path<'a>,
+}
+
+impl<'a> Merger<'a> {
+    fn columns(&mut self, table: &'a [Field], stream: &'a [Field]) -> Vec<Field> {
+        // Every writer folds the names of columns, so a column is found by its name alone.
+        self.fields(table, stream, &by_name(table, stream), Self::column)
+    }
+
+    /// A column's type, which the catalog takes only up to a length.
+    fn column(&mut self, table: &'a Type, stream: &'a Type) -> Type {
+        let (changed, notes) = (self.changed, self.notes.len());
+        let of = self.merge(table, stream);
+        if self.changed == changed || of.to_string().len() <= LONGEST_TYPE {
+            return of;
+        }
+        self.changed = changed;
+        self.notes.truncate(notes);
+        self.note(|path| Note::Full { path });
+        self.change = Change::Nothing;
+        let of = self.merge(table, stream);
+        self.change = Change::Grow;
+        of
+    }
+
+    /// The fields of the table in their order, each with what `source` gives it of the stream, then the others.
+    fn fields(
+        &mut self,
+        table: &'a [Field],
+        stream: &'a [Field],
+        source: &[Option<usize>],
+        merge: fn(&mut Self, &'a Type, &'a Type) -> Type,
+    ) -> Vec<Field> {
+        let mut keys: HashSet<String> = stream.iter().map(|field| field.key.clone()).collect();
+        let mut fields = Vec::with_capacity(table.len());
+        for (old, source) in table.iter().zip(source) {
+            self.path.push(Step::Name(&old.name));
+            let (key, of) = if let Some(index) = source {
+                let new = &stream[*index];
+                (new.key.clone(), merge(self, &old.of, &new.of))
+            } else {
+                self.note(|path| Note::Gone { path });
+                (free_key(&old.name, &mut keys), old.of.clone())
+            };
+            self.path.pop();
+            let name = old.name.clone();
+            fields.push(Field { key, name, of });
+        }
+        if self.change == Change::Nothing {
+            return fields;
+        }
+        let found: HashSet<usize> = source.iter().flatten().copied().collect();
+        for (index, new) in stream.iter().enumerate() {
+            if !found.contains(&index) {
+                self.changed = true;
+                self.path.push(Step::Name(&new.name));
+                let of = new.of.clone();
+                self.note(|path| Note::Added { path, of });
+                self.path.pop();
+                fields.push(new.clone());
+            }
+        }
+        fields
+    }
+
+    fn merge(&mut self, table: &'a Type, stream: &'a Type) -> Type {
+        match (table, stream) {
+            (Type::Struct(old), Type::Struct(new)) => {
+                let source = by_name_or_key(old, new);
+                Type::Struct(self.fields(old, new, &source, Self::merge))
+            }
+            (Type::Array(old), Type::Array(new)) => {
+                self.path.push(Step::Items);
+                let element = self.merge(old, new);
+                self.path.pop();
+                Type::Array(Box::new(element))
+            }
+            _ if self.change == Change::Nothing || holds(table, stream) => table.clone(),
+            _ => {
+                let (from, to) = (table.clone(), stream.clone());
+                if let Some(wider) = wider(table, stream) {
+                    self.changed = true;
+                    let to = wider.clone();
+                    self.note(|path| Note::Widened { path, from, to });
+                    wider
+                } else {
+                    self.note(|path| Note::Kept {
+                        path,
+                        table: from,
+                        stream: to,
+                    });
+                    table.clone()
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, of: impl FnOnce(String) -> Note) {
+        self.notes.push(of(self.path.to_string()));
+    }
+}
+
+/// For each field of the table, which of the stream has its name in any case.
+fn by_name(table: &[Field], stream: &[Field]) -> Vec<Option<usize>> {
+    let mut free: HashMap<String, usize> = stream
+        .iter()
+        .enumerate()
+        .map(|(index, field)| (field.name.to_ascii_lowercase(), index))
+        .collect();
+    table
+        .iter()
+        .map(|field| free.remove(&field.name.to_ascii_lowercase()))
+        .collect()
+}
+
+/// As [`by_name`], and where that finds nothing by the property: other writers put the properties of objects into a struct
+/// as they are spelled.
+fn by_name_or_key(table: &[Field], stream: &[Field]) -> Vec<Option<usize>> {
+    let mut source = by_name(table, stream);
+    let taken: HashSet<usize> = source.iter().flatten().copied().collect();
+    let mut free: HashMap<&str, usize> = stream
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| !taken.contains(index))
+        .map(|(index, field)| (field.key.as_str(), index))
+        .collect();
+    for (source, field) in source.iter_mut().zip(table) {
+        if source.is_none() {
+            *source = free.remove(field.name.as_str());
+        }
+    }
+    source
+}
+
+/// A key for a field that the stream does not fill: its name, or what no property is called.
+fn free_key(name: &str, keys: &mut HashSet<String>) -> String {
+    let mut key = name.to_string();
+    while !keys.insert(key.clone()) {
+        key.push('\0');
+    }
+    key
+}
+
+/// Whether a column of the table's type holds every value of the stream's type as it is.
+fn holds(table: &Type, stream: &Type) -> bool {
+    match (table, stream) {
+        (Type::String, _)
+        | (Type::Double, Type::Integer(_) | Type::Float | Type::Decimal { .. })
+        | (Type::Timestamp, Type::Date) => true,
+        (Type::Integer(old), Type::Integer(new)) => old >= new,
+        (Type::Decimal { .. }, Type::Decimal { .. } | Type::Integer(_)) => {
+            decimal_of_both(table, stream).as_ref() == Some(table)
+        }
+        _ => table == stream,
+    }
+}
+
+/// The type that takes the stream's values and under which rows of the table's type stay readable, if there is one.
+///
+/// Decided by what a JSON row holds for the old type and what the engines' readers make of that under the new one: a bare
+/// integer is a double and a decimal to all of them, and a bare scalar is text to all of them; a quoted date is no
+/// timestamp to the OpenX SerDe, and an array or an object in a string column breaks the HCatalog SerDe. A decimal is not
+/// made a double, which would blur digits that the table has shown so far.
+fn wider(table: &Type, stream: &Type) -> Option<Type> {
+    match (table, stream) {
+        (Type::Integer(old), Type::Integer(new)) => (new > old).then(|| stream.clone()),
+        (Type::Integer(_) | Type::Float, Type::Double) => Some(Type::Double),
+        (Type::Integer(_) | Type::Decimal { .. }, Type::Decimal { .. })
+        | (Type::Decimal { .. }, Type::Integer(_)) => decimal_of_both(table, stream),
+        (
+            Type::Boolean
+            | Type::Integer(_)
+            | Type::Float
+            | Type::Double
+            | Type::Decimal { .. }
+            | Type::Date
+            | Type::Timestamp,
+            Type::String,
+        ) => Some(Type::String),
+        _ => None,
+    }
+}
+
+/// The smallest decimal that has the digits of both before the point and behind it, where 38 digits are enough.
+fn decimal_of_both(one: &Type, other: &Type) -> Option<Type> {
+    let ((one_whole, one_scale), (other_whole, other_scale)) = (digits(one)?, digits(other)?);
+    let scale = one_scale.max(other_scale);
+    let precision = one_whole.max(other_whole) + scale;
+    (precision <= 38).then_some(Type::Decimal { precision, scale })
+}
+
+/// How many digits a type has before the point and behind it.
+fn digits(of: &Type) -> Option<(u8, u8)> {
+    Some(match of {
+        Type::Decimal { precision, scale } => (precision - scale, *scale),
+        Type::Integer(Width::Eight) => (3, 0),
+        Type::Integer(Width::Sixteen) => (5, 0),
+        Type::Integer(Width::ThirtyTwo) => (10, 0),
+        Type::Integer(Width::SixtyFour) => (19, 0),
+        _ => return None,
+    })
+}

@@ -1,0 +1,176 @@
+//! What the user should know about how a schema became columns: all such lines on one page.
+//! It does not know who logs them, or how loud.
+
+use std::fmt;
+
+use crate::schema::Type;
+
+/// One thing worth a log line; `Display` is that line.
+///
+/// A path begins with `$`, the record or the table; `[]` stands for every element of an array.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Note {
+    /// The schema has no properties at all, so the table has no columns of its own.
+    NoColumns,
+    /// A property goes by another name in the catalog.
+    Renamed { path: String, name: String },
+    /// A property is kept as JSON text.
+    Text { path: String, why: Why },
+    /// A column or struct field is new in the table.
+    Added { path: String, of: Type },
+    /// A column of the table takes more than before.
+    Widened { path: String, from: Type, to: Type },
+    /// The stream's type differs, and the table's has to stay, since rows were written under it.
+    Kept {
+        path: String,
+        table: Type,
+        stream: Type,
+    },
+    /// The new fields of this column would make its type too long for the catalog.
+    Full { path: String },
+    /// The stream no longer has what this column is filled from.
+    Gone { path: String },
+}
+
+/// Why a property has no type but text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Nothing in the schema says what the values are.
+    NoType,
+    /// No value but null is allowed, or none at all.
+    NoValue,
+    /// More than one type is allowed.
+    SeveralTypes,
+    /// A type that JSON Schema does not have.
+    UnknownType(String),
+    /// An object with no properties.
+    NoProperties,
+    /// An object that may have properties that the schema does not name.
+    OpenProperties,
+    /// An array whose items have no single type.
+    Items(Box<Why>),
+    /// A reference to something that holds the reference.
+    Recursive,
+    /// A reference to nothing in this schema.
+    NoTarget(String),
+    /// Nested deeper than types may be.
+    TooDeep,
+    /// So many fields that the catalog would refuse the type.
+    TooLong,
+}
+
+impl Why {
+    /// Whether the whole column has to be text, because no part of it can be kept within bounds.
+    pub(super) fn spoils_the_column(&self) -> bool {
+        match self {
+            Self::TooLong => true,
+            Self::Items(inner) => inner.spoils_the_column(),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoColumns => f.write_str("the schema declares no properties"),
+            Self::Renamed { path, name } => write!(f, "{path} is named {name}"),
+            Self::Text { path, why } => write!(f, "{path} is kept as JSON text: {why}"),
+            Self::Added { path, of } => write!(f, "{path} is new: {}", Short(of)),
+            Self::Widened { path, from, to } => {
+                write!(f, "{path} is widened from {} to {}", Short(from), Short(to))
+            }
+            Self::Kept {
+                path,
+                table,
+                stream,
+            } => write!(
+                f,
+                "{path} stays {} though the stream has {}: values that do not fit are not written to it",
+                Short(table),
+                Short(stream)
+            ),
+            Self::Full { path } => write!(
+                f,
+                "{path} stays as it is: with the stream's new fields its type would be too long for the catalog"
+            ),
+            Self::Gone { path } => write!(f, "{path} is no longer in the stream; the column stays"),
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoType => f.write_str("the schema gives no type"),
+            Self::NoValue => f.write_str("the schema allows no value but null"),
+            Self::SeveralTypes => f.write_str("the schema allows several types"),
+            Self::UnknownType(name) => write!(f, "the type {name:?} is not known"),
+            Self::NoProperties => f.write_str("the object declares no properties"),
+            Self::OpenProperties => f.write_str("the object allows additional properties"),
+            Self::Items(why) => write!(f, "of its items: {why}"),
+            Self::Recursive => f.write_str("the schema refers to itself"),
+            Self::NoTarget(reference) => {
+                write!(f, "the reference {reference:?} leads nowhere in the schema")
+            }
+            Self::TooDeep => f.write_str("it is nested too deep"),
+            Self::TooLong => f.write_str("its type would be too long for the catalog"),
+        }
+    }
+}
+
+/// A type in a log line: the fields of a struct would fill pages.
+struct Short<'a>(&'a Type);
+
+impl fmt::Display for Short<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Type::Struct(_) => f.write_str("struct"),
+            Type::Array(element) => write!(f, "array of {}", Short(element)),
+            scalar => write!(f, "{scalar}"),
+        }
+    }
+}
+
+/// Where in a schema or a table something is; `Display` gives `$.address["first name"][]`.
+#[derive(Default)]
+pub(super) struct Path<'a>(Vec<Step<'a>>);
+
+pub(super) enum Step<'a> {
+    /// A property, a column or a field of a struct.
+    Name(&'a str),
+    /// The elements of an array.
+    Items,
+}
+
+impl<'a> Path<'a> {
+    pub(super) fn push(&mut self, step: Step<'a>) {
+        self.0.push(step);
+    }
+
+    pub(super) fn pop(&mut self) {
+        self.0.pop();
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("$")?;
+        for step in &self.0 {
+            match step {
+                Step::Items => f.write_str("[]")?,
+                Step::Name(name) if is_plain(name) => write!(f, ".{name}")?,
+                // Names come from anywhere: quoted, a line break in one can not break the log line.
+                Step::Name(name) => write!(f, "[{name:?}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_plain(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}

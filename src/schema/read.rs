@@ -1,0 +1,285 @@
+//! A stream's JSON schema to columns. It never fails: what has no single type becomes text, and a note says why.
+
+use serde_json::Value;
+
+use crate::schema::facets::{Facets, Gatherer, Kinds};
+use crate::schema::name::{Place, distinct};
+use crate::schema::note::{Path, Step};
+use crate::schema::{Field, LONGEST_TYPE, Note, Type, Why, Width};
+
+/// What JSON numbers that may have a fraction become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Numbers {
+    /// `double`.
+    Double,
+    /// `decimal(38,18)`.
+    Decimal,
+}
+
+/// The columns of a stream, in the order of the schema's properties.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Schema {
+    pub(crate) fields: Vec<Field>,
+    pub(crate) notes: Vec<Note>,
+}
+
+/// Reads any JSON value as a schema; `reserved` are names that no property may take for its column.
+pub(crate) fn read(json_schema: &Value, numbers: Numbers, reserved: &[&str]) -> Schema {
+    let mut reader = Reader {
+        gatherer: Gatherer::new(json_schema),
+        numbers,
+        path: Path::default(),
+        notes: Vec::new(),
+    };
+    let fields = reader.columns(json_schema, reserved);
+    if fields.is_empty() {
+        reader.notes.push(Note::NoColumns);
+    }
+    Schema {
+        fields,
+        notes: reader.notes,
+    }
+}
+
+struct Reader<'a> {
+    gatherer: Gatherer<'a>,
+    numbers: Numbers,
+    path: Path<'a>,
+    notes: Vec<Note>,
+}
+
+impl<'a> Reader<'a> {
+    fn columns(&mut self, root: &'a Value, reserved: &[&str]) -> Vec<Field> {
+        let Some((facets, alternatives)) = self.root(root) else {
+            return Vec::new();
+        };
+        let keys: Vec<&str> = facets.properties.iter().map(|(key, _)| *key).collect();
+        let names = distinct(&keys, Place::Column, reserved);
+        let mut fields = Vec::with_capacity(names.len());
+        for ((key, schemas), name) in facets.properties.into_iter().zip(names) {
+            self.gatherer.begin_column();
+            self.path.push(Step::Name(key));
+            self.note_name(key, &name);
+            let inside = self.notes.len();
+            let mut of = if alternatives {
+                self.common(&schemas)
+            } else {
+                self.resolve(&schemas)
+            };
+            if let Ok(nested @ (Type::Struct(_) | Type::Array(_))) = &of
+                && nested.to_string().len() > LONGEST_TYPE
+            {
+                of = Err(Why::TooLong);
+            }
+            let of = of.unwrap_or_else(|why| {
+                self.notes.truncate(inside);
+                self.text(why)
+            });
+            self.path.pop();
+            fields.push(Field {
+                key: key.to_string(),
+                name,
+                of,
+            });
+        }
+        fields
+    }
+
+    /// What the schemas of the record say, and whether those of one property are alternatives: a table has one set of
+    /// columns, so what any branch of a choice at the root declares is a column.
+    fn root(&mut self, root: &'a Value) -> Option<(Facets<'a>, bool)> {
+        let facets = self.gatherer.enter(&[root]).ok()?;
+        if facets.choices.is_empty() {
+            return Some((facets, false));
+        }
+        self.gatherer.leave();
+        let branches = facets.choices.into_iter().flatten();
+        let schemas: Vec<&Value> = std::iter::once(root).chain(branches).collect();
+        Some((self.gatherer.enter(&schemas).ok()?, true))
+    }
+
+    /// The type of the values that all of these schemas describe.
+    fn resolve(&mut self, schemas: &[&'a Value]) -> Result<Type, Why> {
+        let of = self
+            .gatherer
+            .enter(schemas)
+            .and_then(|facets| self.conclude(facets));
+        self.gatherer.leave();
+        of
+    }
+
+    fn conclude(&mut self, mut facets: Facets<'a>) -> Result<Type, Why> {
+        let Some(kinds) = facets.kinds() else {
+            return match (facets.choices.pop(), facets.no_target) {
+                (Some(branches), _) => self.common(&branches),
+                (None, Some(reference)) => Err(Why::NoTarget(reference.to_string())),
+                (None, None) => Err(Why::NoType),
+            };
+        };
+        match kinds.without_null() {
+            Kinds::NONE => Err(Why::NoValue),
+            Kinds::BOOLEAN => Ok(Type::Boolean),
+            Kinds::INTEGER => Ok(integer(facets.airbyte_type)),
+            Kinds::NUMBER => Ok(match facets.airbyte_type {
+                Some("integer" | "big_integer") => integer(facets.airbyte_type),
+                _ => self.number(),
+            }),
+            Kinds::STRING => Ok(self.string(&facets)),
+            Kinds::ARRAY => self.array(facets),
+            Kinds::OBJECT => self.object(facets),
+            Kinds::UNKNOWN => Err(Why::UnknownType(
+                facets.unknown_type.unwrap_or_default().to_string(),
+            )),
+            _ => Err(Why::SeveralTypes),
+        }
+    }
+
+    fn string(&self, facets: &Facets) -> Type {
+        match facets.airbyte_type {
+            Some("timestamp_with_timezone" | "timestamp_without_timezone") => Type::Timestamp,
+            Some("time_with_timezone" | "time_without_timezone" | "binary_data") => Type::String,
+            Some("integer" | "big_integer") => integer(facets.airbyte_type),
+            Some("number" | "float" | "big_number") => self.number(),
+            _ => match facets.format {
+                Some("date-time") => Type::Timestamp,
+                Some("date") => Type::Date,
+                _ => Type::String,
+            },
+        }
+    }
+
+    fn number(&self) -> Type {
+        match self.numbers {
+            Numbers::Double => Type::Double,
+            Numbers::Decimal => Type::Decimal {
+                precision: 38,
+                scale: 18,
+            },
+        }
+    }
+
+    fn array(&mut self, mut facets: Facets<'a>) -> Result<Type, Why> {
+        if facets.items.is_empty() {
+            return match facets.choices.pop() {
+                Some(branches) => self.common(&branches).and_then(|of| match of {
+                    Type::Array(_) => Ok(of),
+                    _ => Err(Why::SeveralTypes),
+                }),
+                None => Err(Why::Items(Box::new(Why::NoType))),
+            };
+        }
+        self.path.push(Step::Items);
+        let element = self.common(&facets.items);
+        self.path.pop();
+        match element {
+            Ok(element) => Ok(Type::Array(Box::new(element))),
+            Err(why) => Err(Why::Items(Box::new(why))),
+        }
+    }
+
+    fn object(&mut self, mut facets: Facets<'a>) -> Result<Type, Why> {
+        if facets.open {
+            return Err(Why::OpenProperties);
+        }
+        if facets.properties.is_empty() {
+            return match facets.choices.pop() {
+                Some(branches) => self.common(&branches).and_then(|of| match of {
+                    Type::Struct(_) => Ok(of),
+                    _ => Err(Why::SeveralTypes),
+                }),
+                None => Err(Why::NoProperties),
+            };
+        }
+        for branch in facets.choices.iter().flatten() {
+            let branch = self.gatherer.enter(&[branch]);
+            self.gatherer.leave();
+            if !branch?
+                .properties
+                .iter()
+                .all(|(key, _)| facets.declares(key))
+            {
+                return Err(Why::SeveralTypes);
+            }
+        }
+        let keys: Vec<&str> = facets.properties.iter().map(|(key, _)| *key).collect();
+        let names = distinct(&keys, Place::Field, &[]);
+        let mut fields = Vec::with_capacity(names.len());
+        for ((key, schemas), name) in facets.properties.into_iter().zip(names) {
+            self.path.push(Step::Name(key));
+            self.note_name(key, &name);
+            let of = match self.resolve(&schemas) {
+                Err(why) if !why.spoils_the_column() => Ok(self.text(why)),
+                other => other,
+            };
+            self.path.pop();
+            fields.push(Field {
+                key: key.to_string(),
+                name,
+                of: of?,
+            });
+        }
+        Ok(Type::Struct(fields))
+    }
+
+    /// The one type of several alternatives: the same for all, or numbers where some are integers.
+    fn common(&mut self, branches: &[&'a Value]) -> Result<Type, Why> {
+        let number = self.number();
+        let is_number = |of: &Type| *of == Type::Integer(Width::SixtyFour) || *of == number;
+        let before = self.notes.len();
+        let mut common: Option<Type> = None;
+        for branch in branches {
+            let mark = self.notes.len();
+            let of = match self.resolve(&[branch]) {
+                Ok(of) => of,
+                Err(why) => {
+                    self.notes.truncate(before);
+                    return Err(if branches.len() == 1 || why.spoils_the_column() {
+                        why
+                    } else {
+                        Why::SeveralTypes
+                    });
+                }
+            };
+            common = Some(match common {
+                None => of,
+                Some(first) => {
+                    self.notes.truncate(mark); // The first branch has said the same.
+                    if first == of {
+                        of
+                    } else if is_number(&first) && is_number(&of) {
+                        number.clone()
+                    } else {
+                        self.notes.truncate(before);
+                        return Err(Why::SeveralTypes);
+                    }
+                }
+            });
+        }
+        common.ok_or(Why::NoType)
+    }
+
+    fn text(&mut self, why: Why) -> Type {
+        let path = self.path.to_string();
+        self.notes.push(Note::Text { path, why });
+        Type::String
+    }
+
+    fn note_name(&mut self, key: &str, name: &str) {
+        if key != name {
+            self.notes.push(Note::Renamed {
+                path: self.path.to_string(),
+                name: name.to_string(),
+            });
+        }
+    }
+}
+
+fn integer(airbyte_type: Option<&str>) -> Type {
+    match airbyte_type {
+        Some("big_integer") => Type::Decimal {
+            precision: 38,
+            scale: 0,
+        },
+        _ => Type::Integer(Width::SixtyFour),
+    }
+}

@@ -1,0 +1,230 @@
+//! Column schemas held to cases in `fixtures/schema` and to laws on generated input.
+
+use serde_json::{Value, json};
+
+use crate::schema::evolve::reconcile;
+use crate::schema::hive::parse;
+use crate::schema::{Field, LONGEST_TYPE, Note, Numbers, Type, Why, read};
+
+mod laws;
+
+/// Every case of a file; a failure names the case.
+fn cases(text: &str) -> Vec<Value> {
+    serde_json::from_str(text).expect("a fixture is a list of cases")
+}
+
+fn strings(list: &Value) -> Vec<&str> {
+    let items = list.as_array().map_or(&[][..], Vec::as_slice);
+    items.iter().map(|item| item.as_str().unwrap()).collect()
+}
+
+fn lines(notes: &[Note]) -> Vec<String> {
+    notes.iter().map(ToString::to_string).collect()
+}
+
+#[track_caller]
+fn check_notes(case: &Value, notes: &[Note]) {
+    assert_eq!(lines(notes), strings(&case["notes"]), "{}", case["is"]);
+}
+
+#[test]
+fn each_form_of_a_property_has_its_type() {
+    for case in cases(include_str!("../../fixtures/schema/types.json")) {
+        let schema =
+            json!({"properties": {"a": case["property"]}, "definitions": case["definitions"]});
+        let double = read(&schema, Numbers::Double, &[]);
+        let decimal = read(&schema, Numbers::Decimal, &[]);
+        assert_eq!(
+            double.fields[0].of.to_string(),
+            case["type"],
+            "{}",
+            case["is"]
+        );
+        let wanted = case.get("decimal").unwrap_or(&case["type"]);
+        assert_eq!(
+            decimal.fields[0].of.to_string(),
+            *wanted,
+            "{} in decimals",
+            case["is"]
+        );
+        check_notes(&case, &double.notes);
+        check_notes(&case, &decimal.notes);
+    }
+}
+
+#[test]
+fn each_form_of_a_schema_has_its_columns() {
+    for case in cases(include_str!("../../fixtures/schema/schemas.json")) {
+        let schema = read(
+            &case["schema"],
+            Numbers::Double,
+            &strings(&case["reserved"]),
+        );
+        assert_eq!(written(&schema.fields), case["columns"], "{}", case["is"]);
+        check_notes(&case, &schema.notes);
+    }
+}
+
+#[test]
+fn each_pair_of_table_and_stream_is_reconciled() {
+    for case in cases(include_str!("../../fixtures/schema/evolve.json")) {
+        let table: Vec<Field> = case["table"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|column| Field {
+                key: column[0].as_str().unwrap().to_string(),
+                name: column[0].as_str().unwrap().to_string(),
+                of: parse(column[1].as_str().unwrap()),
+            })
+            .collect();
+        let reconciled = reconcile(&table, &fields(&case["stream"]));
+        assert_eq!(
+            written(&reconciled.fields),
+            case["fields"],
+            "{}",
+            case["is"]
+        );
+        assert_eq!(reconciled.changed, case["changed"], "{}", case["is"]);
+        check_notes(&case, &reconciled.notes);
+    }
+}
+
+fn written(fields: &[Field]) -> Value {
+    fields
+        .iter()
+        .map(|field| json!([field.key, field.name, field.of.to_string()]))
+        .collect()
+}
+
+/// Columns as `[key, name, type]`, a type being its text or the fields of a struct.
+fn fields(list: &Value) -> Vec<Field> {
+    list.as_array()
+        .unwrap()
+        .iter()
+        .map(|field| Field {
+            key: field[0].as_str().unwrap().to_string(),
+            name: field[1].as_str().unwrap().to_string(),
+            of: match &field[2] {
+                Value::String(text) => parse(text),
+                nested => Type::Struct(fields(nested)),
+            },
+        })
+        .collect()
+}
+
+#[test]
+fn ten_thousand_properties_are_ten_thousand_columns() {
+    let properties: serde_json::Map<String, Value> = (0..10_000)
+        .map(|n| {
+            (
+                format!("Property {n}"),
+                json!({"type": ["null", "integer"]}),
+            )
+        })
+        .collect();
+    let schema = read(&json!({"properties": properties}), Numbers::Double, &[]);
+    assert_eq!(schema.fields.len(), 10_000);
+    assert_eq!(schema.fields[9_999].name, "property_9999");
+    assert_eq!(schema.fields[9_999].of.to_string(), "bigint");
+}
+
+fn nested(depth: usize) -> Value {
+    let mut schema = json!({"type": "integer"});
+    for _ in 0..depth {
+        let properties = Value::Object([("a".to_string(), schema)].into_iter().collect());
+        let parts = [("properties".to_string(), properties)];
+        schema = Value::Object(parts.into_iter().collect());
+    }
+    schema
+}
+
+#[test]
+fn a_hundred_levels_are_read_and_more_than_the_limit_are_text() {
+    let schema = read(&nested(100), Numbers::Double, &[]);
+    let text = schema.fields[0].of.to_string();
+    assert_eq!(text.matches("struct<a:").count(), 99);
+    assert!(text.contains("a:bigint") && schema.notes.is_empty());
+
+    let schema = read(&nested(600), Numbers::Double, &[]);
+    let text = schema.fields[0].of.to_string();
+    assert_eq!(parse(&text).to_string(), text);
+    assert!(!reconcile(&schema.fields, &schema.fields).changed);
+    assert!(
+        matches!(
+            schema.notes[..],
+            [Note::Text {
+                why: Why::TooDeep,
+                ..
+            }]
+        ),
+        "{:?}",
+        schema.notes
+    );
+}
+
+#[test]
+fn a_type_that_is_too_long_for_the_catalog_is_text() {
+    let name = "x".repeat(200);
+    let properties: serde_json::Map<String, Value> = (0..700)
+        .map(|n| (format!("{name}{n}"), json!({"type": "integer"})))
+        .collect();
+    let wide = json!({"properties": properties});
+    let schema = json!({"properties": {"a": wide, "b": {"type": "array", "items": wide}, "c": {"type": "integer"}}});
+    let schema = read(&schema, Numbers::Double, &[]);
+    let types: Vec<String> = schema.fields.iter().map(|f| f.of.to_string()).collect();
+    assert_eq!(types, ["string", "string", "bigint"]);
+    assert_eq!(
+        lines(&schema.notes),
+        [
+            "$.a is kept as JSON text: its type would be too long for the catalog",
+            "$.b is kept as JSON text: its type would be too long for the catalog"
+        ]
+    );
+}
+
+#[test]
+fn references_that_double_at_each_step_end_soon() {
+    let mut definitions = serde_json::Map::new();
+    for n in 0..60 {
+        let next = json!({"$ref": format!("#/definitions/d{}", n + 1)});
+        let node = json!({"properties": {"l": next, "r": next}});
+        definitions.insert(format!("d{n}"), node);
+    }
+    definitions.insert("d60".to_string(), json!({"type": "integer"}));
+    let properties: serde_json::Map<String, Value> = (0..50)
+        .map(|n| (format!("c{n}"), json!({"$ref": "#/definitions/d0"})))
+        .collect();
+    let schema = json!({"properties": properties, "definitions": definitions});
+    let schema = read(&schema, Numbers::Double, &[]);
+    assert!(schema.fields.iter().all(|field| field.of == Type::String));
+    assert_eq!(schema.notes.len(), 50);
+}
+
+#[test]
+fn new_fields_that_make_a_type_too_long_are_left_out() {
+    let name = "x".repeat(200);
+    let wide = |from: usize, to: usize| {
+        let fields: Vec<Value> = (from..to)
+            .map(|n| json!([format!("K{n}"), format!("{name}{n}"), "int"]))
+            .collect();
+        fields_of(&json!(fields))
+    };
+    let (table, stream) = (wide(0, 400), wide(300, 700));
+    let reconciled = reconcile(&table, &stream);
+    assert!(!reconciled.changed);
+    assert_eq!(reconciled.fields[0].of.to_string(), table[0].of.to_string());
+    let full = Note::Full {
+        path: "$.a".to_string(),
+    };
+    assert!(reconciled.notes.contains(&full));
+    let Type::Struct(inner) = &reconciled.fields[0].of else {
+        panic!("still a struct");
+    };
+    assert_eq!(inner[399].key, "K399", "the keys are the stream's even so");
+    assert!(reconciled.fields[0].of.to_string().len() <= LONGEST_TYPE);
+}
+
+fn fields_of(list: &Value) -> Vec<Field> {
+    fields(&json!([["a", "a", list]]))
+}

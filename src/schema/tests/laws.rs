@@ -1,0 +1,415 @@
+//! Laws that hold for every schema, name, type string and table. A failure prints its seed; `SEED=… cargo test` replays it.
+
+use std::collections::{HashMap, HashSet};
+
+use fastrand::Rng;
+use serde_json::{Map, Value, json};
+
+use crate::schema::evolve::reconcile;
+use crate::schema::hive::parse;
+use crate::schema::name::{Place, distinct, fold, table};
+use crate::schema::{Field, LONGEST_TYPE, Numbers, Type, Width, read};
+
+const RESERVED: [&str; 2] = ["_rescued_data", "_airbyte_raw_id"];
+
+#[allow(clippy::print_stdout)] // the harness shows it with the failure
+fn for_seeds(rounds: u64, law: impl Fn(&mut Rng)) {
+    let first = option_env!("SEED").map(|seed| seed.parse().expect("SEED is a number"));
+    let rounds = if first.is_some() { 1 } else { rounds };
+    let first = first.unwrap_or_else(|| fastrand::u64(..1 << 48));
+    for seed in first..first + rounds {
+        println!("SEED={seed}");
+        law(&mut Rng::with_seed(seed));
+    }
+}
+
+#[test]
+fn any_schema_gives_columns_that_the_catalog_takes() {
+    for_seeds(1_500, |rng| {
+        let schema = document(rng);
+        let numbers = [Numbers::Double, Numbers::Decimal][rng.usize(..2)];
+        let read = read(&schema, numbers, &RESERVED);
+        check_names(&read.fields, Place::Column);
+        for field in &read.fields {
+            let text = field.of.to_string();
+            assert!(text.len() <= LONGEST_TYPE);
+            assert_eq!(parse(&text), named_as_in_the_catalog(&field.of), "{text}");
+        }
+        for note in &read.notes {
+            assert!(!note.to_string().contains('\n'), "{note:?}");
+        }
+    });
+}
+
+#[test]
+fn any_text_is_a_type_that_reads_back_as_itself() {
+    for_seeds(3_000, |rng| {
+        let mut text = of(rng, 4).to_string();
+        for _ in 0..rng.usize(..4) {
+            let at = rng.usize(..=text.len());
+            if text.is_char_boundary(at) {
+                let piece = *rng
+                    .choice(&[
+                        " ", "<", ">", ",", ":", "(", ")", "A", "é", "map<", "struct<",
+                    ])
+                    .unwrap();
+                text.insert_str(at, piece);
+            }
+        }
+        let of = parse(&text);
+        assert_eq!(parse(&of.to_string()), of, "{text:?}");
+    });
+}
+
+#[test]
+fn names_do_not_depend_on_order() {
+    for_seeds(1_500, |rng| {
+        let mut properties: Vec<String> = (0..rng.usize(..12)).map(|_| name(rng)).collect();
+        properties.sort();
+        properties.dedup();
+        let place = [Place::Column, Place::Field][rng.usize(..2)];
+        let name_all = |properties: &[String]| -> HashMap<String, String> {
+            let borrowed: Vec<&str> = properties.iter().map(String::as_str).collect();
+            let names = distinct(&borrowed, place, &RESERVED);
+            properties.iter().cloned().zip(names).collect()
+        };
+        let names = name_all(&properties);
+        let different: HashSet<&String> = names.values().collect();
+        assert_eq!(different.len(), properties.len(), "{names:?}");
+        rng.shuffle(&mut properties);
+        assert_eq!(name_all(&properties), names);
+
+        for property in &properties {
+            let folded = fold(property);
+            assert_eq!(fold(&folded), folded);
+            let table_name = table(property);
+            assert_eq!(table(&table_name), table_name);
+            assert!((1..=255).contains(&table_name.len()));
+            assert!(!table_name.bytes().all(|byte| byte == b'_'));
+        }
+    });
+}
+
+#[test]
+fn a_table_only_grows() {
+    for_seeds(1_500, |rng| {
+        let table = catalog(rng);
+        let first = read(&document(rng), Numbers::Double, &RESERVED).fields;
+        let second = read(&document(rng), Numbers::Decimal, &RESERVED).fields;
+        let once = check_reconciled(&table, &first);
+        check_reconciled(&once, &second);
+        check_reconciled(&as_the_catalog_has(&once), &second);
+    });
+}
+
+/// Reconciles, holds the result to the laws, and returns the table's new columns.
+#[track_caller]
+fn check_reconciled(table: &[Field], stream: &[Field]) -> Vec<Field> {
+    let reconciled = reconcile(table, stream);
+    check_grown(table, &reconciled.fields);
+    let before = as_the_catalog_has(table);
+    let after = as_the_catalog_has(&reconciled.fields);
+    assert_eq!(reconciled.changed, before != after);
+
+    let keys: HashSet<&str> = reconciled.fields.iter().map(|f| f.key.as_str()).collect();
+    assert_eq!(keys.len(), reconciled.fields.len());
+    assert!(stream.iter().all(|field| keys.contains(field.key.as_str())));
+
+    let again = reconcile(&reconciled.fields, stream);
+    assert_eq!(again.fields, reconciled.fields);
+    assert!(!again.changed, "{:?}", again.notes);
+    let next_run = reconcile(&after, stream);
+    assert_eq!(as_the_catalog_has(&next_run.fields), after);
+    assert!(!next_run.changed, "{:?}", next_run.notes);
+    let itself = reconcile(&after, &after);
+    assert_eq!(itself.fields, after);
+    assert!(!itself.changed && itself.notes.is_empty());
+    reconciled.fields
+}
+
+/// No field is lost, moved or renamed, at no depth, and no struct or array becomes anything else.
+#[track_caller]
+fn check_grown(old: &[Field], new: &[Field]) {
+    assert!(new.len() >= old.len());
+    for (old, new) in old.iter().zip(new) {
+        assert_eq!(old.name, new.name);
+        check_type_grown(&old.of, &new.of);
+    }
+}
+
+#[track_caller]
+fn check_type_grown(old: &Type, new: &Type) {
+    match (old, new) {
+        (Type::Struct(old), Type::Struct(new)) => check_grown(old, new),
+        (Type::Array(old), Type::Array(new)) => check_type_grown(old, new),
+        (Type::Struct(_) | Type::Array(_) | Type::Foreign(_), _) => assert_eq!(old, new),
+        _ => {}
+    }
+}
+
+#[track_caller]
+fn check_names(fields: &[Field], place: Place) {
+    let names: HashSet<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+    let keys: HashSet<&str> = fields.iter().map(|field| field.key.as_str()).collect();
+    assert_eq!(names.len(), fields.len());
+    assert_eq!(keys.len(), fields.len());
+    for field in fields {
+        let name = &field.name;
+        assert!((1..=255).contains(&name.len()), "{name}");
+        assert!(
+            name.bytes()
+                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')),
+            "{name}"
+        );
+        assert!(
+            place == Place::Column || !name.as_bytes()[0].is_ascii_digit(),
+            "{name}"
+        );
+        assert!(
+            place == Place::Field || !RESERVED.contains(&name.as_str()),
+            "{name}"
+        );
+        let mut of = &field.of;
+        while let Type::Array(element) = of {
+            of = element;
+        }
+        match of {
+            Type::Struct(fields) => {
+                assert!(!fields.is_empty());
+                check_names(fields, Place::Field);
+            }
+            of => assert!(!matches!(of, Type::Foreign(_))),
+        }
+    }
+}
+
+fn as_the_catalog_has(fields: &[Field]) -> Vec<Field> {
+    fields
+        .iter()
+        .map(|field| Field {
+            key: field.name.clone(),
+            name: field.name.clone(),
+            of: named_as_in_the_catalog(&field.of),
+        })
+        .collect()
+}
+
+/// The same type, each field filled from the property of its name.
+fn named_as_in_the_catalog(of: &Type) -> Type {
+    match of {
+        Type::Struct(fields) => Type::Struct(as_the_catalog_has(fields)),
+        Type::Array(element) => Type::Array(Box::new(named_as_in_the_catalog(element))),
+        other => other.clone(),
+    }
+}
+
+fn name(rng: &mut Rng) -> String {
+    const NAMES: [&str; 26] = [
+        "id",
+        "ID",
+        "Id",
+        "a",
+        "A",
+        "b",
+        "Ä",
+        "1",
+        "_1",
+        "1a",
+        "_1a",
+        "_",
+        "",
+        "日本",
+        "中国",
+        "a.b",
+        "a_b",
+        "a b",
+        "x:y<z>,(w)",
+        "\"\n\u{0}",
+        "_rescued_data",
+        "_Rescued_Data",
+        "_airbyte_raw_id",
+        "1️⃣",
+        "name_1a2b3c4d",
+        "a_ca978112",
+    ];
+    match rng.u8(..20) {
+        0 => "long".repeat(rng.usize(60..70)),
+        1 => (0..rng.usize(..6)).map(|_| rng.char(..)).collect(),
+        2 => distinct(&[&name(rng), "id"], Place::Column, &["a"]).swap_remove(0),
+        _ => (*rng.choice(NAMES).unwrap()).to_string(),
+    }
+}
+
+/// A schema with definitions that schemas may refer to, themselves included.
+fn document(rng: &mut Rng) -> Value {
+    let mut document = schema(rng, 4);
+    if let Value::Object(root) = &mut document
+        && rng.u8(..8) > 0
+    {
+        root.insert("properties".to_string(), properties(rng, 4, 9));
+        root.insert("definitions".to_string(), definitions(rng));
+    }
+    document
+}
+
+fn definitions(rng: &mut Rng) -> Value {
+    ["x", "y", "z"]
+        .into_iter()
+        .map(|name| (name.to_string(), schema(rng, 3)))
+        .collect()
+}
+
+fn properties(rng: &mut Rng, depth: usize, most: usize) -> Value {
+    let count = rng.usize(..most);
+    Value::Object(
+        (0..count)
+            .map(|_| (name(rng), schema(rng, depth - 1)))
+            .collect(),
+    )
+}
+
+fn schema(rng: &mut Rng, depth: usize) -> Value {
+    if rng.u8(..12) == 0 {
+        return junk(rng);
+    }
+    let mut schema = Map::new();
+    let mut set = |key: &str, value: Value| {
+        schema.insert(key.to_string(), value);
+    };
+    if rng.u8(..5) > 0 {
+        set("type", type_keyword(rng));
+    }
+    if rng.u8(..4) == 0 {
+        let format = *rng.choice(&["date", "date-time", "time", "x"]).unwrap();
+        set("format", json!(format));
+    }
+    if rng.u8(..6) == 0 {
+        let names = ["integer", "big_integer", "timestamp_with_timezone", "x"];
+        set("airbyte_type", json!(names[rng.usize(..4)]));
+    }
+    if rng.u8(..8) == 0 {
+        set("$ref", reference(rng));
+    }
+    if depth > 1 {
+        if rng.u8(..2) == 0 {
+            set("properties", properties(rng, depth, 5));
+        }
+        if rng.u8(..8) == 0 {
+            set("additionalProperties", junk(rng));
+        }
+        if rng.u8(..3) == 0 {
+            set("items", self::schema(rng, depth - 1));
+        }
+        for key in ["oneOf", "anyOf", "allOf", "items"] {
+            if rng.u8(..8) == 0 {
+                let branches = rng.usize(..4);
+                set(
+                    key,
+                    (0..branches)
+                        .map(|_| self::schema(rng, depth - 1))
+                        .collect(),
+                );
+            }
+        }
+    }
+    Value::Object(schema)
+}
+
+fn type_keyword(rng: &mut Rng) -> Value {
+    const TYPES: [&str; 10] = [
+        "null", "boolean", "integer", "number", "string", "array", "object", "object", "array",
+        "str",
+    ];
+    let one = |rng: &mut Rng| json!(TYPES[rng.usize(..TYPES.len())]);
+    match rng.u8(..6) {
+        0 => (0..rng.usize(..4)).map(|_| one(rng)).collect(),
+        1 | 2 => json!(["null", one(rng)]),
+        _ => one(rng),
+    }
+}
+
+fn reference(rng: &mut Rng) -> Value {
+    let references = [
+        "#",
+        "#/definitions/x",
+        "#/definitions/y",
+        "#/definitions/z",
+        "#/definitions/x/properties/a",
+        "#/properties/id",
+        "#/nowhere",
+        "#%",
+        "WellKnownTypes.json#/definitions/Number",
+        "WellKnownTypes.json#/definitions/?",
+    ];
+    json!(references[rng.usize(..references.len())])
+}
+
+fn junk(rng: &mut Rng) -> Value {
+    let junk = [
+        json!(null),
+        json!(true),
+        json!(false),
+        json!(1.5),
+        json!("string"),
+        json!("x"),
+        json!([]),
+        json!([{"type": "string"}]),
+        json!({}),
+        json!({"type": 1, "properties": [], "items": 3, "oneOf": {}, "allOf": [1], "$ref": {}}),
+    ];
+    junk[rng.usize(..junk.len())].clone()
+}
+
+/// What a table that anyone made may have for columns.
+fn catalog(rng: &mut Rng) -> Vec<Field> {
+    as_the_catalog_has(&fields_of_anyone(rng, 3, |rng| table(&name(rng))))
+}
+
+fn fields_of_anyone(rng: &mut Rng, depth: usize, name: fn(&mut Rng) -> String) -> Vec<Field> {
+    let mut seen = HashSet::new();
+    (0..rng.usize(1..6))
+        .map(|_| (name(rng), of(rng, depth)))
+        .filter(|(name, _)| seen.insert(name.to_ascii_lowercase()))
+        .map(|(name, of)| Field {
+            key: name.clone(),
+            name,
+            of,
+        })
+        .collect()
+}
+
+fn of(rng: &mut Rng, depth: usize) -> Type {
+    let widths = [
+        Width::Eight,
+        Width::Sixteen,
+        Width::ThirtyTwo,
+        Width::SixtyFour,
+    ];
+    match rng.u8(..if depth > 0 { 13 } else { 9 }) {
+        0 => Type::Boolean,
+        1 => Type::Integer(widths[rng.usize(..4)]),
+        2 => Type::Float,
+        3 => Type::Double,
+        4 => {
+            let precision = rng.u8(1..=38);
+            let scale = rng.u8(..=precision);
+            Type::Decimal { precision, scale }
+        }
+        5 => Type::Date,
+        6 => Type::Timestamp,
+        7 => Type::String,
+        8 => Type::Foreign(
+            (*rng
+                .choice(&["binary", "map<string,int>", "char(3)"])
+                .unwrap())
+            .into(),
+        ),
+        9 | 10 => Type::Array(Box::new(of(rng, depth - 1))),
+        _ => Type::Struct(fields_of_anyone(rng, depth - 1, |rng| {
+            (*rng
+                .choice(&["a", "A", "b", "ID", "1", "_1", "a.b", "a b", "id", "_"])
+                .unwrap())
+            .to_string()
+        })),
+    }
+}

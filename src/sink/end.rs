@@ -1,0 +1,134 @@
+//! The end of a sync: what becomes visible, what is discarded, and what the platform is told.
+
+use crate::error::{Error, Result};
+use crate::protocol::catalog::Refresh;
+use crate::sink::stream::Stream;
+use crate::sink::writer::Extent;
+use crate::sink::{Sink, leftovers};
+
+impl Sink<'_> {
+    /// The input has ended: makes durable and shows what may be, acknowledges it, and discards the rest.
+    ///
+    /// Fails where a stream's source has not said that it finished, after everything that could be done was done.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        let outcome = self.commit(Stream::extent_at_the_end);
+        let mut first = outcome.result;
+        let root = self.lake.objects.root();
+        for stream in &mut self.streams {
+            if !stream.shows_a_new_generation() {
+                continue;
+            }
+            let location = format!("{root}{}", stream.folder);
+            match stream
+                .target
+                .show(&*self.lake.catalog, &location, stream.generation.as_ref())
+            {
+                Ok(()) => {
+                    stream.set_shown();
+                    leftovers::remove_older(self.lake, stream, &self.clock, &self.options);
+                }
+                Err(error) => {
+                    stream.fail();
+                    let error = error.while_doing(format_args!("stream {}", stream.key));
+                    first = first.and(Err(error));
+                }
+            }
+        }
+        self.report();
+        self.acknowledge()?;
+        self.abandon();
+        first?;
+        self.refuse_unfinished()
+    }
+
+    /// An error ends the sync: what waiting states cover is still made durable and acknowledged, the rest discarded.
+    pub(crate) fn fail(mut self) {
+        let outcome = self.commit(|stream| stream.takes_checkpoints().then_some(Extent::Covered));
+        for error in [outcome.result, self.acknowledge().map(drop)]
+            .into_iter()
+            .filter_map(Result::err)
+        {
+            log::error!("{error}");
+        }
+        self.report();
+        self.abandon();
+    }
+
+    fn report(&self) {
+        for stream in &self.streams {
+            log::info!(
+                "stream {}: records={} folder={}",
+                stream.key,
+                stream.records,
+                stream.folder
+            );
+            let rescued = stream.plan.rescued();
+            if !rescued.is_empty() {
+                let kept = match &self.options.rescued {
+                    Some(column) => format!("kept in the column {column}"),
+                    None => "written as null".to_owned(),
+                };
+                let columns: Vec<String> = rescued
+                    .iter()
+                    .map(|(column, count)| format!("{column}={count}"))
+                    .collect();
+                log::warn!(
+                    "stream {}: values that do not fit their columns are {kept}: {}",
+                    stream.key,
+                    columns.join(", ")
+                );
+            }
+            if stream.refresh == Refresh::Overwrite && !stream.has_evidence() {
+                log::warn!(
+                    "stream {}: neither a record nor a state came, which looks like a source that failed; the table keeps its rows",
+                    stream.key
+                );
+            }
+        }
+    }
+
+    fn refuse_unfinished(&self) -> Result<()> {
+        let unfinished: Vec<String> = self
+            .streams
+            .iter()
+            .filter(|stream| stream.refresh.needs_complete() && !stream.is_complete())
+            .map(|stream| stream.key.to_string())
+            .collect();
+        if unfinished.is_empty() {
+            return Ok(());
+        }
+        Err(Error::transient(format!(
+            "the source ended before it completed {} of {} streams: {}; what its states cover is kept",
+            unfinished.len(),
+            self.streams.len(),
+            unfinished.join(", ")
+        ))
+        .hint("look for the source's own error"))
+    }
+}
+
+impl Stream {
+    /// What the last commit takes of the stream.
+    fn extent_at_the_end(&self) -> Option<Extent> {
+        if self.has_failed() {
+            return None;
+        }
+        if self.refresh.needs_complete() && !self.is_complete() {
+            return Some(Extent::Covered);
+        }
+        match self.refresh {
+            Refresh::Overwrite if !self.has_evidence() => None,
+            _ => Some(Extent::All),
+        }
+    }
+
+    /// Whether its new generation takes the place of the old one.
+    fn shows_a_new_generation(&self) -> bool {
+        !self.has_failed()
+            && match self.refresh {
+                Refresh::Append { .. } => false,
+                Refresh::Truncate { .. } => self.is_complete(),
+                Refresh::Overwrite => self.has_evidence(),
+            }
+    }
+}

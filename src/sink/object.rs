@@ -1,0 +1,328 @@
+//! An open object: rows on their way to an object that nobody can see yet.
+//!
+//! Rows wait as text in the `tail`, then encoded in `pending`, then as parts of an upload. The mark is the place
+//! behind the last row that a state covers: a checkpoint ends the object there, and what came later goes on in
+//! the next one. So that this stays possible, no part is sent across the mark, and the encoder is cut at it
+//! before much is encoded behind it.
+
+use crate::error::Result;
+use crate::file::{Encoder, Format};
+use crate::lake::{Objects, Upload};
+
+/// Rows are encoded in blocks of this many bytes. The encoder is cut at a mark only where a block or more of
+/// rows lies behind it, so that frequent states do not spoil the compression.
+pub(super) const BLOCK: usize = 128 * 1024;
+
+/// Bytes of a part, after compression.
+pub(super) const PART: usize = 8 * 1024 * 1024;
+
+/// S3's least size of a part that is not the last: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
+const LEAST_PART: usize = 5 * 1024 * 1024;
+
+/// Where the last row that a state covers ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    /// Before this object.
+    Before,
+    /// In `pending`, at this offset, with the encoder cut there.
+    Pending(usize),
+    /// In the tail, at this offset.
+    Tail(usize),
+}
+
+/// An object being written.
+pub(super) struct OpenObject {
+    key: String,
+    format: Format,
+    encoder: Option<Encoder>,
+    tail: Vec<u8>,
+    pending: Vec<u8>,
+    upload: Option<Upload>,
+    /// Bytes in parts.
+    uploaded: usize,
+    mark: Mark,
+}
+
+/// An object whose bytes are complete, and which is still invisible.
+#[derive(Debug)]
+pub(super) enum Sealed {
+    /// All its parts are there.
+    Uploaded { upload: Upload, bytes: usize },
+    /// It never reached a part.
+    Buffered { key: String, bytes: Vec<u8> },
+}
+
+/// What is left to do when blocks were encoded and parts were sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Nothing.
+    Go,
+    /// The next part would lie across the mark: the object must be split there.
+    Split,
+}
+
+impl OpenObject {
+    pub(super) fn new(key: String, format: Format) -> Self {
+        Self {
+            key,
+            format,
+            encoder: None,
+            tail: Vec::new(),
+            pending: Vec::new(),
+            upload: None,
+            uploaded: 0,
+            mark: Mark::Before,
+        }
+    }
+
+    /// Where the next row goes; call `settle` after it.
+    pub(super) fn rows(&mut self) -> &mut Vec<u8> {
+        &mut self.tail
+    }
+
+    /// A state covers every row so far.
+    pub(super) fn set_mark(&mut self) {
+        if !self.is_empty() {
+            self.mark = Mark::Tail(self.tail.len());
+        }
+    }
+
+    /// No row at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.tail.is_empty() && self.encoded() == 0 && !self.has_open_encoder()
+    }
+
+    /// Rows that a state covers.
+    pub(super) fn is_marked(&self) -> bool {
+        self.mark != Mark::Before
+    }
+
+    /// Rows that no state covers.
+    pub(super) fn has_rows_behind_mark(&self) -> bool {
+        match self.mark {
+            Mark::Before => !self.is_empty(),
+            Mark::Tail(offset) => offset < self.tail.len(),
+            Mark::Pending(_) => true,
+        }
+    }
+
+    /// Bytes after encoding, as far as they are known.
+    pub(super) fn encoded(&self) -> usize {
+        self.uploaded + self.pending.len()
+    }
+
+    /// Bytes of memory that the object holds.
+    pub(super) fn memory(&self) -> usize {
+        let encoder = if self.encoder.is_some() {
+            self.format.encoder_cost()
+        } else {
+            0
+        };
+        self.tail.len() + self.pending.len() + encoder
+    }
+
+    fn has_open_encoder(&self) -> bool {
+        self.encoder.is_some()
+    }
+
+    /// Encodes the tail once it is a block, and sends parts once they are full.
+    pub(super) fn settle(&mut self, objects: &dyn Objects) -> Result<Next> {
+        if self.tail.len() >= BLOCK {
+            match self.mark {
+                Mark::Tail(offset) if self.tail.len() - offset < BLOCK => {
+                    self.encode_to(offset, Mark::Tail(0))
+                }
+                Mark::Tail(offset) => {
+                    self.encode_to(offset, Mark::Before);
+                    self.cut();
+                    self.encode_to(self.tail.len(), Mark::Pending(self.pending.len()));
+                }
+                mark => self.encode_to(self.tail.len(), mark),
+            }
+        }
+        self.send_full_parts(objects)
+    }
+
+    /// Encodes the tail's rows before `offset`.
+    fn encode_to(&mut self, offset: usize, mark: Mark) {
+        if offset > 0 {
+            let encoder = self.encoder.get_or_insert_with(|| self.format.encoder());
+            encoder.write(&self.tail[..offset], &mut self.pending);
+            if offset == self.tail.len() {
+                self.tail.clear();
+            } else {
+                self.tail.drain(..offset);
+            }
+        }
+        self.mark = mark;
+    }
+
+    fn cut(&mut self) {
+        if let Some(encoder) = &mut self.encoder {
+            encoder.cut(&mut self.pending);
+        }
+    }
+
+    fn send_full_parts(&mut self, objects: &dyn Objects) -> Result<Next> {
+        while self.pending.len() >= PART {
+            match self.mark {
+                Mark::Pending(offset) if offset >= LEAST_PART => {
+                    self.send(objects, offset)?;
+                    self.mark = Mark::Pending(0);
+                }
+                // A state may come soon and move the mark; wait for it as long as a part of the least size.
+                Mark::Pending(_) if self.pending.len() < PART + LEAST_PART => break,
+                Mark::Pending(_) => return Ok(Next::Split),
+                Mark::Before | Mark::Tail(_) => self.send(objects, PART)?,
+            }
+        }
+        Ok(Next::Go)
+    }
+
+    /// Sends the first bytes of `pending` as a part.
+    fn send(&mut self, objects: &dyn Objects, length: usize) -> Result<()> {
+        let upload = match &mut self.upload {
+            Some(upload) => upload,
+            None => self.upload.insert(objects.begin(&self.key)?),
+        };
+        objects.part(upload, &self.pending[..length])?;
+        self.uploaded += length;
+        self.pending.drain(..length);
+        Ok(())
+    }
+
+    /// Ends the object at the mark. What lies behind it is the rest, to go on under another key.
+    pub(super) fn split_at_mark(
+        mut self,
+        next_key: impl FnOnce() -> String,
+    ) -> (Option<Closing>, Option<Self>) {
+        let offset = match self.mark {
+            Mark::Before => return (None, Some(self)),
+            Mark::Tail(offset) => {
+                self.encode_to(offset, Mark::Before);
+                self.cut();
+                self.pending.len()
+            }
+            Mark::Pending(offset) => offset,
+        };
+        let behind = self.pending.split_off(offset);
+        let closing = Closing {
+            key: self.key,
+            upload: self.upload,
+            bytes: self.pending,
+            uploaded: self.uploaded,
+        };
+        if behind.is_empty() && self.tail.is_empty() {
+            return (Some(closing), None);
+        }
+        // Where nothing was encoded behind the mark the encoder is between two files, and worth keeping either way.
+        let rest = Self {
+            key: next_key(),
+            format: self.format,
+            encoder: self.encoder,
+            tail: self.tail,
+            pending: behind,
+            upload: None,
+            uploaded: 0,
+            mark: Mark::Before,
+        };
+        (Some(closing), Some(rest))
+    }
+
+    /// Ends the object behind its last row.
+    pub(super) fn close(mut self) -> Option<Closing> {
+        if self.is_empty() {
+            return None;
+        }
+        self.encode_to(self.tail.len(), Mark::Before);
+        self.cut();
+        let closing = Closing {
+            key: self.key,
+            upload: self.upload,
+            bytes: self.pending,
+            uploaded: self.uploaded,
+        };
+        (closing.uploaded + closing.bytes.len() > 0).then_some(closing)
+    }
+
+    /// Gives the object up.
+    pub(super) fn into_upload(self) -> Option<Upload> {
+        self.upload
+    }
+}
+
+/// An object that has its last row; its last bytes may still be here.
+pub(super) struct Closing {
+    key: String,
+    upload: Option<Upload>,
+    bytes: Vec<u8>,
+    uploaded: usize,
+}
+
+impl Closing {
+    /// Sends what is left of an upload that was begun; a small object stays in memory.
+    pub(super) fn seal(self, objects: &dyn Objects) -> Result<Sealed> {
+        match self.upload {
+            None => Ok(Sealed::Buffered {
+                key: self.key,
+                bytes: self.bytes,
+            }),
+            Some(_) => self.park(objects),
+        }
+    }
+
+    /// Sends everything, so that no memory is held.
+    pub(super) fn park(self, objects: &dyn Objects) -> Result<Sealed> {
+        let mut upload = match self.upload {
+            Some(upload) => upload,
+            None => objects.begin(&self.key)?,
+        };
+        if !self.bytes.is_empty() {
+            if let Err(error) = objects.part(&mut upload, &self.bytes) {
+                drop(objects.abort(&upload));
+                return Err(error);
+            }
+        }
+        Ok(Sealed::Uploaded {
+            upload,
+            bytes: self.uploaded + self.bytes.len(),
+        })
+    }
+}
+
+impl Sealed {
+    /// Makes the object visible; returns its bytes.
+    pub(super) fn complete(&self, objects: &dyn Objects) -> Result<usize> {
+        match self {
+            Self::Uploaded { upload, bytes } => {
+                objects.complete(upload)?;
+                log::debug!(
+                    "completed an object key={} bytes={bytes} parts={}",
+                    upload.key,
+                    upload.parts.len()
+                );
+                Ok(*bytes)
+            }
+            Self::Buffered { key, bytes } => {
+                objects.put(key, bytes)?;
+                log::debug!("put an object key={key} bytes={}", bytes.len());
+                Ok(bytes.len())
+            }
+        }
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        match self {
+            Self::Uploaded { .. } => 0,
+            Self::Buffered { bytes, .. } => bytes.len(),
+        }
+    }
+
+    /// Gives the object up.
+    pub(super) fn into_upload(self) -> Option<Upload> {
+        match self {
+            Self::Uploaded { upload, .. } => Some(upload),
+            Self::Buffered { .. } => None,
+        }
+    }
+}

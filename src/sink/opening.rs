@@ -1,0 +1,241 @@
+//! The beginning of a sync: streams become tables, and what an earlier run left behind is put in order.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::error::{Error, Result};
+use crate::lake::Lake;
+use crate::protocol::catalog::{ConfiguredStream, Refresh};
+use crate::row::{self, Plan};
+use crate::schema::{self, name};
+use crate::sink::ledger::Ledger;
+use crate::sink::stream::{Fate, Stream};
+use crate::sink::writer::{Place, Writer};
+use crate::sink::{Options, RECORDS_BETWEEN_LOOKS, Sink, leftovers, write_key};
+use crate::table::layout::{Folders, Generation, Run};
+use crate::table::{self, Target};
+use crate::time::Clock;
+
+/// A stream with its place in the lake, before anything was written.
+struct Planned {
+    configured: ConfiguredStream,
+    target: Target,
+    rows: row::Options,
+}
+
+impl<'a> Sink<'a> {
+    /// Makes databases and tables ready for the streams. Two streams that would share a table are refused before that.
+    pub(crate) fn open(
+        lake: &'a Lake,
+        configured: Vec<ConfiguredStream>,
+        options: Options,
+        run: Run,
+        clock: Clock,
+    ) -> Result<Self> {
+        let planned: Vec<Planned> = configured
+            .into_iter()
+            .map(|stream| plan(stream, &options))
+            .collect();
+        refuse_shared_tables(&planned)?;
+        let mut databases: Vec<&str> = planned
+            .iter()
+            .map(|planned| planned.target.database.as_str())
+            .collect();
+        databases.sort_unstable();
+        databases.dedup();
+        for database in databases {
+            table::ensure_database(&*lake.catalog, database)?;
+            leftovers::remove_uploads(lake, &options, database, &clock);
+        }
+        let mut streams = Vec::with_capacity(planned.len());
+        let mut by_key = HashMap::with_capacity(planned.len());
+        let mut scratch = Vec::new();
+        for planned in planned {
+            let key = planned.configured.key.clone();
+            let stream = open_stream(lake, planned, &options, &run, &clock);
+            write_key(key.namespace.as_deref(), &key.name, &mut scratch);
+            by_key.insert(scratch.clone(), streams.len());
+            streams.push(stream.map_err(|error| error.while_doing(format_args!("stream {key}")))?);
+        }
+        Ok(Self {
+            lake,
+            run,
+            ledger: Ledger::new(streams.len()),
+            streams,
+            by_key,
+            recent: (Vec::new(), 0),
+            scratch,
+            memory: 0,
+            grown: 0,
+            last_checkpoint: clock.instant(),
+            until_look: RECORDS_BETWEEN_LOOKS,
+            options,
+            clock,
+        })
+    }
+}
+
+/// Schema to columns; sends nothing.
+fn plan(configured: ConfiguredStream, options: &Options) -> Planned {
+    let rows = row::Options {
+        rescued: options.rescued.clone(),
+        metadata: options.metadata.then_some(row::Metadata {
+            generation_id: configured.generation_id,
+            sync_id: configured.sync_id,
+        }),
+    };
+    let extra = rows.extra_fields();
+    let reserved: Vec<&str> = extra.iter().map(|field| field.name.as_str()).collect();
+    let schema = schema::read(&configured.json_schema, options.numbers, &reserved);
+    for note in &schema.notes {
+        log::info!("stream {}: {note}", configured.key);
+    }
+    let mut wanted = schema.fields;
+    wanted.extend(extra);
+    let database = name::database(
+        configured
+            .key
+            .namespace
+            .as_deref()
+            .unwrap_or(&options.database),
+    );
+    let target = Target {
+        database,
+        name: name::table(&configured.key.name),
+        wanted,
+        format: options.format,
+    };
+    Planned {
+        configured,
+        target,
+        rows,
+    }
+}
+
+fn refuse_shared_tables(planned: &[Planned]) -> Result<()> {
+    let mut tables: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for planned in planned {
+        let table = (
+            planned.target.database.as_str(),
+            planned.target.name.as_str(),
+        );
+        tables
+            .entry(table)
+            .or_default()
+            .push(planned.configured.key.to_string());
+    }
+    let shared: Vec<String> = tables
+        .into_iter()
+        .filter(|(_, streams)| streams.len() > 1)
+        .map(|((database, table), streams)| {
+            format!(
+                "{} would all be the table {database}.{table}",
+                streams.join(", ")
+            )
+        })
+        .collect();
+    if shared.is_empty() {
+        return Ok(());
+    }
+    Err(Error::config(format!(
+        "streams must not share a table: {}",
+        shared.join("; ")
+    ))
+    .hint("rename one of them at the source, or give it another namespace"))
+}
+
+fn open_stream(
+    lake: &Lake,
+    planned: Planned,
+    options: &Options,
+    run: &Run,
+    clock: &Clock,
+) -> Result<Stream> {
+    let Planned {
+        configured,
+        target,
+        rows,
+    } = planned;
+    let folders = Folders::new(&options.prefix, &target.database, &target.name);
+    let root = lake.objects.root();
+    let catalog = &*lake.catalog;
+    let of_run = || Generation::OfRun(run.name().to_owned());
+    let mut last_shown_generation = None;
+    let (folder, generation, shown, fields) = match configured.refresh {
+        Refresh::Append { .. } => {
+            let generation = configured
+                .generation_id
+                .map_or_else(of_run, Generation::Numbered);
+            let location = format!("{root}{}", folders.place(&generation, None));
+            let shown = target.ensure(catalog, &location)?;
+            let folder = folder_of(&shown.location, &root, &target)?;
+            last_shown_generation = shown.generation;
+            (folder.clone(), None, Some(folder), shown.fields)
+        }
+        Refresh::Truncate { .. } | Refresh::Overwrite => {
+            let table = table::find(catalog, &target)?;
+            // Refused now, not after hours of writing.
+            target.refuse_replacing(table.as_ref())?;
+            let shown = table
+                .as_ref()
+                .map(table::location)
+                .and_then(|location| key_of(location, &root));
+            let generation = match configured.refresh {
+                Refresh::Truncate { generation } => Generation::Numbered(generation),
+                _ => of_run(),
+            };
+            let folder = folders.place(&generation, shown.as_deref());
+            (
+                folder,
+                Some(generation),
+                shown,
+                target.fields_of_a_new_generation(table.as_ref()),
+            )
+        }
+    };
+    let place = Place {
+        folder: folder.clone(),
+        run: run.clone(),
+        format: options.format,
+        target_size: options.target_file_size,
+    };
+    let stream = Stream {
+        plan: Plan::compile(&fields, &rows),
+        writer: Writer::new(place),
+        key: configured.key,
+        refresh: configured.refresh,
+        target,
+        folders,
+        shown,
+        folder,
+        generation,
+        last_shown_generation,
+        records: 0,
+        fate: Fate::default(),
+    };
+    leftovers::settle_generations(lake, &stream, configured.generation_id, options, clock)?;
+    Ok(stream)
+}
+
+/// The folder of a location in this bucket, with a slash at its end.
+fn key_of(location: &str, root: &str) -> Option<String> {
+    // Hadoop's names of the same scheme.
+    let location = match location
+        .strip_prefix("s3a://")
+        .or_else(|| location.strip_prefix("s3n://"))
+    {
+        Some(rest) => format!("s3://{rest}"),
+        None => location.to_owned(),
+    };
+    let folder = location.strip_prefix(root)?.trim_end_matches('/');
+    (!folder.is_empty()).then(|| format!("{folder}/"))
+}
+
+fn folder_of(location: &str, root: &str, target: &Target) -> Result<String> {
+    key_of(location, root).ok_or_else(|| {
+        Error::config(format!(
+            "the table {}.{} shows {location}, which is no folder of {root}",
+            target.database, target.name
+        ))
+        .hint("set bucket_name to the table's bucket, or write to another database")
+    })
+}

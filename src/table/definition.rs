@@ -1,0 +1,243 @@
+//! A table's definition in Glue's words (TableInput): written, read, and changed without losing what others put there.
+//! <https://docs.aws.amazon.com/glue/latest/webapi/API_TableInput.html>
+
+use serde_json::{Map, Value, json};
+
+use crate::error::{Error, Result};
+use crate::file::{Codec, Format};
+use crate::schema::{Field, hive};
+use crate::table::Target;
+use crate::table::layout::Generation;
+
+/// Our own parameter; readers ignore those that they do not know.
+const GENERATION: &str = "airbyte_generation_id";
+
+const OPENX: &str = "org.openx.data.jsonserde.JsonSerDe";
+
+/// A table of ours that was not there before.
+pub(super) fn new(
+    name: &str,
+    location: &str,
+    fields: &[Field],
+    format: Format,
+) -> Map<String, Value> {
+    let mut input = Map::new();
+    input.insert("Name".to_owned(), name.into());
+    input.insert("TableType".to_owned(), "EXTERNAL_TABLE".into());
+    // Athena wants the list to be there, though it is empty.
+    input.insert("PartitionKeys".to_owned(), json!([]));
+    at(&input, location, fields, format)
+}
+
+/// The same table at another location: columns, location and format are ours, the rest stays as others set it.
+pub(super) fn at(
+    input: &Map<String, Value>,
+    location: &str,
+    fields: &[Field],
+    format: Format,
+) -> Map<String, Value> {
+    let mut input = with_fields(input, fields);
+    let compression = compression_type(format);
+    let parameters = object(&mut input, "Parameters");
+    // Readers need EXTERNAL; Glue jobs choose their reader by classification; the rest is what the Python connector set.
+    for (key, value) in [
+        ("EXTERNAL", "TRUE"),
+        ("classification", "json"),
+        ("compressionType", compression),
+        ("typeOfData", "file"),
+    ] {
+        parameters.insert(key.to_owned(), value.into());
+    }
+    let storage = object(&mut input, "StorageDescriptor");
+    for (key, value) in [
+        ("Location", json!(location)),
+        (
+            "InputFormat",
+            json!("org.apache.hadoop.mapred.TextInputFormat"),
+        ),
+        (
+            "OutputFormat",
+            json!("org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"),
+        ),
+        ("Compressed", json!(compression != "none")),
+        ("NumberOfBuckets", json!(-1)),
+        ("StoredAsSubDirectories", json!(false)),
+        (
+            "SerdeInfo",
+            json!({"SerializationLibrary": OPENX, "Parameters": {"serialization.format": "1"}}),
+        ),
+    ] {
+        storage.insert(key.to_owned(), value);
+    }
+    input
+}
+
+/// Remembers the number of the generation on show, so that an older one that was left behind is never taken for a newer.
+pub(super) fn with_generation(
+    mut input: Map<String, Value>,
+    generation: Option<&Generation>,
+) -> Map<String, Value> {
+    if let Some(Generation::Numbered(id)) = generation {
+        object(&mut input, "Parameters").insert(GENERATION.to_owned(), id.to_string().into());
+    }
+    input
+}
+
+/// The number that `with_generation` left.
+pub(super) fn generation(input: &Map<String, Value>) -> Option<i64> {
+    input
+        .get("Parameters")?
+        .get(GENERATION)?
+        .as_str()?
+        .parse()
+        .ok()
+}
+
+/// The same table with these columns; comments and parameters of columns that stay are kept.
+pub(super) fn with_fields(input: &Map<String, Value>, fields: &[Field]) -> Map<String, Value> {
+    let old = columns(input);
+    let columns: Vec<Value> = fields
+        .iter()
+        .map(|field| {
+            let before = old
+                .iter()
+                .find(|column| name(column).eq_ignore_ascii_case(&field.name));
+            let mut column = before.copied().cloned().unwrap_or_default();
+            if column.is_empty() {
+                column.insert("Name".to_owned(), field.name.as_str().into());
+            }
+            // The type is left as it was spelled when it says the same.
+            if hive::parse(type_text(&column)) != hive::parse(&field.of.to_string())
+                || column.get("Type").is_none()
+            {
+                column.insert("Type".to_owned(), field.of.to_string().into());
+            }
+            Value::Object(column)
+        })
+        .collect();
+    let mut input = input.clone();
+    object(&mut input, "StorageDescriptor").insert("Columns".to_owned(), Value::Array(columns));
+    input
+}
+
+/// The columns, each filled from the property of its own name.
+pub(super) fn fields(input: &Map<String, Value>) -> Vec<Field> {
+    let field = |column: &&Map<String, Value>| {
+        let name = name(column).to_owned();
+        Field {
+            key: name.clone(),
+            name,
+            of: hive::parse(type_text(column)),
+        }
+    };
+    columns(input).iter().map(field).collect()
+}
+
+/// Where the rows are; empty for a table without a location (a view).
+pub(super) fn location(input: &Map<String, Value>) -> &str {
+    storage(input, "Location").as_str().unwrap_or_default()
+}
+
+/// Rows can be added only to a plain table of JSON lines.
+pub(super) fn refuse_unwritable(input: &Map<String, Value>, target: &Target) -> Result<()> {
+    refuse_replacing(input, target)?;
+    let library = storage(input, "SerdeInfo")
+        .get("SerializationLibrary")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    if !library.to_ascii_lowercase().contains("json") {
+        return Err(unwritable(
+            target,
+            &format!("reads its objects with {library:?}, but the configured format is JSONL"),
+        ));
+    }
+    if location(input).is_empty() {
+        return Err(unwritable(target, "has no location"));
+    }
+    Ok(())
+}
+
+/// A new generation can take the place of any plain table.
+pub(super) fn refuse_replacing(input: &Map<String, Value>, target: &Target) -> Result<()> {
+    let text = |key: &str| input.get(key).and_then(Value::as_str).unwrap_or_default();
+    if text("TableType") == "VIRTUAL_VIEW" {
+        return Err(unwritable(target, "is a view"));
+    }
+    let table_type = input
+        .get("Parameters")
+        .and_then(|parameters| parameters.get("table_type"));
+    if let Some(table_type) = table_type
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty())
+    {
+        return Err(unwritable(
+            target,
+            &format!("is a table of type {table_type}, whose rows are not plain objects"),
+        ));
+    }
+    let partitions = input
+        .get("PartitionKeys")
+        .and_then(Value::as_array)
+        .map_or(0, Vec::len);
+    if partitions > 0 {
+        return Err(unwritable(
+            target,
+            &format!("has {partitions} partition keys, but partitioning is off"),
+        ));
+    }
+    Ok(())
+}
+
+fn unwritable(target: &Target, why: &str) -> Error {
+    Error::config(format!(
+        "the table {}.{} {why}",
+        target.database, target.name
+    ))
+    .hint("drop that table from the catalog, or write to another database")
+}
+
+fn compression_type(format: Format) -> &'static str {
+    match format {
+        Format::Jsonl(Codec::Plain) => "none",
+        Format::Jsonl(Codec::Gzip) => "gzip",
+    }
+}
+
+/// The object at `key`, made where it is absent or of another type.
+fn object<'a>(input: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, Value> {
+    let value = input.entry(key).or_insert_with(|| json!({}));
+    if !value.is_object() {
+        *value = json!({});
+    }
+    value.as_object_mut().expect("it was made an object")
+}
+
+fn storage<'a>(input: &'a Map<String, Value>, key: &str) -> &'a Value {
+    input
+        .get("StorageDescriptor")
+        .and_then(|storage| storage.get(key))
+        .unwrap_or(&Value::Null)
+}
+
+fn columns(input: &Map<String, Value>) -> Vec<&Map<String, Value>> {
+    storage(input, "Columns")
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object)
+        .collect()
+}
+
+fn name(column: &Map<String, Value>) -> &str {
+    column
+        .get("Name")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+fn type_text(column: &Map<String, Value>) -> &str {
+    column
+        .get("Type")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}

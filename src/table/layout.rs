@@ -1,0 +1,264 @@
+//! Where things lie: folders of tables, names of generations and objects, and which of them are ours.
+//!
+//! `{prefix}/{database}/{table}/{generation}/{run}-{number}.jsonl.gz`, where a generation is `g{generation_id}`
+//! or the name of the run that made it.
+
+use crate::error::{Error, Result};
+use crate::time::Millis;
+
+/// One run of the program, in names: they sort by the time it began, and no two runs share one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Run(String);
+
+impl Run {
+    pub(crate) fn begin(now: Millis) -> Result<Self> {
+        let mut random = [0; 6];
+        getrandom::fill(&mut random)
+            .map_err(|error| Error::system("the system gives no random bytes").because(error))?;
+        Ok(Self(format!(
+            "{}-{}",
+            stamp(now),
+            crate::text::hex(&random)
+        )))
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// `20261122T091551123Z`.
+fn stamp(time: Millis) -> String {
+    time.iso()
+        .chars()
+        .filter(|character| !matches!(character, '-' | ':' | '.'))
+        .collect()
+}
+
+/// The stamp of a run's name, if the text is the name of a run.
+fn run_stamp(text: &str) -> Option<&str> {
+    let (stamp, token) = text.split_once('-')?;
+    let digits =
+        |range: std::ops::Range<usize>| stamp.as_bytes()[range].iter().all(u8::is_ascii_digit);
+    let is_stamp = stamp.len() == 19
+        && stamp.is_ascii()
+        && digits(0..8)
+        && stamp.as_bytes()[8] == b'T'
+        && digits(9..18)
+        && stamp.ends_with('Z');
+    let is_token = token.len() == 12
+        && token
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    (is_stamp && is_token).then_some(stamp)
+}
+
+/// A generation of a table, as its folder is named.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Generation {
+    /// One that the platform numbered.
+    Numbered(i64),
+    /// One that a run made by itself.
+    OfRun(String),
+}
+
+impl Generation {
+    pub(crate) fn folder(&self) -> String {
+        match self {
+            Self::Numbered(id) => format!("g{id}"),
+            Self::OfRun(run) => run.clone(),
+        }
+    }
+
+    /// The generation whose folder has this name, or nothing where the name is none of ours.
+    pub(crate) fn of_folder(name: &str) -> Option<Self> {
+        match name.strip_prefix('g') {
+            Some(id) => id
+                .parse()
+                .ok()
+                .filter(|id| format!("g{id}") == name)
+                .map(Self::Numbered),
+            None => run_stamp(name).map(|_| Self::OfRun(name.to_owned())),
+        }
+    }
+
+    /// Whether a run that began before `time` made it; unknown for numbered ones.
+    pub(crate) fn is_of_a_run_before(&self, time: Millis) -> bool {
+        match self {
+            Self::Numbered(_) => false,
+            Self::OfRun(run) => run_stamp(run).is_some_and(|run| run < stamp(time).as_str()),
+        }
+    }
+}
+
+/// The folders of one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Folders {
+    /// `{prefix}/{database}/{table}/`.
+    own: String,
+    /// `{prefix}/{database}/{table}-generations/`: for a first generation beside a table that shows all of `own`,
+    /// as the Python connector's do. No table's name holds a dash.
+    beside: String,
+}
+
+impl Folders {
+    pub(crate) fn new(prefix: &str, database: &str, table: &str) -> Self {
+        let slash = if prefix.is_empty() { "" } else { "/" };
+        let own = format!("{prefix}{slash}{database}/{table}/");
+        let beside = format!("{prefix}{slash}{database}/{table}-generations/");
+        Self { own, beside }
+    }
+
+    /// Both, to be searched for what is ours.
+    pub(crate) fn all(&self) -> [&str; 2] {
+        [&self.own, &self.beside]
+    }
+
+    /// The folder of a generation that must not lie inside what the table shows now: engines read it recursively.
+    pub(crate) fn place(&self, generation: &Generation, shown: Option<&str>) -> String {
+        let folder = generation.folder();
+        let own = format!("{}{folder}/", self.own);
+        match shown {
+            Some(shown) if own != shown && own.starts_with(shown) => {
+                format!("{}{folder}/", self.beside)
+            }
+            _ => own,
+        }
+    }
+
+    /// The generation in whose folder the key lies, and that folder; nothing for a key that is not ours.
+    pub(crate) fn generation_of<'a>(&self, key: &'a str) -> Option<(Generation, &'a str)> {
+        let base = self.all().into_iter().find(|base| key.starts_with(base))?;
+        let (folder, object) = key[base.len()..].split_once('/')?;
+        let generation = Generation::of_folder(folder)?;
+        is_object(object).then_some((generation, &key[..=base.len() + folder.len()]))
+    }
+}
+
+/// The name of the run's object of this number.
+pub(crate) fn object(run: &Run, number: u64, extension: &str) -> String {
+    format!("{}-{number:06}{extension}", run.0)
+}
+
+/// Whether an object of this name (without folders) was written by this program.
+pub(crate) fn is_object(name: &str) -> bool {
+    run_of_object(name).is_some()
+}
+
+/// The run that wrote the object of this name.
+pub(crate) fn run_of_object(name: &str) -> Option<&str> {
+    let stem = name.split_once('.').map_or(name, |(stem, _)| stem);
+    let (run, number) = stem.rsplit_once('-')?;
+    (number.len() >= 6
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && run_stamp(run).is_some())
+    .then_some(run)
+}
+
+/// Whether the Python connector wrote an object of this name: 32 hexadecimal digits and an extension.
+pub(crate) fn is_object_of_the_python_connector(name: &str) -> bool {
+    const EXTENSIONS: [&str; 8] = [
+        "json",
+        "json.gz",
+        "json.zstd",
+        "parquet",
+        "snappy.parquet",
+        "gz.parquet",
+        "gzip.parquet",
+        "zstd.parquet",
+    ];
+    let Some((stem, extension)) = name.split_once('.') else {
+        return false;
+    };
+    stem.len() == 32
+        && stem.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && EXTENSIONS.contains(&extension)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_runs_sort_by_time_and_are_known_again() {
+        let early = Run::begin(Millis(1_795_000_000_000)).unwrap();
+        let late = Run::begin(Millis(1_795_000_000_001)).unwrap();
+        assert!(early.name() < late.name());
+        assert_ne!(early, Run::begin(Millis(1_795_000_000_000)).unwrap());
+        let object = object(&early, 7, ".jsonl.gz");
+        assert_eq!(run_of_object(&object), Some(early.name()));
+        let generation = Generation::of_folder(early.name()).unwrap();
+        assert_eq!(generation, Generation::OfRun(early.name().to_owned()));
+        assert!(generation.is_of_a_run_before(Millis(1_795_000_000_001)));
+        assert!(!generation.is_of_a_run_before(Millis(1_795_000_000_000)));
+    }
+
+    #[test]
+    fn names_of_others_are_not_ours() {
+        for name in [
+            "g",
+            "g07",
+            "g-x",
+            "gold",
+            "20261122",
+            "backup",
+            "20261122T091551123Z-XYZ",
+            "20261122T091551123Z-0123456789ab-1",
+        ] {
+            assert_eq!(Generation::of_folder(name), None, "{name}");
+        }
+        for name in [
+            "part-000001.json",
+            "data.jsonl.gz",
+            "20261122T091551123Z-0123456789ab.jsonl",
+            "20261122T091551123Z-0123456789ab-1.jsonl",
+        ] {
+            assert!(!is_object(name), "{name}");
+        }
+        assert!(is_object_of_the_python_connector(
+            "0123456789abcdef0123456789abcdef.json.gz"
+        ));
+        assert!(!is_object_of_the_python_connector(
+            "0123456789abcdef0123456789abcdef.csv"
+        ));
+    }
+
+    #[test]
+    fn a_generation_never_lies_inside_what_the_table_shows() {
+        let folders = Folders::new("lake", "raw", "users");
+        let five = Generation::Numbered(5);
+        assert_eq!(folders.place(&five, None), "lake/raw/users/g5/");
+        assert_eq!(
+            folders.place(&five, Some("lake/raw/users/g4/")),
+            "lake/raw/users/g5/"
+        );
+        assert_eq!(
+            folders.place(&five, Some("lake/raw/users/g5/")),
+            "lake/raw/users/g5/"
+        );
+        assert_eq!(
+            folders.place(&five, Some("lake/raw/users/")),
+            "lake/raw/users-generations/g5/"
+        );
+        assert_eq!(
+            folders.place(&five, Some("lake/raw/users-generations/g4/")),
+            "lake/raw/users/g5/"
+        );
+    }
+
+    #[test]
+    fn keys_tell_their_generation() {
+        let folders = Folders::new("", "raw", "users");
+        let object = object(&Run::begin(Millis(0)).unwrap(), 1, ".jsonl");
+        let key = format!("raw/users-generations/g5/{object}");
+        assert_eq!(
+            folders.generation_of(&key),
+            Some((Generation::Numbered(5), "raw/users-generations/g5/"))
+        );
+        assert_eq!(folders.generation_of("raw/users/g5/theirs.jsonl"), None);
+        assert_eq!(
+            folders.generation_of(&format!("raw/users2/g5/{object}")),
+            None
+        );
+    }
+}

@@ -1,0 +1,196 @@
+//! What the catalog should say of a stream's table: made, kept in step with the schema, moved to a new generation.
+//! It speaks to the catalog through `lake`, and knows no rows.
+
+mod definition;
+pub(crate) mod layout;
+
+use crate::error::{Error, Result};
+use crate::file::Format;
+use crate::lake::{Catalog, Created, Table, Updated};
+use crate::schema::{Field, evolve};
+use crate::table::layout::Generation;
+
+/// How often a definition that others keep changing is read again before we give up.
+const CONFLICTS: usize = 20;
+
+/// The table that a stream asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) database: String,
+    pub(crate) name: String,
+    /// The columns of the stream's schema, and ours behind them.
+    pub(crate) wanted: Vec<Field>,
+    pub(crate) format: Format,
+}
+
+/// The table as readers see it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Shown {
+    pub(crate) location: String,
+    /// In the catalog's order; each with the property that fills it.
+    pub(crate) fields: Vec<Field>,
+    pub(crate) created: Created,
+    /// The number of the last generation that a swap has shown.
+    pub(crate) generation: Option<i64>,
+}
+
+/// Makes the database where it is absent, and puts its tag on it.
+pub(crate) fn ensure_database(catalog: &dyn Catalog, database: &str) -> Result<()> {
+    let is_there = match catalog.has_database(database) {
+        Ok(is_there) => is_there,
+        // Lake Formation refuses to say whether a database that is absent is there: creating it tells.
+        Err(error) if is_denied(&error) => false,
+        Err(error) => return Err(error),
+    };
+    if !is_there && catalog.create_database(database)? == Created::Now {
+        log::info!("created the database database={database}");
+    }
+    catalog.tag_database(database)
+}
+
+/// The table's entry, if it is there and may be seen.
+pub(crate) fn find(catalog: &dyn Catalog, target: &Target) -> Result<Option<Table>> {
+    match catalog.table(&target.database, &target.name) {
+        Err(error) if is_denied(&error) => Ok(None),
+        other => other,
+    }
+}
+
+impl Target {
+    /// Makes the table at `location` where there is none; else gives it the columns it lacks and keeps its location.
+    pub(crate) fn ensure(&self, catalog: &dyn Catalog, location: &str) -> Result<Shown> {
+        let mut denied = None;
+        for _ in 0..CONFLICTS {
+            let table = match catalog.table(&self.database, &self.name) {
+                Ok(table) => table,
+                // As with databases: an absent table may look like a forbidden one.
+                Err(error) if is_denied(&error) => {
+                    denied = Some(error);
+                    None
+                }
+                Err(error) => return Err(error),
+            };
+            let Some(table) = table else {
+                let input = definition::new(&self.name, location, &self.wanted, self.format);
+                match (catalog.create_table(&self.database, &input)?, denied) {
+                    (Created::Now, _) => {
+                        log::info!(
+                            "created the table database={} table={}",
+                            self.database,
+                            self.name
+                        );
+                        let location = location.to_owned();
+                        return Ok(Shown {
+                            location,
+                            fields: self.wanted.clone(),
+                            created: Created::Now,
+                            generation: None,
+                        });
+                    }
+                    (Created::Before, Some(error)) => return Err(error),
+                    (Created::Before, None) => {}
+                }
+                denied = None;
+                continue;
+            };
+            definition::refuse_unwritable(&table.input, self)?;
+            let reconciled = evolve::reconcile(&definition::fields(&table.input), &self.wanted);
+            let updated = if reconciled.changed {
+                let input = definition::with_fields(&table.input, &reconciled.fields);
+                catalog.update_table(&self.database, &input, table.version.as_deref())?
+            } else {
+                Updated::Done
+            };
+            if updated == Updated::Done {
+                for note in &reconciled.notes {
+                    log::info!("{note} database={} table={}", self.database, self.name);
+                }
+                let location = definition::location(&table.input).to_owned();
+                let generation = definition::generation(&table.input);
+                return Ok(Shown {
+                    location,
+                    fields: reconciled.fields,
+                    created: Created::Before,
+                    generation,
+                });
+            }
+        }
+        Err(self.contended())
+    }
+
+    /// The columns under which a new generation is written: those of the stream, in the order of the table that is
+    /// there. Columns that vanished stay, so that views on them keep working.
+    pub(crate) fn fields_of_a_new_generation(&self, table: Option<&Table>) -> Vec<Field> {
+        let Some(table) = table else {
+            return self.wanted.clone();
+        };
+        let mut fields = evolve::reconcile(&definition::fields(&table.input), &self.wanted).fields;
+        for field in &mut fields {
+            // No row of the old types will remain, so the stream's own type holds.
+            if let Some(wanted) = self.wanted.iter().find(|wanted| wanted.name == field.name) {
+                field.clone_from(wanted);
+            }
+        }
+        fields
+    }
+
+    /// Shows the objects below `location`, and no others, in one step.
+    pub(crate) fn show(
+        &self,
+        catalog: &dyn Catalog,
+        location: &str,
+        generation: Option<&Generation>,
+    ) -> Result<()> {
+        for _ in 0..CONFLICTS {
+            let table = find(catalog, self)?;
+            let fields = self.fields_of_a_new_generation(table.as_ref());
+            let done = match table {
+                None => {
+                    let input = definition::new(&self.name, location, &fields, self.format);
+                    let input = definition::with_generation(input, generation);
+                    catalog.create_table(&self.database, &input)? == Created::Now
+                }
+                Some(table) => {
+                    definition::refuse_replacing(&table.input, self)?;
+                    let input = definition::at(&table.input, location, &fields, self.format);
+                    let input = definition::with_generation(input, generation);
+                    input == table.input
+                        || catalog.update_table(&self.database, &input, table.version.as_deref())?
+                            == Updated::Done
+                }
+            };
+            if done {
+                log::info!(
+                    "the table shows a new generation database={} table={} location={location}",
+                    self.database,
+                    self.name
+                );
+                return Ok(());
+            }
+        }
+        Err(self.contended())
+    }
+
+    /// An error where a new generation could not take the table's place.
+    pub(crate) fn refuse_replacing(&self, table: Option<&Table>) -> Result<()> {
+        table.map_or(Ok(()), |table| {
+            definition::refuse_replacing(&table.input, self)
+        })
+    }
+
+    fn contended(&self) -> Error {
+        Error::transient(format!(
+            "the table {}.{} was changed by others each of the {CONFLICTS} times we tried to update it",
+            self.database, self.name
+        ))
+    }
+}
+
+fn is_denied(error: &Error) -> bool {
+    matches!(error.code(), "AccessDeniedException" | "AccessDenied")
+}
+
+/// Where the table's rows are.
+pub(crate) fn location(table: &Table) -> &str {
+    definition::location(&table.input)
+}
