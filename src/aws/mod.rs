@@ -33,7 +33,7 @@ use crate::http::{Client, Proxy, Trust};
 use crate::time::Clock;
 
 pub(crate) use endpoint::{Addressing, Switch};
-pub(crate) use s3::options::{BucketKey, Encryption, RequestChecksum, Writing};
+pub(crate) use s3::options::{RequestChecksum, Writing};
 pub(crate) use session::Credentials;
 
 use endpoint::{Endpoints, Target};
