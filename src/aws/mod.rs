@@ -10,6 +10,7 @@ mod identity;
 pub(crate) mod lakeformation;
 mod operation;
 mod providers;
+mod refused;
 pub(crate) mod s3;
 mod sender;
 mod service;

@@ -407,3 +407,46 @@ fn the_account_is_compared_and_expected_of_the_bucket() {
         "aws_account_id: expected 999999999999, found that the credentials belong to 123456789012 (arn:aws:iam::123456789012:user/u)"
     );
 }
+
+#[test]
+fn no_secret_is_told_not_even_when_a_service_quotes_it() {
+    let quoting = |code: &str| {
+        let message = format!(
+            "should have been 'POST x-amz-security-token:hunter3 {}' hunter2",
+            "x".repeat(2000)
+        );
+        Reply::say(
+            400,
+            format!("{{\"__type\":\"{code}\",\"message\":\"{message}\"}}"),
+        )
+    };
+    for code in [
+        "InvalidSignatureException",
+        "ThrottlingException",
+        "InvalidInputException",
+    ] {
+        let server = Server::script(vec![quoting(code)]);
+        let mut settings = settings(&server);
+        settings.credentials = Credentials::User {
+            access_key_id: "AKIDEXAMPLE".into(),
+            secret_access_key: Secret::new("hunter2"),
+            session_token: Some(Secret::new("hunter3")),
+        };
+        let aws = aws(settings, &[]).unwrap();
+        let error = aws
+            .perform(&crate::aws::glue::GetDatabase { name: "d" })
+            .unwrap_err();
+        for text in [
+            error.to_string(),
+            format!("{error:?}"),
+            format!("{:?}", aws.settings()),
+        ] {
+            assert!(!text.contains("hunter"), "{text}");
+            assert!(text.len() < 1000, "{text}");
+        }
+        assert!(
+            error.to_string().contains("x-amz-security-token:[secret]"),
+            "{error}"
+        );
+    }
+}
