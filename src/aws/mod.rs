@@ -31,13 +31,13 @@ use crate::http::retry::Patience;
 use crate::time::Clock;
 
 pub(crate) use endpoint::{Addressing, Switch};
+pub(crate) use s3::options::Writing;
 pub(crate) use session::Credentials;
 
 use endpoint::{Endpoints, Target};
 use identity::Identity;
 use operation::Operation;
 use providers::Surroundings;
-use s3::options::Writing;
 use sender::{Caller, Sender};
 use service::Service;
 use session::Session;

@@ -1,5 +1,7 @@
 //! The XML of S3 and STS as a small tree, and text made safe for it. It knows no element's meaning.
 
+use std::fmt::Write;
+
 use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::Event;
@@ -100,7 +102,7 @@ pub(crate) fn escape(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             _ if character.is_control() => {
-                escaped.push_str(&format!("&#x{:X};", u32::from(character)));
+                let _ = write!(escaped, "&#x{:X};", u32::from(character));
             }
             _ => escaped.push(character),
         }

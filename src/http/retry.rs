@@ -45,7 +45,7 @@ impl Patience {
 
     /// As the environment has it: `AWS_MAX_ATTEMPTS` (every AWS tool's), and
     /// `DATALAKE_RETRY_SECONDS`, the total time of a call with its retries.
-    pub(crate) fn from_environment(mut self, environment: &Environment) -> Result<Self> {
+    pub(crate) fn adjusted(mut self, environment: &Environment) -> Result<Self> {
         if let Some(attempts) = number(environment, "AWS_MAX_ATTEMPTS")? {
             self.attempts = u32::try_from(attempts).unwrap_or(u32::MAX).max(1);
         }
@@ -171,7 +171,7 @@ mod tests {
     fn the_environment_overrides_attempts_and_time() {
         let of = |name: &str, value: &str| {
             let environment = Environment::from_pairs([(name.to_owned(), value.to_owned())]);
-            Patience::write().from_environment(&environment)
+            Patience::write().adjusted(&environment)
         };
         assert_eq!(of("AWS_MAX_ATTEMPTS", "2").unwrap().attempts, 2);
         assert_eq!(of("AWS_MAX_ATTEMPTS", "0").unwrap().attempts, 1);

@@ -52,6 +52,31 @@ impl Bucket {
         format!("s3://{}/{key}", self.name())
     }
 
+    /// Calls `visit` for every page of a listing.
+    fn pages(
+        &self,
+        prefix: &str,
+        depth: s3::Depth,
+        visit: &mut dyn FnMut(s3::Page) -> Result<()>,
+    ) -> Result<()> {
+        let mut continuation: Option<String> = None;
+        loop {
+            let list = s3::ListObjects {
+                prefix,
+                depth,
+                continuation: continuation.as_deref(),
+            };
+            let mut page = self.0.perform(&list).map_err(|error| {
+                grant(error, "s3:ListBucket").while_doing(format!("listing {}", self.url(prefix)))
+            })?;
+            continuation = page.continuation.take();
+            visit(page)?;
+            if continuation.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
     /// For objects that one CopyObject does not take; `refused` is what it said.
     fn copy_in_parts(&self, from: &str, to: &str, refused: Error) -> Result<()> {
         let size = self.0.perform(&s3::HeadObject { key: from })?.size;
@@ -138,23 +163,19 @@ impl Objects for Bucket {
     }
 
     fn list(&self, prefix: &str, visit: &mut dyn FnMut(Listed) -> Result<()>) -> Result<()> {
-        let mut continuation: Option<String> = None;
-        loop {
-            let list = s3::ListObjects {
-                prefix,
-                continuation: continuation.as_deref(),
-            };
-            let page = self.0.perform(&list).map_err(|error| {
-                grant(error, "s3:ListBucket").while_doing(format!("listing {}", self.url(prefix)))
-            })?;
-            for (key, size) in page.objects {
-                visit(Listed { key, size })?;
-            }
-            match page.continuation {
-                Some(token) => continuation = Some(token),
-                None => return Ok(()),
-            }
-        }
+        self.pages(prefix, s3::Depth::All, &mut |page| {
+            let mut objects = page.objects.into_iter();
+            objects.try_for_each(|(key, size)| visit(Listed { key, size }))
+        })
+    }
+
+    fn folders(&self, prefix: &str) -> Result<Vec<String>> {
+        let mut folders = Vec::new();
+        self.pages(prefix, s3::Depth::One, &mut |page| {
+            folders.extend(page.folders);
+            Ok(())
+        })?;
+        Ok(folders)
     }
 
     fn delete(&self, keys: &[String]) -> Result<()> {

@@ -10,7 +10,9 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+#[allow(unused_imports)] // while the parts are being joined
 pub(crate) use note::{Note, Why};
+#[allow(unused_imports)] // while the parts are being joined
 pub(crate) use read::{Numbers, Schema, read};
 
 /// The type of a column, a struct field or an array element, in the catalog's (Hive's) terms.

@@ -53,8 +53,18 @@ pub(crate) fn table(stream: &str) -> String {
 }
 
 /// The name of the database of a namespace.
+///
+/// The Python connector folds no databases, and hyphens are common in their names, so those stay; the catalog itself
+/// puts names in lower case.
 pub(crate) fn database(namespace: &str) -> String {
-    usable(namespace)
+    let name = namespace.to_ascii_lowercase();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let begins_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());
+    if begins_well && name.len() <= LONGEST && name.bytes().all(is_plain) {
+        name
+    } else {
+        usable(namespace)
+    }
 }
 
 /// One name for each property of an object, all different and none of them reserved.
@@ -240,6 +250,20 @@ mod tests {
         let names = distinct(&["A", "a", &first, &second], Place::Column, &[]);
         assert_eq!(names[1..], ["a", &first, &second]);
         assert_eq!(names[0], with_suffix("a", "A", 2));
+    }
+
+    #[test]
+    fn databases_keep_their_hyphens() {
+        for (namespace, name) in [
+            ("my-Lake", "my-lake"),
+            ("public", "public"),
+            ("_x", "_x"),
+            ("-a", "_a"),
+            ("my lake", "my_lake"),
+        ] {
+            assert_eq!(database(namespace), name);
+        }
+        assert_eq!(database("日本"), table("日本"));
     }
 
     #[test]

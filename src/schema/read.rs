@@ -135,16 +135,16 @@ impl<'a> Reader<'a> {
     }
 
     fn string(&self, facets: &Facets) -> Type {
-        match (facets.airbyte_type, facets.format) {
-            (Some("timestamp_with_timezone" | "timestamp_without_timezone"), _) => Type::Timestamp,
-            (Some("time_with_timezone" | "time_without_timezone" | "binary_data"), _) => {
-                Type::String
-            }
-            (Some("integer" | "big_integer"), _) => integer(facets.airbyte_type),
-            (Some("number" | "float" | "big_number"), _) => self.number(),
-            (_, Some("date-time")) => Type::Timestamp,
-            (_, Some("date")) => Type::Date,
-            _ => Type::String,
+        match facets.airbyte_type {
+            Some("timestamp_with_timezone" | "timestamp_without_timezone") => Type::Timestamp,
+            Some("time_with_timezone" | "time_without_timezone" | "binary_data") => Type::String,
+            Some("integer" | "big_integer") => integer(facets.airbyte_type),
+            Some("number" | "float" | "big_number") => self.number(),
+            _ => match facets.format {
+                Some("date-time") => Type::Timestamp,
+                Some("date") => Type::Date,
+                _ => Type::String,
+            },
         }
     }
 

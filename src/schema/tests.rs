@@ -149,6 +149,7 @@ fn a_hundred_levels_are_read_and_more_than_the_limit_are_text() {
     let schema = read(&nested(600), Numbers::Double, &[]);
     let text = schema.fields[0].of.to_string();
     assert_eq!(parse(&text).to_string(), text);
+    assert!(!reconcile(&schema.fields, &schema.fields).changed);
     assert!(
         matches!(
             schema.notes[..],

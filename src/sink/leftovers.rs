@@ -14,9 +14,6 @@ use crate::sink::stream::Stream;
 use crate::table::layout::{self, Generation};
 use crate::time::{Clock, Millis};
 
-/// Objects in one call to delete.
-const BATCH: usize = 1000;
-
 /// The time before which a run that has not finished is taken for dead.
 fn horizon(clock: &Clock, age: Duration) -> Millis {
     let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
@@ -109,7 +106,7 @@ fn adopt(objects: &dyn Objects, from: &str, to: &str) -> Result<()> {
     for key in &keys {
         objects.copy(key, &format!("{to}{}", &key[from.len()..]))?;
     }
-    delete(objects, &keys)
+    objects.delete(&keys)
 }
 
 /// Generations of this table's folders that it does not show, and that this sync does not write.
@@ -170,11 +167,7 @@ fn remove_folder(objects: &dyn Objects, folder: &str, spared: Option<&str>) -> R
     if !keys.is_empty() {
         log::info!("deleting objects folder={folder} objects={}", keys.len());
     }
-    delete(objects, &keys)
-}
-
-fn delete(objects: &dyn Objects, keys: &[String]) -> Result<()> {
-    keys.chunks(BATCH).try_for_each(|keys| objects.delete(keys))
+    objects.delete(&keys)
 }
 
 fn ours(objects: &dyn Objects, folder: &str) -> Result<Vec<String>> {

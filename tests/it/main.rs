@@ -1,1 +1,24 @@
-//! The integration tests: the real binary against real servers.
+//! The integration tests: the real binary against servers that play AWS, read back by other people's tools.
+//! `make test` sets up what they need.
+
+#![allow(dead_code)]
+// while the tests are being written
+// Tests stop at the first surprise, wait, watch the clock and use threads; the program may not.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+// The scripted server builds its answers as text, a piece at a time, where speed is no matter.
+#![allow(clippy::format_push_string, clippy::format_collect)]
+
+mod support; // the program as a child, moto, the scripted server, the journal, the readers
+
+mod broken; // two hundred inputs that no source should send
+mod check; // every way in which a connection can fail, and that nothing stays behind
+mod checkpoints; // when states are acknowledged, and what stays invisible until then
+mod crash; // killed at every remote call, run again
+mod generations; // refreshes and overwrites: what is shown, when, and what is kept
+mod journal; // order of effects and states, whole, against the scripted server
+mod process; // one thread, closed pipes, exit codes, secrets
+mod scripted; // the scripted server against AWS's own client
+mod states; // states come back once, in order, untouched
+mod sync; // whole syncs into moto, read back by DuckDB
+mod tidy; // the source keeps its own rules
+mod writers; // several programs at one table

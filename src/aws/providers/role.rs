@@ -40,15 +40,16 @@ impl Role {
 /// STS takes 2 to 64 of `A-Z a-z 0-9 _ + = , . @ -`; others become dashes.
 pub(super) fn session_name(text: &str) -> String {
     let fine = |character: char| character.is_ascii_alphanumeric() || "_+=,.@-".contains(character);
-    let mut name: String = text
+    let name: String = text
         .chars()
         .map(|character| if fine(character) { character } else { '-' })
         .take(64)
         .collect();
-    if name.len() < 2 {
-        name = format!("datalake-{name}").trim_end_matches('-').to_owned();
+    match name.len() {
+        0 => "datalake".to_owned(),
+        1 => format!("datalake-{name}"),
+        _ => name,
     }
-    name
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ pub(crate) const HEADER: &str = "x-amz-checksum-crc32";
 pub(crate) const ELEMENT: &str = "ChecksumCRC32";
 
 pub(crate) fn crc32(bytes: &[u8]) -> String {
-    base64(&crc32fast::hash(bytes).to_be_bytes())
+    base64(crc32fast::hash(bytes))
 }
 
 /// The checksum of a multipart object: that of its parts' checksums, and their number.
@@ -23,8 +23,8 @@ pub(crate) fn composite<'a>(parts: impl ExactSizeIterator<Item = &'a str>) -> Op
 
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-fn base64(bytes: &[u8; 4]) -> String {
-    let number = u64::from(u32::from_be_bytes(*bytes)) << 4;
+fn base64(crc32: u32) -> String {
+    let number = u64::from(crc32) << 4;
     let digits = (0..6_u64).rev().map(|place| {
         let six = usize::try_from(number >> (place * 6) & 63).expect("six bits");
         char::from(DIGITS[six])

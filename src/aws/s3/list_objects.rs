@@ -1,4 +1,4 @@
-//! ListObjectsV2: one page of keys, in order. Keys come percent-encoded, because XML can not hold every character.
+//! ListObjectsV2: one page of keys, or of folders, in order. Keys come percent-encoded, because XML can not hold every character.
 
 use crate::aws::operation::{Call, Operation, Unfit};
 use crate::aws::s3::document;
@@ -6,14 +6,26 @@ use crate::aws::service::Service;
 use crate::aws::sigv4::encoding;
 use crate::http::Answer;
 
+/// How deep a listing looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Every key below the prefix.
+    All,
+    /// What lies right below the prefix: keys, and the folders of the others.
+    One,
+}
+
 pub(crate) struct ListObjects<'a> {
     pub(crate) prefix: &'a str,
+    pub(crate) depth: Depth,
     /// From the page before.
     pub(crate) continuation: Option<&'a str>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Page {
+    /// Folders, each with a slash at its end.
+    pub(crate) folders: Vec<String>,
     /// Keys and sizes.
     pub(crate) objects: Vec<(String, u64)>,
     /// Names the next page, where there is one.
@@ -31,6 +43,9 @@ impl Operation for ListObjects<'_> {
             ("list-type", "2".to_owned()),
             ("prefix", self.prefix.to_owned()),
         ];
+        if self.depth == Depth::One {
+            query.push(("delimiter", "/".to_owned()));
+        }
         if let Some(token) = self.continuation {
             query.push(("continuation-token", token.to_owned()));
         }
@@ -43,17 +58,26 @@ impl Operation for ListObjects<'_> {
     fn read(&self, answer: Answer) -> Result<Page, Unfit> {
         let root = document(&answer.body, "ListBucketResult")?;
         let is_encoded = root.text_of("EncodingType") == "url";
-        let mut objects = Vec::new();
-        for object in root.children("Contents") {
-            let key = object.text_of("Key");
+        let decoded = |key: &str| {
             let key = if is_encoded {
                 encoding::decode(key)
             } else {
                 Some(key.to_owned())
             };
+            key.filter(|key| !key.is_empty())
+        };
+        let mut folders = Vec::new();
+        for folder in root.children("CommonPrefixes") {
+            folders.push(
+                decoded(folder.text_of("Prefix"))
+                    .ok_or(Unfit::Unreadable("a folder of the listing has no name"))?,
+            );
+        }
+        let mut objects = Vec::new();
+        for object in root.children("Contents") {
             let size = object.text_of("Size").parse().ok();
             objects.push(
-                key.filter(|key| !key.is_empty())
+                decoded(object.text_of("Key"))
                     .zip(size)
                     .ok_or(Unfit::Unreadable(
                         "an entry of the listing has no key or no size",
@@ -71,6 +95,7 @@ impl Operation for ListObjects<'_> {
             _ => None,
         };
         Ok(Page {
+            folders,
             objects,
             continuation,
         })

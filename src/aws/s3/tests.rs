@@ -2,7 +2,7 @@
 
 use crate::aws::operation::{Operation, Unfit};
 use crate::aws::s3::multipart::Part;
-use crate::aws::s3::{CompleteUpload, DeleteObjects, ListObjects};
+use crate::aws::s3::{CompleteUpload, DeleteObjects, Depth, ListObjects};
 use crate::http::Answer;
 
 fn answer(body: &str) -> Answer {
@@ -17,6 +17,7 @@ fn answer(body: &str) -> Answer {
 fn a_page_of_keys_is_decoded() {
     let list = ListObjects {
         prefix: "p/",
+        depth: Depth::All,
         continuation: None,
     };
     let page = list

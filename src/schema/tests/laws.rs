@@ -12,6 +12,7 @@ use crate::schema::{Field, LONGEST_TYPE, Numbers, Type, Width, read};
 
 const RESERVED: [&str; 2] = ["_rescued_data", "_airbyte_raw_id"];
 
+#[allow(clippy::print_stdout)] // the harness shows it with the failure
 fn for_seeds(rounds: u64, law: impl Fn(&mut Rng)) {
     let first = option_env!("SEED").map(|seed| seed.parse().expect("SEED is a number"));
     let rounds = if first.is_some() { 1 } else { rounds };
@@ -67,16 +68,16 @@ fn names_do_not_depend_on_order() {
         properties.sort();
         properties.dedup();
         let place = [Place::Column, Place::Field][rng.usize(..2)];
-        let named = |properties: &[String]| -> HashMap<String, String> {
+        let name_all = |properties: &[String]| -> HashMap<String, String> {
             let borrowed: Vec<&str> = properties.iter().map(String::as_str).collect();
             let names = distinct(&borrowed, place, &RESERVED);
             properties.iter().cloned().zip(names).collect()
         };
-        let names = named(&properties);
+        let names = name_all(&properties);
         let different: HashSet<&String> = names.values().collect();
         assert_eq!(different.len(), properties.len(), "{names:?}");
         rng.shuffle(&mut properties);
-        assert_eq!(named(&properties), names);
+        assert_eq!(name_all(&properties), names);
 
         for property in &properties {
             let folded = fold(property);

@@ -1,0 +1,140 @@
+//! The commands, one file each. This is the rim: the environment, files and exit codes are known here and nowhere below.
+
+mod check;
+mod spec;
+mod write;
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+use crate::aws::{self, Aws};
+use crate::cli::{self, Request};
+use crate::config::{self, Config, Place};
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::http::retry::Patience;
+use crate::lake::{self, Lake};
+use crate::out::{self, Reader};
+use crate::table::layout::Run;
+use crate::time::Clock;
+
+/// How a command that did not fail has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Done,
+    /// The error was printed already, in the command's own form.
+    Told(u8),
+}
+
+/// Runs what the arguments ask for, and returns the exit code.
+pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let request = match cli::parse(arguments) {
+        Ok(request) => request,
+        Err(message) => {
+            out::usage(&message);
+            return 2;
+        }
+    };
+    let environment = environment();
+    let reader = Reader::Platform;
+    out::start(reader, level(&environment));
+    let ending = match request {
+        Request::Help => out::text(cli::HELP).map(|()| Ending::Done),
+        Request::Version => out::text(concat!(
+            "destination-aws-datalake ",
+            env!("CARGO_PKG_VERSION")
+        ))
+        .map(|()| Ending::Done),
+        Request::Spec => spec::run().map(|()| Ending::Done),
+        Request::Check(lake) => check::run(&lake, &environment),
+        Request::Write { lake, catalog } => write::run(&lake, &catalog, &environment),
+    };
+    match ending {
+        Ok(Ending::Done) => 0,
+        Ok(Ending::Told(code)) => code,
+        Err(error) => {
+            out::failure(reader, &error);
+            1
+        }
+    }
+}
+
+#[allow(clippy::disallowed_methods)] // the one place that reads it
+fn environment() -> Environment {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    Environment::from_pairs(std::env::vars_os().filter_map(text))
+}
+
+fn level(environment: &Environment) -> log::LevelFilter {
+    environment
+        .get("LOG_LEVEL")
+        .and_then(|level| level.parse().ok())
+        .unwrap_or(log::LevelFilter::Info)
+}
+
+fn read_file(path: &Path, what: &str) -> Result<Vec<u8>> {
+    fs::read(path).map_err(|error| {
+        Error::config(format!("the {what} {} can not be read", path.display())).because(error)
+    })
+}
+
+/// The configuration, with its warnings told.
+fn configuration(asked: &cli::Lake) -> Result<Config> {
+    let place = if asked.local.is_some() {
+        Place::Local
+    } else {
+        Place::Aws
+    };
+    let config = match &asked.config {
+        Some(path) => config::read(&read_file(path, "configuration")?, place)?,
+        None => config::read(b"{}", place)?,
+    };
+    for warning in &config.warnings {
+        log::warn!("{warning}");
+    }
+    Ok(config)
+}
+
+/// The lake on AWS that the configuration describes; nothing is sent yet.
+fn connect(
+    config: &Config,
+    run: &Run,
+    environment: &Environment,
+    patience: Patience,
+) -> Result<Aws> {
+    let place = config
+        .aws
+        .as_ref()
+        .expect("a configuration without --local has it");
+    let settings = aws::Settings {
+        region: place.region.clone(),
+        bucket: place.bucket.clone(),
+        credentials: place.credentials.clone(),
+        endpoint_url: place.endpoint_url.clone(),
+        account_id: place.account_id.clone(),
+        tag: place.tag.clone(),
+        run: run.name().to_owned(),
+        writing: aws::Writing::default(),
+        addressing: aws::Addressing::default(),
+        fips: aws::Switch::default(),
+        dual_stack: aws::Switch::default(),
+    };
+    let patience = patience.adjusted(environment)?;
+    Aws::new(settings, environment, &Clock::System, patience)
+}
+
+/// The lake that was asked for, and nothing sent to it yet.
+fn open(asked: &cli::Lake, config: &Config, run: &Run, environment: &Environment) -> Result<Lake> {
+    match &asked.local {
+        Some(folder) => lake::dir::open(folder),
+        None => Ok(lake::aws::lake(&std::rc::Rc::new(connect(
+            config,
+            run,
+            environment,
+            Patience::write(),
+        )?))),
+    }
+}

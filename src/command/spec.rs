@@ -1,0 +1,13 @@
+//! `spec`: the connector's specification, on one line. It needs neither configuration nor network.
+
+use crate::error::{Error, Result};
+use crate::out;
+
+/// A file, so that it can be read, and compared, as one.
+const SPECIFICATION: &str = include_str!("spec.json");
+
+pub(super) fn run() -> Result<()> {
+    let specification = serde_json::from_str(SPECIFICATION)
+        .map_err(|error| Error::system("the specification is not valid JSON").because(error))?;
+    out::line(out::spec(&specification).as_bytes())
+}

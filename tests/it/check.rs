@@ -1,0 +1,271 @@
+//! `check` tells each way in which a connection fails, quickly, and leaves nothing behind.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::cloud::{Account, may, tools};
+use crate::support::fake::{Fake, Fault};
+use crate::support::program::Program;
+
+/// The check fails, and its message holds these words.
+#[track_caller]
+fn fails(program: Program, words: &[&str]) {
+    let output = program.run();
+    let (connected, message) = output.connection();
+    assert!(!connected, "{}", output.report());
+    for word in words {
+        assert!(message.contains(word), "no {word:?} in: {message}");
+    }
+    assert!(
+        output.took < Duration::from_secs(20),
+        "it took {:?}",
+        output.took
+    );
+}
+
+#[test]
+fn a_good_connection_succeeds_and_leaves_nothing_behind() {
+    let account = Account::new();
+    let (connected, message) = account.check().run().connection();
+    assert!(connected, "{message}");
+    assert_eq!(account.keys_in_bucket(), Vec::<String>::new());
+    assert_eq!(
+        tools().call("uploads", json!({"bucket": account.bucket})),
+        json!([])
+    );
+    assert_eq!(
+        tools().call("tables", json!({"database": account.database})),
+        json!([])
+    );
+    // And again, now that the database is there.
+    assert!(account.check().run().connection().0);
+}
+
+#[test]
+fn a_wrong_key_is_told() {
+    let account = Account::new();
+    let mut config = account.config();
+    config["credentials"]["aws_access_key_id"] = "AKIAIOSFODNN7EXAMPLE".into();
+    fails(
+        Program::check(&config),
+        &[&account.bucket, "aws_access_key_id"],
+    );
+}
+
+#[test]
+fn a_wrong_secret_is_told() {
+    let account = Account::new();
+    let mut config = account.config();
+    config["credentials"]["aws_secret_access_key"] =
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into();
+    fails(
+        Program::check(&config),
+        &[&account.bucket, "aws_secret_access_key"],
+    );
+}
+
+#[test]
+fn a_missing_bucket_is_told() {
+    let account = Account::with(&Account::needed());
+    fails(account.check(), &[&account.bucket, "bucket_name"]);
+}
+
+#[test]
+fn a_bucket_without_permission_is_told() {
+    let account = Account::with(&Account::needed()[1..]);
+    tools().call("bucket", json!({"name": account.bucket}));
+    fails(account.check(), &[&account.bucket, "s3:"]);
+}
+
+#[test]
+fn each_permission_that_is_missing_is_named() {
+    let s3 = [
+        "s3:PutObject",
+        "s3:GetObject",
+        "s3:DeleteObject",
+        "s3:ListBucket",
+    ];
+    let glue = [
+        "glue:GetDatabase",
+        "glue:GetTable",
+        "glue:CreateTable",
+        "glue:DeleteTable",
+    ];
+    for missing in s3.iter().chain(&glue) {
+        let mut statements = Account::needed();
+        statements.push(json!({"Effect": "Deny", "Action": missing, "Resource": "*"}));
+        let account = Account::with(&statements);
+        tools().call("bucket", json!({"name": account.bucket}));
+        tools().call("database", json!({"name": account.database}));
+        let output = account.check().run();
+        let (connected, message) = output.connection();
+        if connected {
+            // A check may do without reading a table's entry.
+            assert_eq!(*missing, "glue:GetTable", "{missing} was not missed");
+            continue;
+        }
+        assert!(message.contains(missing), "no {missing} in: {message}");
+        if *missing != "s3:DeleteObject" {
+            assert_eq!(account.keys_in_bucket(), Vec::<String>::new(), "{missing}");
+        }
+        if *missing != "glue:DeleteTable" {
+            assert_eq!(
+                tools().call("tables", json!({"database": account.database})),
+                json!([]),
+                "{missing}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_missing_database_without_permission_to_create_it_is_told() {
+    let mut statements = Account::needed();
+    statements.push(json!({"Effect": "Deny", "Action": "glue:CreateDatabase", "Resource": "*"}));
+    let account = Account::with(&statements);
+    tools().call("bucket", json!({"name": account.bucket}));
+    fails(account.check(), &[&account.database, "glue:CreateDatabase"]);
+    assert_eq!(account.keys_in_bucket(), Vec::<String>::new());
+}
+
+#[test]
+fn a_database_that_others_made_is_used_without_permission_to_create_one() {
+    let mut statements = Account::needed();
+    statements.push(may(&["glue:CreateDatabase"], "*"));
+    statements.last_mut().unwrap()["Effect"] = "Deny".into();
+    let account = Account::with(&statements);
+    tools().call("bucket", json!({"name": account.bucket}));
+    tools().call("database", json!({"name": account.database}));
+    let (connected, message) = account.check().run().connection();
+    assert!(connected, "{message}");
+}
+
+#[test]
+fn an_endpoint_where_nobody_listens_is_told() {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let mut config = Fake::start().config();
+    config["endpoint_url"] = format!("http://127.0.0.1:{port}").into();
+    fails(Program::check(&config), &[&port.to_string()]);
+}
+
+#[test]
+fn an_endpoint_that_never_answers_is_given_up_within_20_seconds() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut config = Fake::start().config();
+    config["endpoint_url"] = format!("http://{}", silent.local_addr().unwrap()).into();
+    fails(Program::check(&config), &[]);
+}
+
+#[test]
+fn a_host_that_no_one_knows_is_told() {
+    let mut config = Fake::start().config();
+    config["endpoint_url"] = "http://nobody.invalid:9000".into();
+    fails(Program::check(&config), &["nobody.invalid"]);
+}
+
+/// Runs `check` with a fault at one of its calls; the calls, and whether it succeeded.
+#[track_caller]
+fn check_with(fault: Option<(usize, Fault)>) -> (Fake, Vec<String>, bool) {
+    let fake = Fake::start();
+    if let Some((nth, fault)) = fault {
+        fake.kill_at(nth, fault);
+    }
+    let output = Program::check(&fake.config()).journal(fake.journal()).run();
+    let (connected, _) = output.connection();
+    let calls = fake.calls();
+    (fake, calls, connected)
+}
+
+#[test]
+fn nothing_is_left_behind_whichever_call_is_refused() {
+    let (_, calls, connected) = check_with(None);
+    assert!(connected, "{calls:?}");
+    for (at, operation) in calls.iter().enumerate() {
+        for fault in [
+            Fault::Reject(403, "AccessDenied"),
+            Fault::Reject(500, "InternalError"),
+            Fault::Lose,
+            Fault::Drop,
+        ] {
+            let refused = matches!(fault, Fault::Reject(403, _));
+            let (fake, _, connected) = check_with(Some((at + 1, fault)));
+            let lines = fake.journal().lines();
+            let store = fake.store();
+            // What may not be deleted stays.
+            if !(refused && operation.starts_with("Delete")) {
+                assert!(
+                    store.bucket.objects.is_empty(),
+                    "call {at} {operation}: {lines:?}"
+                );
+                assert!(
+                    store.catalog.0.values().all(BTreeMap::is_empty),
+                    "call {at} {operation}: {lines:?}"
+                );
+            }
+            assert!(
+                store.bucket.uploads.is_empty(),
+                "call {at} {operation}: {lines:?}"
+            );
+            assert!(
+                connected || refused,
+                "call {at} {operation} was not tried again: {lines:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_configuration_that_can_not_be_read_is_told_with_exit_code_0() {
+    let form =
+        |text: &str| Program::new(&["check", "--config", "config.json"]).file("config.json", text);
+    for text in [
+        "",
+        "{",
+        "[]",
+        "null",
+        "7",
+        "{}",
+        "{\"credentials\": {\"credentials_title\": \"Nobody\"}}",
+        "\u{feff}{}",
+    ] {
+        let output = form(text).run();
+        let (connected, message) = output.connection();
+        assert!(
+            !connected && !message.is_empty(),
+            "{text:?}: {}",
+            output.report()
+        );
+    }
+    let output = Program::new(&["check", "--config", "absent.json"]).run();
+    let (connected, message) = output.connection();
+    assert!(
+        !connected && message.contains("absent.json"),
+        "{}",
+        output.report()
+    );
+}
+
+#[test]
+fn what_is_not_built_yet_is_a_clear_error() {
+    let fake = Fake::start();
+    let formats = [
+        json!({"format": {"format_type": "JSONL", "compression_codec": "LZ4"}}),
+        json!({"partitioning": "WEEK"}),
+    ];
+    for change in formats {
+        let mut config = fake.config();
+        for (key, value) in change.as_object().unwrap() {
+            config[key] = value.clone();
+        }
+        let key = change.as_object().unwrap().keys().next().unwrap().clone();
+        fails(Program::check(&config), &[&key]);
+    }
+    assert_eq!(fake.calls(), Vec::<String>::new());
+}

@@ -1,0 +1,278 @@
+//! Generations of a platform with refreshes, and overwrites of one without: what is shown, when, and what is kept.
+
+use serde_json::{Value, json};
+
+use crate::support::fake::Fake;
+use crate::support::messages::{catalog, complete, line, people, person, state, stream};
+use crate::support::program::Output;
+
+/// The stream `people` under a generation; minimum 0 appends, minimum = generation truncates.
+fn refresh(generation: u64, minimum: u64) -> Value {
+    let properties = json!({"id": {"type": "integer"}, "name": {"type": "string"}});
+    let mut stream = stream("people", "append", &properties);
+    stream["generation_id"] = generation.into();
+    stream["minimum_generation_id"] = minimum.into();
+    stream["sync_id"] = 70.into();
+    catalog(&[stream])
+}
+
+fn rows(ids: std::ops::Range<u64>) -> String {
+    ids.map(|id| person("people", id)).collect()
+}
+
+fn run(fake: &Fake, catalog: &Value, input: String) -> Output {
+    let mut config = fake.config();
+    config["checkpoint_interval_minutes"] = 0.into();
+    fake.write(catalog)
+        .file("config.json", &config.to_string())
+        .stdin(input)
+        .run()
+}
+
+#[track_caller]
+fn assert_rows(fake: &Fake, expected: std::ops::Range<u64>) {
+    let mut ids: Vec<_> = fake
+        .rows("people")
+        .iter()
+        .map(|row| row["id"].as_u64().unwrap())
+        .collect();
+    ids.sort_unstable();
+    assert_eq!(
+        ids,
+        expected.collect::<Vec<_>>(),
+        "\n{}",
+        fake.journal().lines().join("\n")
+    );
+}
+
+/// What the journal says from here on.
+fn since(fake: &Fake, before: usize) -> Vec<String> {
+    fake.journal().lines().split_off(before)
+}
+
+#[test]
+fn a_truncate_is_shown_by_one_update_after_complete() {
+    let fake = Fake::start();
+    run(
+        &fake,
+        &refresh(1, 0),
+        rows(0..3) + &state("people", 1) + &complete("people"),
+    )
+    .succeeded();
+    let before = fake.journal().lines().len();
+    let input = rows(10..12)
+        + &state("people", 2)
+        + &rows(12..15)
+        + &state("people", 3)
+        + &complete("people");
+    run(&fake, &refresh(2, 2), input).succeeded();
+    assert_rows(&fake, 10..15);
+    assert_eq!(
+        since(&fake, before),
+        [
+            "PUT people/g2/o2 2 rows",
+            "STATE 2 2 rows",
+            "PUT people/g2/o3 3 rows",
+            "STATE 3 3 rows",
+            "UPDATE people at g2 parameters",
+            "DELETE people/g1/o1",
+        ]
+    );
+}
+
+#[test]
+fn a_truncate_of_nothing_empties_the_table_and_keeps_it() {
+    let fake = Fake::start();
+    run(&fake, &refresh(1, 0), rows(0..3) + &complete("people")).succeeded();
+    run(&fake, &refresh(2, 2), complete("people")).succeeded();
+    assert_rows(&fake, 0..0);
+    assert!(fake.store().catalog.table("test", "people").is_some());
+    assert!(fake.store().bucket.objects.is_empty());
+}
+
+#[test]
+fn a_truncate_without_complete_swaps_nothing_and_resumes_under_its_number() {
+    let fake = Fake::start();
+    run(&fake, &refresh(1, 0), rows(0..3) + &complete("people")).succeeded();
+    let before = fake.journal().lines().len();
+    let output = run(
+        &fake,
+        &refresh(2, 2),
+        rows(10..12) + &state("people", 2) + &rows(12..14),
+    );
+    assert_eq!(
+        output.failed()["failure_type"],
+        "transient_error",
+        "{}",
+        output.report()
+    );
+    assert_eq!(output.states().len(), 1);
+    assert_rows(&fake, 0..3);
+    // The rows behind the last state are sent again; they leave no trace.
+    assert_eq!(
+        since(&fake, before),
+        ["PUT people/g2/o2 2 rows", "STATE 2 2 rows"]
+    );
+    run(
+        &fake,
+        &refresh(2, 2),
+        rows(12..15) + &state("people", 3) + &complete("people"),
+    )
+    .succeeded();
+    assert_rows(&fake, 10..15);
+    assert_eq!(fake.store().bucket.objects.len(), 2);
+}
+
+#[test]
+fn a_higher_generation_drops_the_unfinished_one() {
+    let fake = Fake::start();
+    run(&fake, &refresh(1, 0), rows(0..3) + &complete("people")).succeeded();
+    run(&fake, &refresh(2, 2), rows(10..12) + &state("people", 2)).failed();
+    run(&fake, &refresh(3, 3), rows(20..23) + &complete("people")).succeeded();
+    assert_rows(&fake, 20..23);
+    assert_eq!(
+        fake.store().bucket.objects.len(),
+        1,
+        "{:?}",
+        fake.journal().lines()
+    );
+}
+
+#[test]
+fn an_append_after_a_truncate_that_was_cancelled_shows_its_acknowledged_rows() {
+    let fake = Fake::start();
+    run(&fake, &refresh(1, 0), rows(0..3) + &complete("people")).succeeded();
+    run(
+        &fake,
+        &refresh(2, 2),
+        rows(3..5) + &state("people", 2) + &rows(100..103),
+    )
+    .failed();
+    run(
+        &fake,
+        &refresh(3, 0),
+        rows(5..8) + &state("people", 3) + &complete("people"),
+    )
+    .succeeded();
+    assert_rows(&fake, 0..8);
+    // And once only, whatever comes after.
+    run(&fake, &refresh(4, 0), rows(8..9) + &complete("people")).succeeded();
+    assert_rows(&fake, 0..9);
+}
+
+#[test]
+fn an_append_without_complete_keeps_what_states_cover() {
+    let fake = Fake::start();
+    let output = run(
+        &fake,
+        &refresh(1, 0),
+        rows(0..3) + &state("people", 1) + &rows(100..103),
+    );
+    assert_eq!(output.failed()["failure_type"], "transient_error");
+    assert_rows(&fake, 0..3);
+    let output = run(
+        &fake,
+        &refresh(1, 0),
+        rows(3..5) + &state("people", 2) + &complete("people"),
+    );
+    output.succeeded();
+    assert_rows(&fake, 0..5);
+}
+
+#[test]
+fn hybrid_generations_are_config_errors() {
+    for (generation, minimum) in [(5, 3), (3, 5)] {
+        let fake = Fake::start();
+        let output = run(&fake, &refresh(generation, minimum), rows(0..3));
+        assert_eq!(
+            output.failed()["failure_type"],
+            "config_error",
+            "{}",
+            output.report()
+        );
+        assert_eq!(fake.journal().lines(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn an_overwrite_of_which_nothing_came_keeps_the_old_rows() {
+    let fake = Fake::start();
+    run(&fake, &people("people", "append"), rows(0..3)).succeeded();
+    let output = run(&fake, &people("people", "overwrite"), String::new());
+    output.succeeded();
+    let warned = output
+        .of_type("LOG")
+        .any(|message| message["log"]["level"] == "WARN");
+    assert!(warned, "{}", output.report());
+    assert_rows(&fake, 0..3);
+}
+
+#[test]
+fn a_clear_of_a_platform_without_refreshes_empties_the_table() {
+    let null = json!({"type": "STATE", "state": {"type": "STREAM", "stream": {
+        "stream_descriptor": {"name": "people"}, "stream_state": null}, "id": 9}});
+    let global = json!({"type": "STATE", "state": {"type": "GLOBAL", "global": {
+        "shared_state": null, "stream_states": [{"stream_descriptor": {"name": "people"}, "stream_state": null}]}}});
+    let legacy = json!({"type": "STATE", "state": {"data": {}}});
+    for message in [null, global, legacy] {
+        let fake = Fake::start();
+        run(&fake, &people("people", "append"), rows(0..3)).succeeded();
+        let output = run(&fake, &people("people", "overwrite"), line(&message));
+        output.succeeded();
+        assert_eq!(output.states().len(), 1, "{}", output.report());
+        assert_rows(&fake, 0..0);
+    }
+}
+
+#[test]
+fn everything_becomes_visible_at_the_end_without_refreshes() {
+    let fake = Fake::start();
+    run(
+        &fake,
+        &people("people", "append"),
+        rows(0..3) + &state("people", 1) + &rows(3..5),
+    )
+    .succeeded();
+    assert_rows(&fake, 0..5);
+}
+
+#[test]
+fn a_first_overwrite_of_a_table_of_the_python_connector_moves_it() {
+    let fake = Fake::start();
+    let theirs = "lake/test/people/0123456789abcdef0123456789abcdef.json.gz";
+    let foreign = "lake/test/people/notes.txt";
+    run(&fake, &people("people", "append"), rows(0..3)).succeeded();
+    {
+        // The same rows, laid out as the Python connector lays them.
+        let mut store = fake.store();
+        let body = std::mem::take(&mut store.bucket.objects)
+            .into_values()
+            .next()
+            .unwrap();
+        store.bucket.objects.insert(theirs.to_owned(), body);
+        let entry = store
+            .catalog
+            .0
+            .get_mut("test")
+            .unwrap()
+            .get_mut("people")
+            .unwrap();
+        entry.input["StorageDescriptor"]["Location"] = "s3://test-lake/lake/test/people/".into();
+    }
+    assert_rows(&fake, 0..3);
+    run(&fake, &people("people", "append"), rows(3..5)).succeeded();
+    assert_rows(&fake, 0..5);
+    fake.store()
+        .bucket
+        .objects
+        .insert(foreign.to_owned(), b"a user's notes".to_vec());
+    run(&fake, &people("people", "overwrite"), rows(10..12)).succeeded();
+    assert_rows(&fake, 10..12);
+    let store = fake.store();
+    assert!(!store.bucket.objects.contains_key(theirs));
+    assert!(
+        store.bucket.objects.contains_key(foreign),
+        "nothing foreign is deleted"
+    );
+    assert_eq!(store.bucket.objects.len(), 2);
+}

@@ -1,0 +1,169 @@
+//! Order is the promise, so order is the assertion: effects on the scripted server and printed states, whole.
+
+use crate::support::fake::{Fake, Fault};
+use crate::support::messages::{people, person, state};
+
+fn rows(ids: std::ops::Range<u64>) -> String {
+    ids.map(|id| person("people", id)).collect()
+}
+
+#[test]
+fn rows_are_durable_and_the_table_shows_them_before_the_state_is_printed() {
+    let fake = Fake::start();
+    let input = rows(0..3) + &state("people", 1);
+    fake.write(&people("people", "append"))
+        .stdin(input)
+        .run()
+        .succeeded();
+    fake.assert_journal(&[
+        "CREATE DATABASE test",
+        "PUT people/G1/o1 3 rows",
+        "CREATE people at G1",
+        "STATE 1 3 rows",
+    ]);
+}
+
+#[test]
+fn throttling_and_broken_connections_are_tried_again() {
+    for fault in [
+        Fault::Reject(503, "SlowDown"),
+        Fault::Reject(500, "InternalError"),
+        Fault::Drop,
+        Fault::Lose,
+    ] {
+        for operation in ["PutObject", "GetTable", "CreateTable", "CreateDatabase"] {
+            let fake = Fake::start();
+            fake.fault(operation, 1, fault.clone());
+            let input = rows(0..3) + &state("people", 1);
+            let output = fake.write(&people("people", "append")).stdin(input).run();
+            output.succeeded();
+            assert_eq!(output.states().len(), 1, "{}", output.report());
+            assert_eq!(fake.rows("people").len(), 3, "{}", output.report());
+        }
+    }
+}
+
+#[test]
+fn a_refused_object_ends_the_sync_before_its_state() {
+    let fake = Fake::start();
+    fake.fault_from("PutObject", 1, Fault::Reject(403, "AccessDenied"));
+    let output = fake
+        .write(&people("people", "append"))
+        .stdin(rows(0..3) + &state("people", 1))
+        .run();
+    let error = output.failed();
+    assert_eq!(error["failure_type"], "config_error", "{}", output.report());
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains("s3:PutObject") && message.contains("AccessDenied"),
+        "{message}"
+    );
+    assert!(output.states().is_empty());
+}
+
+#[test]
+fn an_overwrite_shows_its_generation_by_one_update_and_deletes_the_old_one_after() {
+    let fake = Fake::start();
+    let catalog = people("people", "append");
+    fake.write(&catalog)
+        .stdin(rows(0..3) + &state("people", 1))
+        .run()
+        .succeeded();
+    let before = fake.journal().lines().len();
+    let input = rows(10..12) + &state("people", 2) + &rows(12..14) + &state("people", 3);
+    fake.write(&people("people", "overwrite"))
+        .stdin(input)
+        .run()
+        .succeeded();
+    let lines = fake.journal().lines().split_off(before);
+    let place = |start: &str| {
+        lines
+            .iter()
+            .position(|line| line.starts_with(start))
+            .unwrap_or_else(|| panic!("no {start} in {lines:?}"))
+    };
+    assert!(
+        place("PUT people/G2") < place("UPDATE people at G2"),
+        "{lines:?}"
+    );
+    assert!(
+        place("UPDATE people at G2") < place("DELETE people/G1/o1"),
+        "{lines:?}"
+    );
+    assert_eq!(
+        lines
+            .iter()
+            .filter(|line| line.starts_with("UPDATE"))
+            .count(),
+        1,
+        "{lines:?}"
+    );
+    assert_eq!(fake.rows("people").len(), 4);
+}
+
+#[test]
+fn a_lost_answer_to_the_swap_is_resolved_by_looking() {
+    let fake = Fake::start();
+    fake.write(&people("people", "append"))
+        .stdin(rows(0..3))
+        .run()
+        .succeeded();
+    fake.fault("UpdateTable", 1, Fault::Lose);
+    fake.write(&people("people", "overwrite"))
+        .stdin(rows(10..14))
+        .run()
+        .succeeded();
+    assert_eq!(fake.rows("people").len(), 4);
+    assert_eq!(fake.store().bucket.objects.len(), 1);
+}
+
+#[test]
+fn a_change_of_the_table_by_others_is_merged() {
+    let fake = Fake::start();
+    fake.write(&people("people", "append"))
+        .stdin(rows(0..3))
+        .run()
+        .succeeded();
+    fake.fault(
+        "UpdateTable",
+        1,
+        Fault::Reject(400, "ConcurrentModificationException"),
+    );
+    fake.write(&people("people", "overwrite"))
+        .stdin(rows(10..14))
+        .run()
+        .succeeded();
+    assert_eq!(fake.rows("people").len(), 4);
+}
+
+#[test]
+fn listings_and_deletions_go_on_past_one_page() {
+    let fake = Fake::start();
+    fake.write(&people("people", "append"))
+        .stdin(rows(0..3))
+        .run()
+        .succeeded();
+    {
+        let mut store = fake.store();
+        let key = store.bucket.objects.keys().next().unwrap().clone();
+        let folder = key.rsplit_once('/').unwrap().0.to_owned();
+        let body = store.bucket.objects[&key].clone();
+        for number in 0..2500 {
+            store
+                .bucket
+                .objects
+                .insert(format!("{folder}/{number:05}.jsonl.gz"), body.clone());
+        }
+        store
+            .bucket
+            .objects
+            .insert("lake/test/people_of_others/x".to_owned(), body.clone());
+    }
+    fake.write(&people("people", "overwrite"))
+        .stdin(rows(10..14))
+        .run()
+        .succeeded();
+    assert_eq!(fake.rows("people").len(), 4);
+    let left = fake.store().bucket.objects.len();
+    assert_eq!(left, 2, "the new object and the stranger's");
+}

@@ -1,0 +1,260 @@
+//! Glue's part of the scripted server: databases, tables with versions, partitions.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::Names;
+use super::wire::{Answer, Request};
+
+/// Databases by name.
+#[derive(Default)]
+pub(crate) struct Catalog(pub(crate) BTreeMap<String, BTreeMap<String, Entry>>);
+
+/// A table: its definition as it was sent, and how often it was changed.
+pub(crate) struct Entry {
+    pub(crate) input: Value,
+    pub(crate) version: u64,
+    /// By their values.
+    pub(crate) partitions: BTreeMap<Vec<String>, Value>,
+}
+
+impl Catalog {
+    /// The table's definition as it was sent.
+    pub(crate) fn table(&self, database: &str, table: &str) -> Option<&Value> {
+        self.0.get(database)?.get(table).map(|entry| &entry.input)
+    }
+
+    pub(super) fn call(
+        &mut self,
+        operation: &str,
+        request: &Request,
+        names: &mut Names,
+        note: &mut dyn FnMut(String),
+    ) -> Answer {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        match self.answer(operation, &body, names, note) {
+            Ok(answer) => Answer::new(200, answer.to_string()),
+            Err(code) => Answer::new(
+                400,
+                json!({"__type": code, "Message": "as Glue says"}).to_string(),
+            ),
+        }
+    }
+
+    fn answer(
+        &mut self,
+        operation: &str,
+        body: &Value,
+        names: &mut Names,
+        note: &mut dyn FnMut(String),
+    ) -> Result<Value, &'static str> {
+        const MISSING: &str = "EntityNotFoundException";
+        if operation == "CreateDatabase" {
+            let name = text(&body["DatabaseInput"]["Name"])?;
+            if self.0.contains_key(&name) {
+                return Err("AlreadyExistsException");
+            }
+            note(format!("CREATE DATABASE {name}"));
+            self.0.insert(name, BTreeMap::new());
+            return Ok(json!({}));
+        }
+        let name = if operation == "GetDatabase" {
+            &body["Name"]
+        } else {
+            &body["DatabaseName"]
+        };
+        let database_name = text(name)?;
+        let database = self.0.get_mut(&database_name).ok_or(MISSING)?;
+        let name = [
+            &body["TableInput"]["Name"],
+            &body["TableName"],
+            &body["Name"],
+        ];
+        let name = name
+            .into_iter()
+            .find_map(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        match operation {
+            "GetDatabase" => Ok(json!({"Database": {"Name": database_name}})),
+            "GetTable" => {
+                let entry = database.get(&name).ok_or(MISSING)?;
+                Ok(json!({"Table": shown(&database_name, entry)}))
+            }
+            "GetTables" => {
+                let tables: Vec<_> = database
+                    .values()
+                    .map(|entry| shown(&database_name, entry))
+                    .collect();
+                Ok(json!({"TableList": tables}))
+            }
+            "CreateTable" => {
+                if database.contains_key(&name) {
+                    return Err("AlreadyExistsException");
+                }
+                let input = body["TableInput"].clone();
+                note(format!("CREATE {name} at {}", place(&input, names)));
+                let (version, partitions) = (0, BTreeMap::new());
+                database.insert(
+                    name,
+                    Entry {
+                        input,
+                        version,
+                        partitions,
+                    },
+                );
+                Ok(json!({}))
+            }
+            "UpdateTable" => {
+                let entry = database.get_mut(&name).ok_or(MISSING)?;
+                let wanted = body["VersionId"].as_str();
+                if wanted.is_some_and(|wanted| wanted != entry.version.to_string()) {
+                    return Err("ConcurrentModificationException");
+                }
+                let input = body["TableInput"].clone();
+                note(format!(
+                    "UPDATE {name}{}",
+                    difference(&entry.input, &input, names)
+                ));
+                entry.input = input;
+                entry.version += 1;
+                Ok(json!({}))
+            }
+            "DeleteTable" => {
+                database.remove(&name).ok_or(MISSING)?;
+                note(format!("DELETE TABLE {name}"));
+                Ok(json!({}))
+            }
+            _ => partitions(
+                operation,
+                body,
+                database.get_mut(&name).ok_or(MISSING)?,
+                &name,
+                note,
+            ),
+        }
+    }
+}
+
+fn partitions(
+    operation: &str,
+    body: &Value,
+    entry: &mut Entry,
+    table: &str,
+    note: &mut dyn FnMut(String),
+) -> Result<Value, &'static str> {
+    let mut errors = Vec::new();
+    let mut refuse = |values: &[String], code: &str| {
+        errors.push(json!({"PartitionValues": values, "ErrorDetail": {"ErrorCode": code, "ErrorMessage": "as Glue says"}}));
+    };
+    match operation {
+        "GetPartitions" => {
+            return Ok(json!({"Partitions": entry.partitions.values().collect::<Vec<_>>()}));
+        }
+        "BatchCreatePartition" => {
+            for input in list(&body["PartitionInputList"]) {
+                let values = values(&input["Values"]);
+                if entry.partitions.contains_key(&values) {
+                    refuse(&values, "AlreadyExistsException");
+                    continue;
+                }
+                note(format!("PARTITION {table} {}", values.join("/")));
+                entry.partitions.insert(values, input.clone());
+            }
+        }
+        "BatchUpdatePartition" => {
+            for change in list(&body["Entries"]) {
+                let old = values(&change["PartitionValueList"]);
+                if entry.partitions.remove(&old).is_none() {
+                    refuse(&old, "EntityNotFoundException");
+                    continue;
+                }
+                let input = change["PartitionInput"].clone();
+                note(format!("REPARTITION {table} {}", old.join("/")));
+                entry.partitions.insert(values(&input["Values"]), input);
+            }
+        }
+        "BatchDeletePartition" => {
+            for gone in list(&body["PartitionsToDelete"]) {
+                let values = values(&gone["Values"]);
+                if entry.partitions.remove(&values).is_none() {
+                    refuse(&values, "EntityNotFoundException");
+                    continue;
+                }
+                note(format!("UNPARTITION {table} {}", values.join("/")));
+            }
+        }
+        _ => return Err("UnknownOperationException"),
+    }
+    Ok(json!({"Errors": errors}))
+}
+
+/// The table as GetTable tells it: what was sent, and what Glue adds.
+fn shown(database: &str, entry: &Entry) -> Value {
+    let mut table = entry.input.clone();
+    table["DatabaseName"] = database.into();
+    table["VersionId"] = entry.version.to_string().into();
+    table["CreateTime"] = json!(1_795_337_257.0);
+    table["UpdateTime"] = json!(1_795_337_257.0);
+    table["CreatedBy"] = "arn:aws:iam::123456789012:user/test".into();
+    table["IsRegisteredWithLakeFormation"] = false.into();
+    table["CatalogId"] = "123456789012".into();
+    table
+}
+
+/// What an update changed: ` at G2`, ` columns +age`, ` retyped id`, ` parameters`.
+fn difference(old: &Value, new: &Value, names: &mut Names) -> String {
+    let mut text = String::new();
+    let storage = "StorageDescriptor";
+    if old[storage]["Location"] != new[storage]["Location"] {
+        text += &format!(" at {}", place(new, names));
+    }
+    let (before, after) = (
+        list(&old[storage]["Columns"]),
+        list(&new[storage]["Columns"]),
+    );
+    for column in after {
+        let name = column["Name"].as_str().unwrap_or_default();
+        match before.iter().find(|other| other["Name"] == column["Name"]) {
+            None => text += &format!(" columns +{name}"),
+            Some(other) if other["Type"] != column["Type"] => text += &format!(" retyped {name}"),
+            Some(_) => {}
+        }
+    }
+    if old["Parameters"] != new["Parameters"] {
+        text += " parameters";
+    }
+    text
+}
+
+fn place(input: &Value, names: &mut Names) -> String {
+    let location = input["StorageDescriptor"]["Location"]
+        .as_str()
+        .unwrap_or_default();
+    let key = location
+        .trim_start_matches("s3://")
+        .split_once('/')
+        .map_or("", |(_, key)| key);
+    let short = names.short(&format!("{}/", key.trim_end_matches('/')));
+    short.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+fn text(value: &Value) -> Result<String, &'static str> {
+    value
+        .as_str()
+        .map(str::to_owned)
+        .ok_or("InvalidInputException")
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn values(value: &Value) -> Vec<String> {
+    list(value)
+        .iter()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
+}

@@ -1,0 +1,458 @@
+//! S3's part of the scripted server: one bucket, objects, and multipart uploads that nobody sees until they complete.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use flate2::read::MultiGzDecoder;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::Names;
+use super::wire::{Answer, Request, decoded, elements, escaped};
+
+const NAME: &str = "test-lake";
+/// S3 wants every part but the last to be as large as this.
+const LEAST_PART: usize = 5 << 20;
+const THEN: &str = "2026-11-22T09:00:00.000Z";
+
+/// The bucket.
+pub(crate) struct Bucket {
+    pub(crate) objects: BTreeMap<String, Vec<u8>>,
+    pub(crate) uploads: BTreeMap<String, Upload>,
+    /// How many entries a listing gives at most; S3's own number is 1000.
+    pub(crate) page: usize,
+    begun: usize,
+}
+
+impl Default for Bucket {
+    fn default() -> Self {
+        Self {
+            objects: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+            page: 1000,
+            begun: 0,
+        }
+    }
+}
+
+/// An upload that was begun and is not complete.
+pub(crate) struct Upload {
+    pub(crate) key: String,
+    pub(crate) parts: BTreeMap<usize, Vec<u8>>,
+}
+
+/// The operation that the request is for.
+pub(crate) fn operation(request: &Request) -> &'static str {
+    let on_object = request
+        .path
+        .trim_start_matches('/')
+        .trim_end_matches('/')
+        .contains('/');
+    let upload = request.has("uploadId");
+    match (request.method.as_str(), on_object) {
+        ("HEAD", false) => "HeadBucket",
+        ("HEAD", true) => "HeadObject",
+        ("POST", false) if request.has("delete") => "DeleteObjects",
+        ("POST", true) if request.has("uploads") => "CreateMultipartUpload",
+        ("POST", true) if upload => "CompleteMultipartUpload",
+        ("PUT", true) if upload && request.headers.contains_key("x-amz-copy-source") => {
+            "UploadPartCopy"
+        }
+        ("PUT", true) if upload => "UploadPart",
+        ("PUT", true) if request.headers.contains_key("x-amz-copy-source") => "CopyObject",
+        ("PUT", true) => "PutObject",
+        ("GET", true) if upload => "ListParts",
+        ("GET", true) => "GetObject",
+        ("GET", false) if request.has("uploads") => "ListMultipartUploads",
+        ("GET", false) if request.has("list-type") => "ListObjectsV2",
+        ("GET", false) if request.has("location") => "GetBucketLocation",
+        ("DELETE", true) if upload => "AbortMultipartUpload",
+        ("DELETE", true) => "DeleteObject",
+        _ => "unknown",
+    }
+}
+
+impl Bucket {
+    pub(super) fn call(
+        &mut self,
+        operation: &str,
+        request: &Request,
+        names: &mut Names,
+        note: &mut dyn FnMut(String),
+    ) -> Answer {
+        let path = request.path.trim_start_matches('/');
+        let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+        if bucket != NAME {
+            return error(404, "NoSuchBucket");
+        }
+        if let Err(answer) = intact(request) {
+            return answer;
+        }
+        let upload = request.parameter("uploadId");
+        match operation {
+            "HeadBucket" => Answer::new(200, "").with("x-amz-bucket-region", "us-east-1"),
+            "GetBucketLocation" => Answer::new(200, "<LocationConstraint/>"),
+            "PutObject" => {
+                if request.header("if-none-match") == "*" && self.objects.contains_key(key) {
+                    return error(412, "PreconditionFailed");
+                }
+                note(format!(
+                    "PUT {}{}",
+                    names.short(key),
+                    rows_of(&request.body)
+                ));
+                self.objects.insert(key.to_owned(), request.body.clone());
+                Answer::new(200, "").with("etag", etag(&request.body))
+            }
+            "GetObject" | "HeadObject" => match self.objects.get(key) {
+                Some(body) => Answer::new(200, body.clone()).with("etag", etag(body)),
+                None => error(404, "NoSuchKey"),
+            },
+            "DeleteObject" => {
+                if self.objects.remove(key).is_some() {
+                    note(format!("DELETE {}", names.short(key)));
+                }
+                Answer::new(204, "")
+            }
+            "DeleteObjects" => self.delete(request, names, note),
+            "CopyObject" => self.copy(key, request, names, note),
+            "ListObjectsV2" => self.list(request),
+            "CreateMultipartUpload" => {
+                self.begun += 1;
+                let id = format!("upload-{}", self.begun);
+                note(format!("BEGIN {}", names.short(key)));
+                let (key, parts) = (key.to_owned(), BTreeMap::new());
+                self.uploads.insert(id.clone(), Upload { key, parts });
+                xml(
+                    "InitiateMultipartUploadResult",
+                    &format!("<UploadId>{id}</UploadId>"),
+                )
+            }
+            "ListMultipartUploads" => self.list_uploads(request),
+            "UploadPart"
+            | "UploadPartCopy"
+            | "ListParts"
+            | "CompleteMultipartUpload"
+            | "AbortMultipartUpload" => {
+                let begun = self
+                    .uploads
+                    .get_mut(upload)
+                    .filter(|begun| begun.key == key);
+                let Some(begun) = begun else {
+                    return error(404, "NoSuchUpload");
+                };
+                match operation {
+                    "UploadPart" => {
+                        let number = request.parameter("partNumber").parse().unwrap_or(0);
+                        if !(1..=10_000).contains(&number) {
+                            return error(400, "InvalidArgument");
+                        }
+                        note(format!("PART {number} {}", names.short(key)));
+                        begun.parts.insert(number, request.body.clone());
+                        Answer::new(200, "").with("etag", etag(&request.body))
+                    }
+                    "UploadPartCopy" => error(501, "NotImplemented"),
+                    "ListParts" => {
+                        let parts: String = begun
+                            .parts
+                            .iter()
+                            .map(|(number, body)| part(*number, body))
+                            .collect();
+                        xml(
+                            "ListPartsResult",
+                            &format!("<IsTruncated>false</IsTruncated>{parts}"),
+                        )
+                    }
+                    "AbortMultipartUpload" => {
+                        note(format!("ABORT {}", names.short(key)));
+                        self.uploads.remove(upload);
+                        Answer::new(204, "")
+                    }
+                    _ => self.complete(upload, request, names, note),
+                }
+            }
+            _ => error(501, "NotImplemented"),
+        }
+    }
+
+    /// The rows of every object below the prefix.
+    pub(crate) fn rows(&self, prefix: &str) -> Vec<Map<String, Value>> {
+        let below = self
+            .objects
+            .iter()
+            .filter(|(key, _)| key.starts_with(prefix));
+        below
+            .flat_map(|(_, body)| {
+                let text = unzipped(body).expect("an object of rows");
+                let rows: Vec<_> = text
+                    .lines()
+                    .map(|line| serde_json::from_str(line).unwrap())
+                    .collect();
+                rows
+            })
+            .collect()
+    }
+
+    fn complete(
+        &mut self,
+        id: &str,
+        request: &Request,
+        names: &mut Names,
+        note: &mut dyn FnMut(String),
+    ) -> Answer {
+        let upload = &self.uploads[id];
+        let text = request.text();
+        let numbers = elements(&text, "PartNumber");
+        let tags = elements(&text, "ETag");
+        let mut body = Vec::new();
+        for (at, (number, tag)) in numbers.iter().zip(&tags).enumerate() {
+            let found = number
+                .parse()
+                .ok()
+                .and_then(|number: usize| upload.parts.get(&number));
+            let Some(part) =
+                found.filter(|part| etag(part).trim_matches('"') == tag.trim_matches('"'))
+            else {
+                return error(400, "InvalidPart");
+            };
+            if part.len() < LEAST_PART && at + 1 < numbers.len() {
+                return error(400, "EntityTooSmall");
+            }
+            body.extend_from_slice(part);
+        }
+        if numbers.is_empty() || numbers.len() != tags.len() {
+            return error(400, "MalformedXML");
+        }
+        let key = upload.key.clone();
+        note(format!("COMPLETE {}{}", names.short(&key), rows_of(&body)));
+        let answer = format!("<Key>{}</Key><ETag>{}</ETag>", escaped(&key), etag(&body));
+        self.objects.insert(key, body);
+        self.uploads.remove(id);
+        xml("CompleteMultipartUploadResult", &answer)
+    }
+
+    fn delete(
+        &mut self,
+        request: &Request,
+        names: &mut Names,
+        note: &mut dyn FnMut(String),
+    ) -> Answer {
+        let checked = [
+            "content-md5",
+            "x-amz-checksum-crc32",
+            "x-amz-checksum-sha256",
+            "x-amz-checksum-crc32c",
+        ];
+        if !checked
+            .iter()
+            .any(|name| request.headers.contains_key(*name))
+        {
+            return error(400, "InvalidRequest");
+        }
+        let keys = elements(&request.text(), "Key");
+        if keys.is_empty() || keys.len() > 1000 {
+            return error(400, "MalformedXML");
+        }
+        for key in keys {
+            if self.objects.remove(&key).is_some() {
+                note(format!("DELETE {}", names.short(&key)));
+            }
+        }
+        xml("DeleteResult", "")
+    }
+
+    fn copy(
+        &mut self,
+        key: &str,
+        request: &Request,
+        names: &mut Names,
+        note: &mut dyn FnMut(String),
+    ) -> Answer {
+        let source = decoded(request.header("x-amz-copy-source"));
+        let from = source
+            .trim_start_matches('/')
+            .trim_start_matches(NAME)
+            .trim_start_matches('/');
+        let Some(body) = self.objects.get(from).cloned() else {
+            return error(404, "NoSuchKey");
+        };
+        note(format!(
+            "COPY {} to {}{}",
+            names.short(from),
+            names.short(key),
+            rows_of(&body)
+        ));
+        let tag = etag(&body);
+        self.objects.insert(key.to_owned(), body);
+        xml("CopyObjectResult", &format!("<ETag>{tag}</ETag>"))
+    }
+
+    fn list(&self, request: &Request) -> Answer {
+        let (prefix, delimiter) = (request.parameter("prefix"), request.parameter("delimiter"));
+        let after = request
+            .parameter("continuation-token")
+            .max(request.parameter("start-after"));
+        let limit = request
+            .parameter("max-keys")
+            .parse()
+            .unwrap_or(usize::MAX)
+            .min(self.page);
+        let encoded = request.parameter("encoding-type") == "url";
+        let spelled = |key: &str| if encoded { encode(key) } else { escaped(key) };
+        let mut entries: Vec<(String, Option<usize>)> = Vec::new();
+        for (key, body) in &self.objects {
+            let Some(rest) = key.strip_prefix(prefix) else {
+                continue;
+            };
+            let folder = rest.find(delimiter).filter(|_| !delimiter.is_empty());
+            let entry = match folder {
+                Some(end) => (format!("{prefix}{}", &rest[..end + delimiter.len()]), None),
+                None => (key.clone(), Some(body.len())),
+            };
+            if entry.0.as_str() > after && entries.last() != Some(&entry) {
+                entries.push(entry);
+            }
+        }
+        let more = entries.len() > limit;
+        entries.truncate(limit);
+        let mut body = format!(
+            "<IsTruncated>{more}</IsTruncated><KeyCount>{}</KeyCount>",
+            entries.len()
+        );
+        if encoded {
+            body += "<EncodingType>url</EncodingType>";
+        }
+        if let Some((last, _)) = entries.last().filter(|_| more) {
+            body += &format!(
+                "<NextContinuationToken>{}</NextContinuationToken>",
+                escaped(last)
+            );
+        }
+        for (key, size) in &entries {
+            let key = spelled(key);
+            body += &match size {
+                Some(size) => format!(
+                    "<Contents><Key>{key}</Key><LastModified>{THEN}</LastModified><Size>{size}</Size></Contents>"
+                ),
+                None => format!("<CommonPrefixes><Prefix>{key}</Prefix></CommonPrefixes>"),
+            };
+        }
+        xml("ListBucketResult", &body)
+    }
+
+    fn list_uploads(&self, request: &Request) -> Answer {
+        let prefix = request.parameter("prefix");
+        let after = (
+            request.parameter("key-marker"),
+            request.parameter("upload-id-marker"),
+        );
+        let mut found: Vec<_> = self
+            .uploads
+            .iter()
+            .map(|(id, upload)| (upload.key.as_str(), id.as_str()))
+            .collect();
+        found.sort_unstable();
+        found.retain(|entry| entry.0.starts_with(prefix) && (after.0.is_empty() || *entry > after));
+        let more = found.len() > self.page;
+        found.truncate(self.page);
+        let mut body = format!("<IsTruncated>{more}</IsTruncated>");
+        if let Some((key, id)) = found.last().filter(|_| more) {
+            let key = escaped(key);
+            body += &format!(
+                "<NextKeyMarker>{key}</NextKeyMarker><NextUploadIdMarker>{id}</NextUploadIdMarker>"
+            );
+        }
+        for (key, id) in found {
+            let key = escaped(key);
+            body += &format!(
+                "<Upload><Key>{key}</Key><UploadId>{id}</UploadId><Initiated>{THEN}</Initiated></Upload>"
+            );
+        }
+        xml("ListMultipartUploadsResult", &body)
+    }
+}
+
+/// The body is what its hash and checksum headers say.
+fn intact(request: &Request) -> Result<(), Answer> {
+    let claimed = request.header("x-amz-content-sha256");
+    if claimed != "UNSIGNED-PAYLOAD" && claimed != hex(&Sha256::digest(&request.body)) {
+        return Err(error(400, "XAmzContentSHA256Mismatch"));
+    }
+    let claimed = request.header("x-amz-checksum-crc32");
+    if !claimed.is_empty() && claimed != base64(&crc32fast::hash(&request.body).to_be_bytes()) {
+        return Err(error(400, "BadDigest"));
+    }
+    Ok(())
+}
+
+fn xml(name: &str, inside: &str) -> Answer {
+    let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{name}>{inside}</{name}>");
+    Answer::new(200, body).with("content-type", "application/xml")
+}
+
+fn error(status: u16, code: &str) -> Answer {
+    let body = format!("<Error><Code>{code}</Code><Message>as S3 says</Message></Error>");
+    Answer::new(status, body).with("content-type", "application/xml")
+}
+
+fn part(number: usize, body: &[u8]) -> String {
+    let (tag, size) = (etag(body), body.len());
+    format!("<Part><PartNumber>{number}</PartNumber><ETag>{tag}</ETag><Size>{size}</Size></Part>")
+}
+
+/// Any text that tells bodies apart will do.
+fn etag(body: &[u8]) -> String {
+    format!("\"{}\"", &hex(&Sha256::digest(body))[..32])
+}
+
+/// ` 12 rows` for an object of JSON lines, plain or gzipped; nothing for other bodies.
+fn rows_of(body: &[u8]) -> String {
+    match unzipped(body) {
+        Some(text) if text.starts_with('{') && text.ends_with('\n') => {
+            format!(" {} rows", text.lines().count())
+        }
+        _ => String::new(),
+    }
+}
+
+fn unzipped(body: &[u8]) -> Option<String> {
+    if !body.starts_with(&[0x1f, 0x8b]) {
+        return String::from_utf8(body.to_vec()).ok();
+    }
+    let mut text = String::new();
+    MultiGzDecoder::new(body).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let bits = chunk
+            .iter()
+            .fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte))
+            << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let digit = char::from(DIGITS[bits >> (18 - 6 * place) & 63]);
+            text.push(if place <= chunk.len() { digit } else { '=' });
+        }
+    }
+    text
+}
+
+fn encode(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte);
+    text.bytes()
+        .map(|byte| {
+            if plain(byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
+}

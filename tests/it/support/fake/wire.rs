@@ -1,0 +1,163 @@
+//! HTTP/1.1 as far as the scripted server needs it: requests with a known length, answers with one.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Result, Write};
+use std::net::TcpStream;
+
+/// A request, decoded.
+pub(crate) struct Request {
+    pub(crate) method: String,
+    /// Without the query, percent-decoded.
+    pub(crate) path: String,
+    pub(crate) query: BTreeMap<String, String>,
+    /// Names in lower case.
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Request {
+    /// The next request of a connection, or nothing when the client is done with it.
+    pub(crate) fn read(connection: &mut BufReader<TcpStream>) -> Result<Option<Self>> {
+        let mut first = String::new();
+        if connection.read_line(&mut first)? == 0 {
+            return Ok(None);
+        }
+        let mut words = first.split_whitespace();
+        let method = words.next().unwrap_or_default().to_owned();
+        let target = words.next().unwrap_or_default();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let query = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .map(|(name, value)| (decoded(name), decoded(value)))
+            .collect();
+        let path = decoded(path);
+        let mut headers = BTreeMap::new();
+        loop {
+            let mut line = String::new();
+            connection.read_line(&mut line)?;
+            let Some((name, value)) = line.trim_end().split_once(':') else {
+                break;
+            };
+            headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+        }
+        if headers
+            .get("expect")
+            .is_some_and(|value| value == "100-continue")
+        {
+            connection
+                .get_mut()
+                .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        let length = headers
+            .get("content-length")
+            .map_or(0, |text| text.parse().unwrap_or(0));
+        let mut body = vec![0; length];
+        connection.read_exact(&mut body)?;
+        Ok(Some(Self {
+            method,
+            path,
+            query,
+            headers,
+            body,
+        }))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    pub(crate) fn parameter(&self, name: &str) -> &str {
+        self.query.get(name).map_or("", String::as_str)
+    }
+
+    pub(crate) fn has(&self, parameter: &str) -> bool {
+        self.query.contains_key(parameter)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// An answer.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: body.into(),
+        }
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn write(&self, connection: &mut impl Write, request: &Request) -> Result<()> {
+        let mut head = format!("HTTP/1.1 {} Scripted\r\n", self.status);
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str(&format!(
+            "x-amz-request-id: FAKE\r\ncontent-length: {}\r\n\r\n",
+            self.body.len()
+        ));
+        connection.write_all(head.as_bytes())?;
+        if request.method != "HEAD" {
+            connection.write_all(&self.body)?;
+        }
+        connection.flush()
+    }
+}
+
+/// Percent-decoded; a plus is a plus.
+pub(crate) fn decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let escaped = text.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
+        if let Some(byte) = escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            out.push(byte);
+            at += 3;
+        } else {
+            out.push(bytes[at]);
+            at += 1;
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Text for the inside of an XML element.
+pub(crate) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+/// The texts of every element of this name, in order, unescaped; for the flat documents that clients send.
+pub(crate) fn elements(document: &str, name: &str) -> Vec<String> {
+    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+    document
+        .split(&open)
+        .skip(1)
+        .filter_map(|rest| rest.split(&close).next())
+        .map(|text| {
+            text.replace("&quot;", "\"")
+                .replace("&#34;", "\"")
+                .replace("&apos;", "'")
+                .replace("&lt;", "<")
+                .replace("&gt;", ">")
+                .replace("&amp;", "&")
+        })
+        .collect()
+}

@@ -1,0 +1,21 @@
+//! What the tests share: the program as a child process, the servers that play AWS, the readers of the lake.
+
+pub(crate) mod cloud; // moto, shared by all tests, and a place of its own in it for each test
+pub(crate) mod fake; // a scripted server that plays S3, Glue and STS, with faults
+pub(crate) mod journal; // one log of remote effects and printed states
+pub(crate) mod messages; // lines of the protocol and configured catalogs
+pub(crate) mod program; // the real binary, run or started
+
+use std::path::{Path, PathBuf};
+
+/// A file of the package, by its path from the root.
+pub(crate) fn file(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The text of a fixture.
+#[track_caller]
+pub(crate) fn fixture(path: &str) -> String {
+    let path = file("fixtures").join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}

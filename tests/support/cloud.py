@@ -1,0 +1,67 @@
+"""AWS in one process: moto on a free port of loopback, with IAM and signatures enforced.
+
+Prints one JSON line when it is ready (the endpoint and the administrator's keys) and ends when its standard
+input closes, so that it can not outlive the test process that holds the other end, however that one ends.
+"""
+
+import json
+import logging
+import os
+import sys
+import threading
+
+# Creating the user, the policy and the keys are the only actions that need no signature.
+os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = "3"
+
+import boto3  # noqa: E402  (the variables above are read at import)
+from moto.core.exceptions import JsonRESTError  # noqa: E402
+from moto.glue.responses import GlueResponse  # noqa: E402
+from moto.server import ThreadedMotoServer  # noqa: E402
+
+
+def heed_versions() -> None:
+    """Glue refuses an UpdateTable that names another VersionId than the table's; moto does not look at it."""
+    plain, lock = GlueResponse.update_table, threading.Lock()
+
+    def update_table(self):
+        with lock:
+            wanted = self.parameters.get("VersionId")
+            name = self.parameters["TableInput"]["Name"]
+            table = self.glue_backend.get_table(self.parameters["DatabaseName"], name)
+            if wanted not in (None, table.as_dict()["VersionId"]):
+                raise JsonRESTError("ConcurrentModificationException", "Update table failed due to concurrent modifications.")
+            return plain(self)
+
+    GlueResponse.update_table = update_table
+
+
+def main() -> None:
+    heed_versions()
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    iam = boto3.client(
+        "iam",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="nobody",
+        aws_secret_access_key="nothing",
+    )
+    iam.create_user(UserName="administrator")
+    iam.put_user_policy(
+        UserName="administrator",
+        PolicyName="everything",
+        PolicyDocument=json.dumps(
+            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+        ),
+    )
+    key = iam.create_access_key(UserName="administrator")["AccessKey"]
+    ready = {"endpoint": endpoint, "key": key["AccessKeyId"], "secret": key["SecretAccessKey"]}
+    print(json.dumps(ready), flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()
