@@ -77,6 +77,5 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     command::run(arguments)
 }
 
-/// What benches, fuzz targets and the integration tests may reach: the one door to the inside.
 #[doc(hidden)]
-pub mod testing {}
+pub mod testing;

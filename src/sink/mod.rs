@@ -106,8 +106,13 @@ impl Sink<'_> {
         };
         let rows = stream.writer.rows(&partition);
         let before = rows.len();
-        let encoded = stream.plan.encode(record.data, &envelope, rows);
-        encoded.map_err(|error| error.while_doing(format_args!("stream {}", stream.key)))?;
+        if let Err(error) = stream.plan.encode(record.data, &envelope, rows) {
+            let error = error.while_doing(format_args!("stream {}", stream.key));
+            return match record.again()? {
+                Some(exact) => self.record(&exact),
+                None => Err(error),
+            };
+        }
         let length = rows.len() - before;
         let is_block = rows.len() >= Sizes::S3.block;
         stream.records += 1;
