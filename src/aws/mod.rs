@@ -152,9 +152,7 @@ impl Aws {
     /// Asks STS whose credentials these are, and compares the account with the configured one.
     /// The answer is the caller's ARN.
     pub(crate) fn sign_in(&self) -> Result<String> {
-        let account = self
-            .perform(&sts::GetCallerIdentity)
-            .map_err(|error| error.while_doing("signing in"))?;
+        let account = self.perform(&sts::GetCallerIdentity)?;
         match &self.settings.account_id {
             Some(expected) if *expected != account.id => Err(Error::config(format!(
                 "aws_account_id: expected {expected}, found that the credentials belong to {} ({})",

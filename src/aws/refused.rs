@@ -119,9 +119,12 @@ impl Refused {
     }
 
     pub(super) fn into_error<O: Operation>(self, kind: Kind, attempts: u32) -> Error {
-        let advice = match self.code.as_str() {
-            "" if self.status == 0 => Some("check the network, the proxy and the endpoint"),
-            code => advice(code),
+        let advice = match (self.verdict, self.status) {
+            (Verdict::Final(Kind::Config), 0) => {
+                Some("check the endpoint, AWS_CA_BUNDLE and HTTPS_PROXY")
+            }
+            (_, 0) => Some("check the network, the proxy and the endpoint"),
+            _ => advice(&self.code),
         };
         let error = Error::refused(
             kind,

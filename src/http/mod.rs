@@ -28,6 +28,9 @@ pub(crate) struct Timeouts {
     pub(crate) silence: Duration,
 }
 
+/// How long to wait for `100 Continue` where it was asked for; then the body goes anyway, for servers that know no such thing.
+const AWAIT_CONTINUE: Duration = Duration::from_millis(500);
+
 /// A request method; AWS needs no others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
@@ -120,6 +123,7 @@ impl Client {
                 .proxy(proxy)
                 .tls_config(trust.tls())
                 .timeout_connect(Some(timeouts.connect))
+                .timeout_await_100(Some(AWAIT_CONTINUE))
                 .timeout_per_read(Some(timeouts.silence))
                 .timeout_per_write(Some(timeouts.silence))
                 .max_response_header_size(64 * 1024)

@@ -85,6 +85,34 @@ fn a_body_has_a_length_also_when_it_is_empty() {
 }
 
 #[test]
+fn a_body_that_is_refused_before_it_is_sent_is_not_sent() {
+    // Refuses after the headers, as S3 does, and closes while a body would still be on its way.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    #[allow(clippy::disallowed_methods)] // a server needs a thread of its own
+    std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 1000]).unwrap();
+        stream
+            .write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno")
+            .unwrap();
+    });
+    let body = vec![7; 8 << 20];
+    let request = Request {
+        method: Method::Put,
+        headers: vec![("expect".into(), "100-continue".into())],
+        body: &body,
+        ..get(url)
+    };
+    let answer = client(&[]).send(&request).unwrap();
+    assert_eq!(
+        (answer.status, answer.body.as_slice()),
+        (403, b"no".as_slice())
+    );
+}
+
+#[test]
 fn an_answer_is_read_to_its_bound_and_no_further() {
     let server = Server::script(vec![
         Reply::say(200, "0123456789"),
