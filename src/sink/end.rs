@@ -35,9 +35,9 @@ impl Sink<'_> {
             }
         }
         self.report();
-        self.acknowledge()?;
+        let acknowledged = self.acknowledge().map(drop);
         self.abandon();
-        first?;
+        first.and(acknowledged)?;
         self.refuse_unfinished()
     }
 

@@ -10,6 +10,8 @@ mod leftovers;
 mod object;
 mod opening;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::collections::HashMap;
@@ -28,6 +30,7 @@ use crate::table::layout::Run;
 use crate::time::Clock;
 
 use ledger::{Ledger, StreamIndex};
+use object::Sizes;
 use stream::Stream;
 use writer::{Extent, Partition};
 
@@ -103,10 +106,15 @@ impl Sink<'_> {
         };
         let rows = stream.writer.rows(&partition);
         let before = rows.len();
-        let encoded = stream.plan.encode(record.data, &envelope, rows);
-        encoded.map_err(|error| error.while_doing(format_args!("stream {}", stream.key)))?;
+        if let Err(error) = stream.plan.encode(record.data, &envelope, rows) {
+            let error = error.while_doing(format_args!("stream {}", stream.key));
+            return match record.again()? {
+                Some(exact) => self.record(&exact),
+                None => Err(error),
+            };
+        }
         let length = rows.len() - before;
-        let is_block = rows.len() >= object::BLOCK;
+        let is_block = rows.len() >= Sizes::S3.block;
         stream.records += 1;
         self.memory += length;
         self.ledger.count(index);
@@ -148,8 +156,7 @@ impl Sink<'_> {
         let stream = &mut self.streams[index];
         // Its tail was counted row by row; what it became is counted anew.
         let grown = stream.writer.settle(partition, &*self.lake.objects);
-        let grown =
-            grown.map_err(|error| error.while_doing(format_args!("stream {}", stream.key)))?;
+        let grown = stream.judge(grown)?;
         self.grown += grown;
         self.count_memory();
         if self.ledger.waits() && self.grown >= self.options.target_file_size {
@@ -183,7 +190,7 @@ impl Sink<'_> {
                 stream.writer.memory()
             );
             let parked = stream.writer.park(&*self.lake.objects);
-            parked.map_err(|error| error.while_doing(format_args!("stream {}", stream.key)))?;
+            stream.judge(parked)?;
             self.count_memory();
         }
         Ok(())

@@ -8,6 +8,7 @@ use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::row::{self, Plan};
 use crate::schema::{self, name};
 use crate::sink::ledger::Ledger;
+use crate::sink::object::Sizes;
 use crate::sink::stream::{Fate, Stream};
 use crate::sink::writer::{Place, Writer};
 use crate::sink::{Options, RECORDS_BETWEEN_LOOKS, Sink, leftovers, write_key};
@@ -196,6 +197,7 @@ fn open_stream(
         folder: folder.clone(),
         run: run.clone(),
         format: options.format,
+        sizes: Sizes::S3,
         target_size: options.target_file_size,
     };
     let stream = Stream {
