@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::protocol::StreamKey;
+use crate::schema::evolve::Claim;
 
 /// A stream of the configured catalog.
 #[derive(Clone, Debug)]
@@ -12,6 +13,8 @@ pub(crate) struct ConfiguredStream {
     pub(crate) key: StreamKey,
     /// The JSON schema as the source sent it; any JSON value.
     pub(crate) json_schema: Value,
+    /// Who says so.
+    pub(crate) claim: Claim,
     pub(crate) refresh: Refresh,
     pub(crate) generation_id: Option<i64>,
     pub(crate) sync_id: Option<i64>,
@@ -95,6 +98,7 @@ pub(crate) fn read(text: &[u8]) -> Result<Vec<ConfiguredStream>> {
         streams.push(ConfiguredStream {
             key,
             json_schema: configured.stream.json_schema,
+            claim: Claim::Declared,
             refresh,
             generation_id: configured.generation_id,
             sync_id: configured.sync_id,
