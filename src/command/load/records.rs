@@ -1,6 +1,5 @@
 //! Bare records, one JSON object a line, into one table.
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -109,13 +108,7 @@ struct Rows<'a, 'lake> {
 
 impl Rows<'_, '_> {
     fn take(&mut self, input: &str, number: u64, text: &[u8]) -> Result<()> {
-        let record = Record {
-            stream: Cow::Borrowed(self.table),
-            namespace: None,
-            data: text,
-            emitted_at: None,
-            changes: None,
-        };
+        let record = Record::bare(self.table, text);
         self.sink
             .record(&record)
             .map_err(|error| error.while_doing(format_args!("line {number} of {input}")))?;
