@@ -34,7 +34,7 @@ use crate::http::{Client, Proxy, Trust};
 use crate::time::Clock;
 
 pub(crate) use endpoint::{Addressing, Switch};
-pub(crate) use s3::options::{RequestChecksum, Writing};
+pub(crate) use s3::options::{BucketKey, Encryption, RequestChecksum, Writing};
 pub(crate) use session::Credentials;
 
 use endpoint::{Endpoints, Target};
@@ -49,6 +49,8 @@ use session::Session;
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) region: String,
+    /// The bucket's region, where it is known to be another.
+    pub(crate) bucket_region: Option<String>,
     pub(crate) bucket: String,
     pub(crate) credentials: Credentials,
     /// For every service, before what the environment says.
@@ -71,6 +73,7 @@ impl Settings {
     pub(crate) fn of(region: impl Into<String>) -> Self {
         Self {
             region: region.into(),
+            bucket_region: None,
             bucket: String::new(),
             credentials: Credentials::Default,
             endpoint_url: None,
@@ -138,7 +141,12 @@ impl Aws {
         };
         Ok(Self {
             session: Session::new(settings.credentials.clone(), surroundings),
-            bucket_region: RefCell::new(settings.region.clone()),
+            bucket_region: RefCell::new(
+                settings
+                    .bucket_region
+                    .clone()
+                    .unwrap_or_else(|| settings.region.clone()),
+            ),
             settings,
             endpoints,
             sender,
