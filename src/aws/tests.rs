@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::aws::s3::{CompleteUpload, Depth, HeadBucket, ListObjects, PutObject};
+use crate::aws::s3::{CompleteUpload, Depth, GetObject, HeadBucket, ListObjects, PutObject};
 use crate::aws::{Aws, Credentials, Settings};
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
@@ -312,8 +312,27 @@ fn bytes_that_the_store_kept_otherwise_are_sent_again() {
     );
 }
 
-/// STS gives keys that are numbered; S3 refuses the first as ended.
-fn role_server() -> Server {
+#[test]
+fn bytes_that_came_otherwise_are_asked_for_again() {
+    let reply = |crc32: &str| Reply::say(200, "body").with("x-amz-checksum-crc32", crc32);
+    let server = Server::script(vec![
+        reply("AAAAAA=="),
+        reply(&crate::aws::s3::crc32(b"body")),
+        reply("AAAAAA==-2"),
+    ]);
+    let aws = aws(settings(&server), &[]).unwrap();
+    for _ in 0..2 {
+        let get = GetObject {
+            key: "k",
+            limit: 10,
+        };
+        assert_eq!(aws.perform(&get).unwrap(), b"body");
+    }
+    assert_eq!(server.received().len(), 3);
+}
+
+/// STS gives keys that are numbered and end then; S3 refuses the first as ended.
+fn role_server(end: &'static str) -> Server {
     let mut number = 0;
     Server::start(move |request| {
         let body = String::from_utf8_lossy(&request.body).into_owned();
@@ -322,7 +341,7 @@ fn role_server() -> Server {
             return Reply::say(
                 200,
                 format!(
-                    "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIA{number}</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t{number}</SessionToken><Expiration>2026-11-22T12:01:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
+                    "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIA{number}</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t{number}</SessionToken><Expiration>{end}</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
                 ),
             );
         }
@@ -335,38 +354,41 @@ fn role_server() -> Server {
     })
 }
 
-#[test]
-fn a_role_is_assumed_once_and_renewed_when_it_is_refused_as_ended() {
-    let server = role_server();
-    let mut settings = settings(&server);
+fn role(server: &Server) -> Aws {
+    let mut settings = settings(server);
     settings.run = "job 7 attempt 1".into();
     settings.credentials = Credentials::Role {
         role_arn: "arn:aws:iam::123456789012:role/writer".into(),
         external_id: Some("x".into()),
     };
-    let aws = aws(
-        settings,
-        &[
-            ("AWS_ACCESS_KEY_ID", "AKIDBASE"),
-            ("AWS_SECRET_ACCESS_KEY", "hunter2"),
-        ],
-    )
-    .unwrap();
+    let base = [
+        ("AWS_ACCESS_KEY_ID", "AKIDBASE"),
+        ("AWS_SECRET_ACCESS_KEY", "hunter2"),
+    ];
+    aws(settings, &base).unwrap()
+}
+
+/// Methods and the keys that signed them.
+fn who(received: &[Received]) -> Vec<String> {
+    let of = |request: &Received| {
+        let authorization = request.header("authorization").unwrap();
+        let (_, rest) = authorization.split_once("Credential=").unwrap();
+        let (key, _) = rest.split_once('/').unwrap();
+        format!("{} {key}", request.method)
+    };
+    received.iter().map(of).collect()
+}
+
+#[test]
+fn a_role_is_assumed_once_and_renewed_when_it_is_refused_as_ended() {
+    let server = role_server("2026-11-22T12:01:00Z");
+    let aws = role(&server);
     aws.perform(&HeadBucket).unwrap();
     put(&aws).unwrap();
     put(&aws).unwrap();
     let received = server.received();
-    let who: Vec<String> = received
-        .iter()
-        .map(|request| {
-            let authorization = request.header("authorization").unwrap();
-            let (_, rest) = authorization.split_once("Credential=").unwrap();
-            let (key, _) = rest.split_once('/').unwrap();
-            format!("{} {key}", request.method)
-        })
-        .collect();
     assert_eq!(
-        who,
+        who(&received),
         [
             "POST AKIDBASE",
             "HEAD ASIA1",
@@ -379,6 +401,18 @@ fn a_role_is_assumed_once_and_renewed_when_it_is_refused_as_ended() {
     let form = String::from_utf8_lossy(&received[0].body).into_owned();
     assert!(form.contains("ExternalId=x&"), "{form}");
     assert!(form.contains("RoleSessionName=job-7-attempt-1&"), "{form}");
+}
+
+#[test]
+fn a_role_that_ends_is_assumed_anew_before_the_next_call() {
+    let server = role_server(NOW);
+    let aws = role(&server);
+    aws.perform(&HeadBucket).unwrap();
+    aws.perform(&HeadBucket).unwrap();
+    assert_eq!(
+        who(&server.received()),
+        ["POST AKIDBASE", "HEAD ASIA1", "POST AKIDBASE", "HEAD ASIA2"]
+    );
 }
 
 #[test]
