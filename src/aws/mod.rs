@@ -8,6 +8,8 @@ mod endpoint;
 pub(crate) mod glue;
 mod identity;
 pub(crate) mod lakeformation;
+#[cfg(test)]
+mod layers;
 mod operation;
 mod providers;
 mod refused;

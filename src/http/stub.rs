@@ -123,7 +123,10 @@ impl Reply {
                 headers,
                 body,
             } => {
-                let mut text = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n", body.len());
+                let mut text = format!("HTTP/1.1 {status} X\r\n");
+                if !headers.iter().any(|header| header.0 == "content-length") {
+                    text += &format!("content-length: {}\r\n", body.len());
+                }
                 for (name, value) in headers {
                     for piece in [name, ": ", value, "\r\n"] {
                         text.push_str(piece);
