@@ -3,6 +3,7 @@
 //! <https://docs.aws.amazon.com/general/latest/gr/rande.html>
 
 use crate::aws::service::Service;
+use crate::aws::sigv4::encoding;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 
@@ -142,7 +143,7 @@ impl Endpoints {
         if in_host {
             endpoint.authority = format!("{bucket}.{}", endpoint.authority);
         } else {
-            endpoint.base = format!("{}/{bucket}", endpoint.base);
+            endpoint.base = format!("{}/{}", endpoint.base, encoding::component(bucket));
         }
         Ok(endpoint)
     }
