@@ -4,10 +4,10 @@ mod sign_in;
 
 use std::time::Duration;
 
-use crate::aws::s3::{CompleteUpload, Depth, GetObject, HeadBucket, ListObjects, PutObject};
+use crate::aws::s3::{CompleteUpload, Depth, GetObject, ListObjects, PutObject};
 use crate::aws::{Aws, Credentials, Settings};
 use crate::environment::Environment;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::http::Timeouts;
 use crate::http::retry::Patience;
 use crate::http::stub::{Received, Reply, Server};
