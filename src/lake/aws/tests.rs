@@ -235,6 +235,15 @@ fn unfinished_uploads_are_listed_page_by_page() {
 }
 
 #[test]
+fn a_store_that_can_not_list_uploads_is_none_the_worse() {
+    let (lake, _) = scripted(vec![Reply::say(
+        501,
+        "<Error><Code>NotImplemented</Code></Error>",
+    )]);
+    assert_eq!(lake.objects.unfinished("p/").unwrap(), []);
+}
+
+#[test]
 fn every_way_of_writing_asks_for_the_same_encryption_class_and_tags() {
     use crate::aws::Writing;
     use crate::aws::s3::options::{BucketKey, Encryption};
