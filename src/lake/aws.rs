@@ -2,6 +2,8 @@
 //! It puts operations together; what they look like on the wire is known below.
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod tests;
 
 use std::rc::Rc;

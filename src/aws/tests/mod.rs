@@ -5,6 +5,7 @@ mod sign_in;
 use std::time::Duration;
 
 use crate::aws::s3::{CompleteUpload, Depth, GetObject, ListObjects, PutObject};
+use crate::aws::sigv4::encoding;
 use crate::aws::{Aws, Credentials, Settings};
 use crate::environment::Environment;
 use crate::error::{Kind, Result};
@@ -13,6 +14,11 @@ use crate::http::retry::Patience;
 use crate::http::stub::{Received, Reply, Server};
 use crate::secret::Secret;
 use crate::time::{Clock, Millis};
+
+/// What a path or a query says, for servers in tests.
+pub(crate) fn decoded(text: &str) -> String {
+    encoding::decode(text).unwrap()
+}
 
 const NOW: &str = "2026-11-22T12:00:00Z";
 

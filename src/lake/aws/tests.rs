@@ -161,7 +161,9 @@ fn an_object_too_large_for_one_copy_is_copied_in_parts() {
     let size: u64 = (5 << 30) + 1;
     let mut parts = 0;
     let server = Server::start(move |request| match request.method.as_str() {
-        "HEAD" => Reply::say(200, "").with("content-length", size.to_string()),
+        "HEAD" => Reply::say(200, "")
+            .with("content-length", size.to_string())
+            .with("etag", "\"e-7\""),
         "POST" if request.target.ends_with("?uploads=") => Reply::say(
             200,
             "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>",
