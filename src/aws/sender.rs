@@ -215,7 +215,7 @@ impl Sender {
         }
         headers.remove(0); // the host, which the client takes from the URL
         let mark = if query.is_empty() { "" } else { "?" };
-        self.client.send(&Request {
+        let answer = self.client.send(&Request {
             method: call.method,
             url: format!(
                 "{}://{}{path}{mark}{query}",
@@ -224,7 +224,8 @@ impl Sender {
             headers,
             body: &call.body,
             limit: call.limit,
-        })
+        });
+        answer.map_err(|failure| failure.at(&endpoint.authority))
     }
 
     /// Whether the service's time is another than the one that we signed with, and is known now.

@@ -70,11 +70,11 @@ pub(crate) fn verdict(status: u16, code: &str) -> Verdict {
 pub(crate) fn advice(code: &str) -> Option<&'static str> {
     Some(match code {
         "InvalidAccessKeyId" | "InvalidClientTokenId" | "UnrecognizedClientException" => {
-            "check the access key id: AWS does not know it"
+            "AWS does not know this access key: correct aws_access_key_id, or AWS_ACCESS_KEY_ID of the environment"
         }
         "InvalidToken" => "check the session token: it belongs to another access key",
         "SignatureDoesNotMatch" | "InvalidSignatureException" | "AuthFailure" => {
-            "check the secret access key"
+            "the secret does not belong to the access key: correct aws_secret_access_key, or AWS_SECRET_ACCESS_KEY of the environment"
         }
         "ExpiredToken" | "ExpiredTokenException" => "give credentials that have not ended",
         "RequestExpired" | "RequestInTheFuture" | "RequestTimeTooSkewed" => {
@@ -84,7 +84,7 @@ pub(crate) fn advice(code: &str) -> Option<&'static str> {
         "AuthorizationHeaderMalformed"
         | "IllegalLocationConstraintException"
         | "PermanentRedirect"
-        | "TemporaryRedirect" => "correct bucket_region",
+        | "TemporaryRedirect" => "correct region",
         "RegionDisabledException" | "OptInRequired" => "enable the region for the account",
         "ResourceNumberLimitExceededException" => "raise the quota of the Glue Data Catalog",
         _ if code.starts_with("KMS.") => "check the state and the policy of the KMS key",

@@ -98,6 +98,17 @@ pub(crate) enum Failure {
     Unsendable(String),
 }
 
+impl Failure {
+    /// Names the server, which the network's own words leave out.
+    #[must_use]
+    pub(crate) fn at(mut self, authority: &str) -> Self {
+        if let Self::Unreachable(why) | Self::Lost(why) | Self::Forbidden(why) = &mut self {
+            why.insert_str(0, &format!("{authority}: "));
+        }
+        self
+    }
+}
+
 /// The agents, each with its pool of connections.
 pub(crate) struct Client {
     direct: ureq::Agent,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::error::Error;
 
-/// Text that is not JSON: where, and what should have stood there. It holds none of the text.
+/// Text that is not JSON, or not the JSON that was expected: where, and what should have stood there. It holds none of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     /// Bytes before the place.
@@ -16,7 +16,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "invalid JSON at byte {}: expected {}",
+            "malformed at byte {}: expected {}",
             self.at, self.expected
         )
     }

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
+use crate::json::scan::Fault;
 use crate::protocol::StreamKey;
+use crate::protocol::envelope::{self, Ends, Envelope};
 
 /// A message that concerns us, borrowed from its line.
 #[derive(Debug)]
@@ -35,6 +36,34 @@ pub(crate) struct Record<'a> {
     pub(crate) emitted_at: Option<i64>,
     /// The JSON text of `meta.changes`.
     pub(crate) changes: Option<&'a [u8]>,
+    /// The line, where the end of `data` was guessed.
+    line: Option<&'a [u8]>,
+}
+
+impl<'a> Record<'a> {
+    /// A record that came without an envelope.
+    pub(crate) fn bare(stream: &'a str, data: &'a [u8]) -> Self {
+        Self {
+            stream: Cow::Borrowed(stream),
+            namespace: None,
+            data,
+            emitted_at: None,
+            changes: None,
+            line: None,
+        }
+    }
+
+    /// For whoever finds that `data` is no JSON object: the record read once more with care, unless this one was. If
+    /// the line is no message at all, the error says where.
+    pub(crate) fn again(&self) -> Result<Option<Record<'a>>> {
+        let Some(line) = self.line else {
+            return Ok(None);
+        };
+        match of_envelope(envelope::read(line, Ends::Walked).map_err(invalid)?, None)? {
+            Message::Record(record) => Ok(Some(record)),
+            _ => Ok(None),
+        }
+    }
 }
 
 /// The statuses that matter to a destination; the running ones do not.
@@ -44,35 +73,6 @@ pub(crate) enum Status {
     Incomplete,
     /// STARTED, RUNNING and whatever comes.
     Underway,
-}
-
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
-    #[serde(borrow)]
-    record: Option<RecordForm<'a>>,
-    #[serde(borrow)]
-    trace: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct RecordForm<'a> {
-    #[serde(borrow)]
-    stream: Cow<'a, str>,
-    #[serde(borrow)]
-    namespace: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    data: &'a RawValue,
-    emitted_at: Option<f64>,
-    #[serde(borrow)]
-    meta: Option<Meta<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Meta<'a> {
-    #[serde(borrow)]
-    changes: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -99,36 +99,41 @@ impl Descriptor {
     }
 }
 
-/// Reads one line, which is neither blank nor holds a line end. Errors name the column and what was expected, never data.
+/// Reads one line, which is neither blank nor holds a line end. Errors say where and what was expected, never data.
+///
+/// A record's object is not read, and its end may be a guess that only reading it confirms: see [`Record::again`].
 pub(crate) fn read(line: &[u8]) -> Result<Message<'_>> {
-    let envelope: Envelope<'_> = serde_json::from_slice(line).map_err(|error| malformed(&error))?;
+    match envelope::read(line, Ends::Guessed) {
+        Ok(envelope) if envelope.kind == "RECORD" || envelope.record.is_none() => {
+            of_envelope(envelope, Some(line))
+        }
+        _ => of_envelope(envelope::read(line, Ends::Walked).map_err(invalid)?, None),
+    }
+}
+
+fn of_envelope<'a>(envelope: Envelope<'a>, line: Option<&'a [u8]>) -> Result<Message<'a>> {
     match envelope.kind.as_ref() {
         "RECORD" => {
             let record = envelope
                 .record
                 .ok_or_else(|| Error::system("a RECORD message without the key \"record\""))?;
-            #[allow(clippy::cast_possible_truncation)] // saturates; such a time is nonsense anyway
             Ok(Message::Record(Record {
                 stream: record.stream,
                 namespace: record.namespace.filter(|namespace| !namespace.is_empty()),
-                data: record.data.get().as_bytes(),
-                emitted_at: record.emitted_at.map(|millis| millis as i64),
-                changes: record
-                    .meta
-                    .and_then(|meta| meta.changes)
-                    .map(|changes| changes.get().as_bytes()),
+                data: record.data,
+                emitted_at: record.emitted_at,
+                changes: record.changes,
+                line,
             }))
         }
         "STATE" => Ok(Message::State),
-        "TRACE" => envelope
-            .trace
-            .map_or(Ok(Message::Other), |trace| status(trace.get())),
+        "TRACE" => envelope.trace.map_or(Ok(Message::Other), status),
         _ => Ok(Message::Other),
     }
 }
 
-fn status(trace: &str) -> Result<Message<'static>> {
-    let trace: Trace = serde_json::from_str(trace).map_err(|error| malformed(&error))?;
+fn status(trace: &[u8]) -> Result<Message<'static>> {
+    let trace: Trace = serde_json::from_slice(trace).map_err(|error| malformed(&error))?;
     Ok(trace
         .stream_status
         .map_or(Message::Other, |status| Message::Status {
@@ -152,6 +157,14 @@ pub(crate) fn malformed(error: &serde_json::Error) -> Error {
         }
         Category::Io => "the line can not be read",
     };
-    Error::system(format!("{what} (column {})", error.column()))
-        .hint("expected one JSON object per line, as {\"type\": \"RECORD\", \"record\": {\"stream\": …, \"data\": {…}, \"emitted_at\": …}}")
+    Error::system(format!("{what} (column {})", error.column())).hint(EXPECTED)
 }
+
+fn invalid(fault: Fault) -> Error {
+    Error::from(fault).hint(EXPECTED)
+}
+
+const EXPECTED: &str = "expected one JSON object per line, as {\"type\": \"RECORD\", \"record\": {\"stream\": …, \"data\": {…}, \"emitted_at\": …}}";
+
+#[cfg(test)]
+mod tests;

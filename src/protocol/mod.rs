@@ -2,6 +2,7 @@
 //! It knows no tables and no AWS. Facts: <https://docs.airbyte.com/platform/understanding-airbyte/airbyte-protocol>.
 
 pub(crate) mod catalog;
+mod envelope;
 pub(crate) mod message;
 pub(crate) mod state;
 

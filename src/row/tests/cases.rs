@@ -170,5 +170,5 @@ fn bytes_that_are_no_utf_8_are_an_error_wherever_they_stand() {
     }
     let mut plan = Plan::compile(&[], &options());
     let error = encode(&mut plan, b"{\xFF}").unwrap_err();
-    assert_eq!(error, "invalid JSON at byte 1: expected a key in quotes");
+    assert_eq!(error, "malformed at byte 1: expected a key in quotes");
 }

@@ -2,6 +2,9 @@
 
 mod cases;
 mod columns;
+mod laws;
+mod reference;
+mod tree;
 
 use crate::row::{Envelope, Options, Plan};
 use crate::schema::{Field, Type};

@@ -1,0 +1,325 @@
+//! Messages, held to serde_json's reading of them.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use fastrand::Rng;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use crate::protocol::message::{Message, Record, Status, read};
+use crate::time::Clock;
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    record: Option<Payload<'a>>,
+    #[serde(borrow, rename = "trace")]
+    _trace: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Payload<'a> {
+    #[serde(borrow)]
+    stream: Cow<'a, str>,
+    #[serde(borrow)]
+    namespace: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    data: &'a RawValue,
+    emitted_at: Option<f64>,
+    #[serde(borrow)]
+    meta: Option<Meta<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Meta<'a> {
+    #[serde(borrow)]
+    changes: Option<&'a RawValue>,
+}
+
+/// What a line says; the same from both readers.
+#[derive(Debug, PartialEq)]
+enum Said {
+    Record {
+        stream: String,
+        namespace: Option<String>,
+        data: String,
+        emitted_at: Option<i64>,
+        changes: Option<String>,
+    },
+    Other,
+    /// No message.
+    Nothing,
+}
+
+fn by_serde(line: &[u8]) -> Said {
+    // A raw value may be no valid UTF-8 only where serde_json does not look.
+    let text = std::str::from_utf8(line);
+    let Ok(Ok(envelope)) = text.map(serde_json::from_str::<Envelope<'_>>) else {
+        return Said::Nothing;
+    };
+    match (envelope.kind.as_ref(), envelope.record) {
+        ("RECORD", Some(record)) => Said::Record {
+            stream: record.stream.into(),
+            namespace: record
+                .namespace
+                .filter(|name| !name.is_empty())
+                .map(Cow::into),
+            data: record.data.get().into(),
+            #[allow(clippy::cast_possible_truncation)]
+            emitted_at: record.emitted_at.map(|millis| millis as i64),
+            changes: record
+                .meta
+                .and_then(|meta| meta.changes)
+                .map(|changes| changes.get().into()),
+        },
+        ("RECORD", None) => Said::Nothing,
+        _ => Said::Other,
+    }
+}
+
+fn by_us(line: &[u8]) -> Said {
+    match read(line) {
+        Ok(Message::Record(record)) => of_record(&record),
+        Ok(_) => Said::Other,
+        Err(_) => Said::Nothing,
+    }
+}
+
+/// As the sink does: what is no JSON object was perhaps cut off in the wrong place.
+fn of_record(record: &Record<'_>) -> Said {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let is_object = record.data.starts_with(b"{")
+        && std::str::from_utf8(record.data)
+            .is_ok_and(|data| serde_json::from_str::<IgnoredAny>(data).is_ok());
+    if !is_object {
+        match record.again() {
+            Ok(Some(exact)) => return of_record(&exact),
+            Ok(None) => {}
+            Err(_) => return Said::Nothing,
+        }
+    }
+    Said::Record {
+        stream: record.stream.to_string(),
+        namespace: record.namespace.as_deref().map(Into::into),
+        data: text(record.data),
+        emitted_at: record.emitted_at,
+        changes: record.changes.map(text),
+    }
+}
+
+#[track_caller]
+fn check(line: &str) {
+    assert_eq!(by_us(line.as_bytes()), by_serde(line.as_bytes()), "{line}");
+}
+
+const DATA: [&str; 14] = [
+    "{}",
+    "null",
+    "[]",
+    "5",
+    r#"{"id":1,"name":"x"}"#,
+    r#"{ "id" : 1 }"#,
+    r#"{"s":"},\"emitted_at\":5}}"}"#,
+    r#"{"s":"}}}"}"#,
+    r#"{"s":"}","emitted_at":7}"#,
+    r#"{"o":{"x":{}},"emitted_at":7}"#,
+    r#"{"o":{"x":{},"emitted_at":7}}"#,
+    r#"{"o":[{},{"x":{"y":{}}}]}"#,
+    r#"{"é":"\u00e9\"\\"}"#,
+    r#"{"data":{"data":{"stream":"x"}},"type":"STATE"}"#,
+];
+
+#[test]
+fn reads_the_orders_of_keys_that_platform_and_sources_write() {
+    for data in DATA {
+        for line in [
+            format!(
+                r#"{{"type":"RECORD","record":{{"namespace":"n","stream":"s","data":{data},"emitted_at":1795337257150}}}}"#
+            ),
+            format!(
+                r#"{{"type":"RECORD","record":{{"stream":"s","data":{data},"emitted_at":1795337257150}}}}"#
+            ),
+            format!(
+                r#"{{"type": "RECORD", "record": {{"stream": "s", "data": {data}, "emitted_at": 1795337257150}}}}"#
+            ),
+            format!(
+                r#"{{"type":"RECORD","record":{{"stream":"s","data":{data},"emitted_at":1,"namespace":"n","meta":{{"changes":[{{"field":"a"}}]}}}}}}"#
+            ),
+            format!(
+                r#"{{"type":"RECORD","record":{{"emitted_at":1,"stream":"s","data":{data}}}}}"#
+            ),
+            format!(
+                r#"{{"record":{{"data":{data},"stream":"s","emitted_at":1.9e3}},"type":"RECORD"}}"#
+            ),
+            format!(r#"{{"record":{{"emitted_at":1,"stream":"s","data":{data}}},"type":"LOG"}}"#),
+            format!(
+                r#"{{"type":"RECORD","record":{{"stream":"s","data":{data}}},"x":{{"y":{{}},"emitted_at":5}}}}"#
+            ),
+            format!(
+                r#"{{"type":"RECORD","record":{{"stream":"s","data":{data},"emitted_at":1}},"x":{{"y":{{}},"emitted_at":5}}}}"#
+            ),
+        ] {
+            check(&line);
+        }
+    }
+}
+
+#[test]
+fn agrees_with_serde_on_what_is_no_message() {
+    for line in [
+        "",
+        "{}",
+        "[]",
+        "null",
+        "x",
+        r#"{"type":"RECORD"}"#,
+        r#"{"type":null}"#,
+        r#"{"type":5}"#,
+        r#"{"type":"LOG"} x"#,
+        r#"{"type":"LOG","type":"LOG"}"#,
+        r#"{"type":"LOG","log":{"a":tru}}"#,
+        r#"{"type":"LOG","record":{"stream":"s"}}"#,
+        r#"{"type":"RECORD","record":null}"#,
+        r#"{"type":"RECORD","record":{"stream":"s"}}"#,
+        r#"{"type":"RECORD","record":{"data":{}}}"#,
+        r#"{"type":"RECORD","record":{"stream":"s","data":{},"data":{}}}"#,
+        r#"{"type":"RECORD","record":{"stream":"s","data":{},"emitted_at":"1"}}"#,
+        r#"{"type":"RECORD","record":{"stream":"s","data":{},"emitted_at":null}}"#,
+        r#"{"type":"RECORD","record":{"stream":"s","data":{},"namespace":null,"meta":null}}"#,
+        r#"{"type":"RECORD","record":{"stream":"s","data":{},"namespace":"","meta":{}}}"#,
+        r#"{"type":"RECORD","record":{"stream":"s","data":{},"meta":{"changes":null}}}"#,
+        r#"{"type":"RECORD","record":{"stream":"s","data":{},"meta":5}}"#,
+        r#"{"type":"RECORD","record":{"stream":"\ud83d","data":{}}}"#,
+        r#"{"type":"RECORD","record":{"stream":"\ud83d\ude00","data":{}}}"#,
+        r#"{"\u0074ype":"RECORD","record":{"stream":"\u0073","data":{}}}"#,
+    ] {
+        check(line);
+    }
+}
+
+#[test]
+fn agrees_with_serde_on_generated_and_broken_lines() {
+    let clock = Clock::System;
+    let begin = clock.instant();
+    while begin.elapsed() < Duration::from_millis(700) {
+        let seed = fastrand::u64(..);
+        let line = generate(&mut Rng::with_seed(seed));
+        assert_eq!(
+            by_us(&line),
+            by_serde(&line),
+            "seed {seed}: {}",
+            String::from_utf8_lossy(&line)
+        );
+    }
+}
+
+fn generate(rng: &mut Rng) -> Vec<u8> {
+    let choose = |rng: &mut Rng, from: &[&str]| from[rng.usize(..from.len())].to_string();
+    let mut members = vec![
+        format!("\"data\":{}", choose(rng, &DATA)),
+        format!(
+            "\"stream\":{}",
+            choose(rng, &["\"s\"", "\"s\\u0041\"", "\"\""])
+        ),
+        format!(
+            "\"emitted_at\":{}",
+            choose(rng, &["1795337257150", "0", "1.5e3", "-7.9", "null"])
+        ),
+        format!("\"namespace\":{}", choose(rng, &["\"n\"", "\"\"", "null"])),
+        format!(
+            "\"meta\":{}",
+            choose(
+                rng,
+                &[
+                    "{}",
+                    "null",
+                    "{\"changes\":[{\"field\":\"}\"}],\"x\":{}}",
+                    "{\"changes\":null}"
+                ]
+            )
+        ),
+        format!("\"more\":{}", choose(rng, &DATA)),
+    ];
+    let kept = rng.usize(2..=members.len());
+    members.truncate(kept);
+    if rng.bool() {
+        rng.shuffle(&mut members);
+    }
+    let space = choose(rng, &["", "", " "]);
+    let mut outer = vec![
+        format!(
+            "\"type\":{}",
+            choose(rng, &["\"RECORD\"", "\"RECORD\"", "\"RECORD\"", "\"LOG\""])
+        ),
+        format!(
+            "\"record\":{space}{{{}}}",
+            members.join(&format!("{space},{space}"))
+        ),
+    ];
+    if rng.u8(..4) == 0 {
+        outer.push(format!("\"x\":{}", choose(rng, &DATA)));
+    }
+    if rng.u8(..4) == 0 {
+        rng.shuffle(&mut outer);
+    }
+    let mut line = format!("{{{}}}{space}", outer.join(",")).into_bytes();
+    if rng.bool() {
+        let at = rng.usize(..line.len());
+        match rng.u8(..4) {
+            0 => line[at] = b"{}[]\",:\\\xFF"[rng.usize(..9)],
+            1 => line.insert(at, b"{}[]\",:\\\xC3"[rng.usize(..9)]),
+            2 => line.truncate(at.max(1)),
+            _ => drop(line.remove(at)),
+        }
+    }
+    line
+}
+
+#[test]
+fn reads_statuses_and_leaves_the_rest() {
+    let status = |status| {
+        format!(
+            r#"{{"type":"TRACE","trace":{{"type":"STREAM_STATUS","emitted_at":1.5,"stream_status":{{"stream_descriptor":{{"name":"s","namespace":""}},"status":"{status}"}}}}}}"#
+        )
+    };
+    for (word, expected) in [
+        ("COMPLETE", Status::Complete),
+        ("INCOMPLETE", Status::Incomplete),
+        ("STARTED", Status::Underway),
+    ] {
+        let line = status(word);
+        let Ok(Message::Status { stream, status }) = read(line.as_bytes()) else {
+            panic!("no status");
+        };
+        assert_eq!(
+            (stream.to_string(), status),
+            ("\"s\"".to_string(), expected)
+        );
+    }
+    assert!(matches!(
+        read(br#"{"type":"STATE","state":{}}"#),
+        Ok(Message::State)
+    ));
+    assert!(matches!(read(br#"{"type":"NEW"}"#), Ok(Message::Other)));
+}
+
+#[test]
+fn an_error_says_where_and_never_what() {
+    let line = br#"{"type":"RECORD","record":{"stream":"s","data":{"secret":tru},"emitted_at":1}}"#;
+    let Ok(Message::Record(record)) = read(line) else {
+        panic!("the end of the object is plain to see");
+    };
+    let error = record.again().unwrap_err().to_string();
+    assert!(
+        error.starts_with(
+            "malformed at byte 57: expected a value; expected one JSON object per line"
+        ),
+        "{error}"
+    );
+    let error = read(&line[..70]).unwrap_err().to_string();
+    assert!(error.starts_with("malformed at byte 57: "), "{error}");
+}
