@@ -16,7 +16,7 @@ use crate::input::{Event, Lines};
 use crate::out;
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
-use crate::protocol::message::{self, Status};
+use crate::protocol::message::{Record, Status};
 use crate::protocol::singer::{self, Message};
 use crate::schema::evolve::Claim;
 use crate::sink::Sink;
@@ -69,13 +69,11 @@ impl Tap<'_, '_> {
         match singer::read(line)? {
             Message::Record(record) => {
                 self.open(&record.stream, record.version)?;
-                self.sink.record(&message::Record {
-                    stream: record.stream,
-                    namespace: None,
-                    data: record.data,
-                    emitted_at: record.extracted_at,
-                    changes: None,
-                })
+                self.sink.record(&Record::bare(
+                    record.stream,
+                    record.data,
+                    record.extracted_at,
+                ))
             }
             Message::Schema { stream, schema } => self.schema(stream, schema),
             Message::State(value) => {
