@@ -41,6 +41,18 @@ pub(crate) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    /// A record that came without Airbyte's envelope.
+    pub(crate) fn bare(stream: Cow<'a, str>, data: &'a [u8], emitted_at: Option<i64>) -> Self {
+        Self {
+            stream,
+            namespace: None,
+            data,
+            emitted_at,
+            changes: None,
+            line: None,
+        }
+    }
+
     /// For whoever finds that `data` is no JSON object: the record read once more with care, unless this one was. If
     /// the line is no message at all, the error says where.
     pub(crate) fn again(&self) -> Result<Option<Record<'a>>> {
