@@ -39,20 +39,22 @@ mod cli;
 mod command;
 mod config;
 
-// From lines to rows.
-mod input;
-mod protocol;
-
-// Where rows become durable.
+// Where records become durable.
 mod sink;
 
 mod table;
 
+// From lines to rows to bytes.
+mod input;
+mod protocol;
+
 mod row;
+
 mod schema;
 
 mod file;
 
+// Where objects and definitions lie.
 mod lake;
 
 // The network.

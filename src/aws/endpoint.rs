@@ -118,6 +118,10 @@ impl Endpoints {
         let id = service.id();
         let fips = if self.fips == Switch::On { "-fips" } else { "" };
         let host = match (service, self.dual_stack) {
+            // GovCloud's STS needs no other endpoint for that.
+            (Service::Sts, Switch::Off) if partition.name == "aws-us-gov" => {
+                format!("{id}.{region}.{}", partition.suffix)
+            }
             (Service::S3, Switch::On) => {
                 format!("s3{fips}.dualstack.{region}.{}", partition.suffix)
             }
@@ -207,5 +211,63 @@ impl Partition {
             suffix,
             dual_stack_suffix,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn switch(text: &str) -> Switch {
+        match text {
+            "on" => Switch::On,
+            _ => Switch::Off,
+        }
+    }
+
+    /// `tests/botocore/endpoints.py` asks botocore for every region that it knows.
+    #[test]
+    fn agrees_with_botocore_in_every_region() {
+        let cases = include_str!("../../fixtures/aws/endpoints.tsv")
+            .lines()
+            .skip(1);
+        let mut number = 0;
+        let mut differences = Vec::new();
+        for case in cases {
+            let fields: Vec<&str> = case.split('\t').collect();
+            let [service, region, fips, dual_stack, endpoint, bucket, url] = fields[..] else {
+                panic!("{case}")
+            };
+            let endpoints = Endpoints {
+                fips: switch(fips),
+                dual_stack: switch(dual_stack),
+                url: Some(endpoint.to_owned()).filter(|url| !url.is_empty()),
+                ..Endpoints::default()
+            };
+            let (endpoint, path) = match service {
+                "s3" => (endpoints.of_bucket(bucket, region), "/"),
+                "glue" => (endpoints.of(Service::Glue, region), "/"),
+                "sts" => (endpoints.of(Service::Sts, region), "/"),
+                _ => (endpoints.of(Service::LakeFormation, region), "/ListLFTags"),
+            };
+            let endpoint = endpoint.unwrap();
+            let ours = format!(
+                "{}://{}{}",
+                endpoint.scheme,
+                endpoint.authority,
+                endpoint.path(path)
+            );
+            if ours != url {
+                differences.push(format!("{case} is not {ours}"));
+            }
+            number += 1;
+        }
+        assert!(
+            differences.is_empty(),
+            "{} of {number}:\n{}",
+            differences.len(),
+            differences.join("\n")
+        );
+        assert!(number > 700, "{number}");
     }
 }

@@ -10,12 +10,15 @@ mod identity;
 pub(crate) mod lakeformation;
 mod operation;
 mod providers;
+mod refused;
 pub(crate) mod s3;
 mod sender;
 mod service;
 mod session;
 mod sigv4;
 mod sts;
+#[cfg(test)]
+pub(crate) mod tests;
 mod verdict;
 mod xml;
 
@@ -26,12 +29,12 @@ use log::warn;
 
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::http::Client;
 use crate::http::retry::Patience;
+use crate::http::{Client, Proxy, Trust};
 use crate::time::Clock;
 
 pub(crate) use endpoint::{Addressing, Switch};
-pub(crate) use s3::options::Writing;
+pub(crate) use s3::options::{RequestChecksum, Writing};
 pub(crate) use session::Credentials;
 
 use endpoint::{Endpoints, Target};
@@ -63,6 +66,25 @@ pub(crate) struct Settings {
     pub(crate) dual_stack: Switch,
 }
 
+impl Settings {
+    /// What is left when the configuration says nothing: the default chain, and S3's and Glue's own defaults.
+    pub(crate) fn of(region: impl Into<String>) -> Self {
+        Self {
+            region: region.into(),
+            bucket: String::new(),
+            credentials: Credentials::Default,
+            endpoint_url: None,
+            account_id: None,
+            tag: None,
+            run: String::new(),
+            writing: Writing::default(),
+            addressing: Addressing::default(),
+            fips: Switch::default(),
+            dual_stack: Switch::default(),
+        }
+    }
+}
+
 /// AWS as one account, region and bucket see it.
 pub(crate) struct Aws {
     settings: Settings,
@@ -74,13 +96,28 @@ pub(crate) struct Aws {
 }
 
 impl Aws {
-    /// Sends nothing yet.
+    /// Sends nothing yet. What the settings leave alone, the environment may ask for.
     pub(crate) fn new(
-        settings: Settings,
+        mut settings: Settings,
         environment: &Environment,
         clock: &Clock,
         patience: Patience,
     ) -> Result<Self> {
+        for (switch, variable) in [
+            (&mut settings.fips, "AWS_USE_FIPS_ENDPOINT"),
+            (&mut settings.dual_stack, "AWS_USE_DUALSTACK_ENDPOINT"),
+        ] {
+            if is_word(environment, variable, "true") {
+                *switch = Switch::On;
+            }
+        }
+        if is_word(
+            environment,
+            "AWS_REQUEST_CHECKSUM_CALCULATION",
+            "when_required",
+        ) {
+            settings.writing.checksum = RequestChecksum::WhenRequired;
+        }
         let endpoints = Endpoints {
             fips: settings.fips,
             dual_stack: settings.dual_stack,
@@ -88,8 +125,10 @@ impl Aws {
             url: settings.endpoint_url.clone(),
             environment: environment.clone(),
         };
-        let client = Client::new(patience.timeouts);
-        let sender = Rc::new(Sender::new(client, clock.clone(), patience));
+        let trust = Trust::from_environment(environment)?;
+        let proxy = Proxy::from_environment(environment)?;
+        let client = Client::new(patience.timeouts, &trust, proxy);
+        let sender = Rc::new(Sender::new(client, trust, clock.clone(), patience));
         let surroundings = Surroundings {
             environment: environment.clone(),
             sender: Rc::clone(&sender),
@@ -113,9 +152,7 @@ impl Aws {
     /// Asks STS whose credentials these are, and compares the account with the configured one.
     /// The answer is the caller's ARN.
     pub(crate) fn sign_in(&self) -> Result<String> {
-        let account = self
-            .perform(&sts::GetCallerIdentity)
-            .map_err(|error| error.while_doing("signing in"))?;
+        let account = self.perform(&sts::GetCallerIdentity)?;
         match &self.settings.account_id {
             Some(expected) if *expected != account.id => Err(Error::config(format!(
                 "aws_account_id: expected {expected}, found that the credentials belong to {} ({})",
@@ -129,6 +166,12 @@ impl Aws {
     pub(crate) fn perform<O: Operation>(&self, operation: &O) -> Result<O::Output> {
         self.sender.perform(operation, self)
     }
+}
+
+fn is_word(environment: &Environment, variable: &str, word: &str) -> bool {
+    environment
+        .get(variable)
+        .is_some_and(|value| value.eq_ignore_ascii_case(word))
 }
 
 impl Caller for Aws {
@@ -160,19 +203,16 @@ impl Caller for Aws {
         })
     }
 
-    fn moved(&self, region: Option<&str>) -> Result<bool> {
-        let Some(found) = region else {
-            return Ok(false);
-        };
+    fn moved(&self, region: Option<&str>) -> bool {
         let mut known = self.bucket_region.borrow_mut();
-        if *known == found {
-            return Ok(false);
-        }
+        let Some(found) = region.filter(|found| *found != *known) else {
+            return false;
+        };
         warn!(
             "bucket {} is in region {found}, not in {known}: set bucket_region to save a detour",
             self.settings.bucket
         );
         found.clone_into(&mut known);
-        Ok(true)
+        true
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::aws::service::Service;
 use crate::http::{Answer, Method};
+use crate::secret::Secret;
 
 /// An operation with its arguments.
 pub(crate) trait Operation {
@@ -13,6 +14,11 @@ pub(crate) trait Operation {
     type Output;
 
     fn call(&self) -> Call<'_>;
+
+    /// A secret that the call holds beside the caller's identity: no refusal is told with it inside.
+    fn secret(&self) -> Option<&Secret> {
+        None
+    }
 
     /// Reads a 2xx answer.
     fn read(&self, answer: Answer) -> Result<Self::Output, Unfit>;

@@ -2,20 +2,20 @@
 //! asks the verdict, waits. It knows no operation and no credentials but those it is handed.
 
 use std::cell::Cell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use log::debug;
+use log::{debug, warn};
 
 use crate::aws::endpoint::Target;
 use crate::aws::identity::Identity;
-use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::operation::{Call, Operation};
+use crate::aws::refused::{self, Refused};
 use crate::aws::service::Service;
 use crate::aws::sigv4::{self, Scope, Unsigned, encoding};
-use crate::aws::verdict::{Verdict, verdict};
-use crate::aws::xml::Element;
-use crate::error::{Error, Kind, Refusal, Result};
-use crate::http::retry::{self, Pace, Patience, Quota};
-use crate::http::{Answer, Client, Failure, Request};
+use crate::aws::verdict::Verdict;
+use crate::error::{Kind, Result};
+use crate::http::retry::{self, Patience, Quota};
+use crate::http::{Answer, Client, Failure, Request, Trust};
 use crate::time::{Clock, Millis};
 
 /// On whose behalf calls are made, and where they go.
@@ -31,14 +31,15 @@ pub(crate) trait Caller {
     }
 
     /// The bucket is not in the region that was asked; whether `target` has learned where it is.
-    fn moved(&self, _region: Option<&str>) -> Result<bool> {
-        Ok(false)
+    fn moved(&self, _region: Option<&str>) -> bool {
+        false
     }
 }
 
 /// The way to the services.
 pub(crate) struct Sender {
     client: Client,
+    trust: Trust,
     clock: Clock,
     patience: Patience,
     quota: Quota,
@@ -54,10 +55,19 @@ struct Tried {
     region: bool,
 }
 
+/// What follows a refusal.
+enum Next {
+    /// Another attempt, after so long.
+    At(Duration),
+    /// The refusal is the outcome.
+    Never(Kind),
+}
+
 impl Sender {
-    pub(crate) fn new(client: Client, clock: Clock, patience: Patience) -> Self {
+    pub(crate) fn new(client: Client, trust: Trust, clock: Clock, patience: Patience) -> Self {
         Self {
             client,
+            trust,
             clock,
             patience,
             quota: Quota::new(),
@@ -65,12 +75,18 @@ impl Sender {
         }
     }
 
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
-    }
-
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// The time as the services have it.
+    pub(crate) fn now(&self) -> Millis {
+        Millis(self.clock.now().0.saturating_add(self.ahead.get()))
+    }
+
+    /// Whom it trusts, for those who ask other servers.
+    pub(crate) fn trust(&self) -> &Trust {
+        &self.trust
     }
 
     /// Performs the operation.
@@ -86,89 +102,106 @@ impl Sender {
         loop {
             attempt += 1;
             let sent = self.clock.instant();
-            let outcome = self.attempt::<O>(&call, caller)?;
-            let refused = match outcome {
+            let target = caller.target(O::SERVICE)?;
+            let identity = caller.identity()?;
+            let answer = self.send(O::SERVICE, &call, &target, identity.as_ref());
+            let outcome = match answer {
                 Ok(answer) if (200..300).contains(&answer.status) => {
-                    let request_id = request_id(&answer).to_owned();
                     let status = answer.status;
-                    match operation.read(answer) {
-                        Ok(output) => {
-                            debug!(
-                                "{} {} done status={status} attempt={attempt} milliseconds={}",
-                                O::SERVICE.title(),
-                                O::NAME,
-                                sent.elapsed().as_millis()
-                            );
-                            self.quota.give_back();
-                            return Ok(output);
-                        }
-                        Err(unfit) => Refused::unfit(status, request_id, unfit),
-                    }
+                    let id = refused::request_id(&answer).to_owned();
+                    let output = operation.read(answer);
+                    output.map_err(|unfit| Refused::by_success(status, id, unfit))
                 }
-                Ok(answer) => Refused::answer(O::SERVICE, &answer),
-                Err(failure) => Refused::failure(failure),
+                Ok(answer) => Err(Refused::by_service(O::SERVICE, &answer)),
+                Err(failure) => Err(Refused::by_network(failure)),
+            };
+            let milliseconds = sent.elapsed().as_millis();
+            let (title, name) = (O::SERVICE.title(), O::NAME);
+            let mut refused = match outcome {
+                Ok(output) => {
+                    debug!("{title} {name} done attempt={attempt} milliseconds={milliseconds}");
+                    self.quota.give_back();
+                    return Ok(output);
+                }
+                Err(refused) => refused,
             };
             debug!(
-                "{} {} refused status={} code={:?} attempt={attempt} milliseconds={}",
-                O::SERVICE.title(),
-                O::NAME,
-                refused.status,
-                refused.code,
-                sent.elapsed().as_millis()
+                "{title} {name} refused status={} code={:?} attempt={attempt} milliseconds={milliseconds}",
+                refused.status, refused.code
             );
-            let pace = match refused.verdict {
-                Verdict::Expired if !tried.renewal && caller.renew()? => {
-                    tried.renewal = true;
-                    continue;
-                }
-                Verdict::Skewed if !tried.clock && self.learn_time(refused.date) => {
-                    tried.clock = true;
-                    continue;
-                }
-                Verdict::Elsewhere
-                    if !tried.region && caller.moved(refused.region.as_deref())? =>
-                {
-                    tried.region = true;
-                    continue;
-                }
-                Verdict::Again(pace) => pace,
-                Verdict::Expired | Verdict::Skewed | Verdict::Elsewhere => {
-                    return Err(refused.into_error::<O>(Kind::Config, attempt));
-                }
-                Verdict::Final(kind) => return Err(refused.into_error::<O>(kind, attempt)),
-            };
-            let wait = retry::delay(attempt, pace, retry::chance()).max(refused.after);
-            let in_time = started.elapsed() + wait < self.patience.total;
-            if attempt >= self.patience.attempts || !in_time || !self.quota.take() {
-                return Err(refused.into_error::<O>(Kind::Transient, attempt));
+            refused.hide(identity.as_ref(), operation.secret());
+            match self.next(&refused, attempt, started, &mut tried, caller)? {
+                Next::At(wait) => self.clock.sleep(wait),
+                Next::Never(kind) => return Err(refused.into_error::<O>(kind, attempt)),
             }
-            self.clock.sleep(wait);
         }
     }
 
-    /// The outer error is ours (no identity, no endpoint), the inner one the network's.
-    fn attempt<O: Operation>(
+    /// What follows a refusal.
+    fn next(
         &self,
-        call: &Call<'_>,
+        refused: &Refused,
+        attempt: u32,
+        started: Instant,
+        tried: &mut Tried,
         caller: &dyn Caller,
-    ) -> Result<Result<Answer, Failure>> {
-        let target = caller.target(O::SERVICE)?;
-        let identity = caller.identity()?;
-        let path = target.endpoint.path(&call.path);
+    ) -> Result<Next> {
+        let at_once = Next::At(Duration::ZERO);
+        let pace = match refused.verdict {
+            Verdict::Expired if !tried.renewal => {
+                tried.renewal = true;
+                return Ok(if caller.renew()? {
+                    at_once
+                } else {
+                    Next::Never(Kind::Config)
+                });
+            }
+            Verdict::Skewed | Verdict::Unproven
+                if !tried.clock && self.learn_time(refused.date) =>
+            {
+                tried.clock = true;
+                return Ok(at_once);
+            }
+            Verdict::Elsewhere if !tried.region && caller.moved(refused.region.as_deref()) => {
+                tried.region = true;
+                return Ok(at_once);
+            }
+            Verdict::Expired | Verdict::Skewed | Verdict::Unproven | Verdict::Elsewhere => {
+                return Ok(Next::Never(Kind::Config));
+            }
+            Verdict::Final(kind) => return Ok(Next::Never(kind)),
+            Verdict::Again(pace) => pace,
+        };
+        let wait = retry::delay(attempt, pace, retry::chance()).max(refused.after);
+        let is_in_time = started.elapsed() + wait < self.patience.total;
+        let goes_on = attempt < self.patience.attempts && is_in_time && self.quota.take();
+        Ok(if goes_on {
+            Next::At(wait)
+        } else {
+            Next::Never(Kind::Transient)
+        })
+    }
+
+    /// Signs and sends one attempt.
+    fn send(
+        &self,
+        service: Service,
+        call: &Call<'_>,
+        target: &Target,
+        identity: Option<&Identity>,
+    ) -> Result<Answer, Failure> {
+        let endpoint = &target.endpoint;
+        let path = endpoint.path(&call.path);
         let query = encoding::query(&call.query);
-        let mut headers: Vec<(String, String)> =
-            vec![("host".to_owned(), target.endpoint.authority.clone())];
-        headers.extend(
-            call.headers
-                .iter()
-                .chain(&target.headers)
-                .map(|(name, value)| ((*name).to_owned(), value.clone())),
-        );
+        let mut headers = vec![("host".to_owned(), endpoint.authority.clone())];
+        for (name, value) in call.headers.iter().chain(&target.headers) {
+            headers.push(((*name).to_owned(), value.clone()));
+        }
         if let Some(identity) = identity {
             let scope = Scope {
-                time: Millis(self.clock.now().0.saturating_add(self.ahead.get())),
+                time: self.now(),
                 region: &target.region,
-                service: O::SERVICE.id(),
+                service: service.id(),
             };
             let unsigned = Unsigned {
                 method: call.method.as_str(),
@@ -177,150 +210,38 @@ impl Sender {
                 headers: &headers,
                 body: &call.body,
             };
-            let added = sigv4::sign(O::SERVICE.dialect(), &scope, &identity, &unsigned);
+            let added = sigv4::sign(service.dialect(), &scope, identity, &unsigned);
             headers.extend(added);
         }
         headers.remove(0); // the host, which the client takes from the URL
         let mark = if query.is_empty() { "" } else { "?" };
-        let request = Request {
+        let answer = self.client.send(&Request {
             method: call.method,
             url: format!(
                 "{}://{}{path}{mark}{query}",
-                target.endpoint.scheme, target.endpoint.authority
+                endpoint.scheme, endpoint.authority
             ),
             headers,
             body: &call.body,
             limit: call.limit,
-        };
-        Ok(self.client.send(&request))
+        });
+        answer.map_err(|failure| failure.at(&endpoint.authority))
     }
 
-    /// Whether the service's time was told, and is another than the one we signed with.
+    /// Whether the service's time is another than the one that we signed with, and is known now.
     fn learn_time(&self, date: Option<Millis>) -> bool {
         let Some(date) = date else { return false };
+        if date.0.abs_diff(self.now().0) < SKEW {
+            return false;
+        }
         self.ahead.set(date.0.saturating_sub(self.clock.now().0));
+        warn!(
+            "this machine's clock is {} s off: using the time of the service",
+            self.ahead.get() / 1000
+        );
         true
     }
 }
 
-/// An attempt that was no success, and all that the next one may need of it.
-struct Refused {
-    verdict: Verdict,
-    status: u16,
-    code: String,
-    message: String,
-    request_id: String,
-    after: Duration,
-    date: Option<Millis>,
-    region: Option<String>,
-}
-
-impl Refused {
-    fn new(verdict: Verdict, status: u16, code: String, message: String) -> Self {
-        Self {
-            verdict,
-            status,
-            code,
-            message,
-            request_id: String::new(),
-            after: Duration::ZERO,
-            date: None,
-            region: None,
-        }
-    }
-
-    fn answer(service: Service, answer: &Answer) -> Self {
-        let (code, message) = service.refusal(answer);
-        let verdict = verdict(answer.status, &code);
-        Self {
-            request_id: request_id(answer).to_owned(),
-            after: retry_after(answer),
-            date: answer.header("date").and_then(Millis::from_http_date),
-            region: region(answer),
-            ..Self::new(verdict, answer.status, code, message)
-        }
-    }
-
-    fn unfit(status: u16, request_id: String, unfit: Unfit) -> Self {
-        let (verdict, code, message) = match unfit {
-            // The status says success, so only the code can tell; an unknown one is taken for a 500.
-            Unfit::Refused { code, message } => (verdict(500, &code), code, message),
-            Unfit::Unreadable(what) | Unfit::Damaged(what) => {
-                (Verdict::Again(Pace::Normal), String::new(), what.to_owned())
-            }
-        };
-        Self {
-            request_id,
-            ..Self::new(verdict, status, code, message)
-        }
-    }
-
-    fn failure(failure: Failure) -> Self {
-        let (verdict, message) = match failure {
-            Failure::Unreachable(why) => (Verdict::Again(Pace::Normal), why),
-            Failure::Lost(why) => (
-                Verdict::Again(Pace::Normal),
-                format!("the answer was lost: {why}"),
-            ),
-            Failure::Untrusted(why) => (
-                Verdict::Final(Kind::Config),
-                format!("the server is not trusted: {why}"),
-            ),
-            Failure::TooLong(limit) => (
-                Verdict::Final(Kind::System),
-                format!("expected an answer of at most {limit} bytes, found a longer one"),
-            ),
-            Failure::Unsendable(why) => (
-                Verdict::Final(Kind::System),
-                format!("the request can not be sent: {why}"),
-            ),
-        };
-        Self::new(verdict, 0, String::new(), message)
-    }
-
-    fn into_error<O: Operation>(self, kind: Kind, attempts: u32) -> Error {
-        Error::refused(
-            kind,
-            Refusal {
-                service: O::SERVICE.title(),
-                operation: O::NAME,
-                status: self.status,
-                code: self.code,
-                message: self.message,
-                request_id: self.request_id,
-                attempts,
-            },
-        )
-    }
-}
-
-fn request_id(answer: &Answer) -> &str {
-    answer
-        .header("x-amz-request-id")
-        .or_else(|| answer.header("x-amzn-requestid"))
-        .unwrap_or("")
-}
-
-/// What the service asks to wait: seconds, or AWS's own header in milliseconds. Bounded, because a
-/// proxy may ask for hours.
-fn retry_after(answer: &Answer) -> Duration {
-    let number = |name: &str| {
-        answer
-            .header(name)
-            .and_then(|text| text.trim().parse().ok())
-    };
-    number("x-amz-retry-after")
-        .map(Duration::from_millis)
-        .or_else(|| number("retry-after").map(Duration::from_secs))
-        .unwrap_or_default()
-        .min(Duration::from_secs(60))
-}
-
-/// Where S3 says that the bucket is.
-fn region(answer: &Answer) -> Option<String> {
-    let header = answer.header("x-amz-bucket-region").map(str::to_owned);
-    header.or_else(|| {
-        let region = Element::parse(&answer.body)?.text_of("Region").to_owned();
-        Some(region).filter(|region| !region.is_empty())
-    })
-}
+/// Services take 5 minutes (S3: 15) before or after their own time; the SDKs call 4 minutes a difference.
+const SKEW: u64 = 240_000;

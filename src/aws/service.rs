@@ -79,7 +79,10 @@ fn xml_refusal(body: &[u8]) -> Option<(String, String)> {
     let root = Element::parse(body)?;
     let error = match root.name() {
         "Error" => &root,
-        _ => root.child("Error")?,
+        // Some servers that play AWS wrap it once more, as EC2 does.
+        _ => root
+            .child("Error")
+            .or_else(|| root.child("Errors")?.child("Error"))?,
     };
     Some((
         error.text_of("Code").to_owned(),

@@ -57,7 +57,7 @@ impl Session {
 
     /// An identity that is good now.
     pub(crate) fn identity(&self) -> Result<Identity> {
-        let now = self.surroundings.sender.clock().now();
+        let now = self.surroundings.sender.now();
         let held = self.held.borrow().as_ref().map(|held| {
             let is_fresh = held.stale.is_none_or(|stale| now < stale);
             (held.identity.clone(), is_fresh)
@@ -99,27 +99,32 @@ impl Session {
                 role_arn,
                 external_id,
             } => {
-                let base = providers::default_chain(&self.surroundings)?;
                 let role = Role {
                     arn: role_arn.clone(),
                     external_id: external_id.clone(),
                     session_name: None,
                     seconds: None,
                 };
-                role.assume(base, &self.surroundings)?
+                role.assume(self.found()?, &self.surroundings)?
             }
-            Credentials::Default => providers::default_chain(&self.surroundings)?,
+            Credentials::Default => self.found()?,
         };
-        let now = self.surroundings.sender.clock().now();
+        let now = self.surroundings.sender.now();
+        let until = identity.expires.map_or("forever".to_owned(), Millis::iso);
         debug!(
-            "signed in access_key_id={} until={}",
-            identity.access_key_id,
-            identity.expires.map_or("revoked".to_owned(), Millis::iso)
+            "signed in access_key_id={} until={until}",
+            identity.access_key_id
         );
         *self.held.borrow_mut() = Some(Held {
             stale: identity.expires.map(|end| stale(now, end)),
             identity: identity.clone(),
         });
+        Ok(identity)
+    }
+
+    fn found(&self) -> Result<Identity> {
+        let (provider, identity) = providers::default_chain(&self.surroundings)?;
+        debug!("credentials found provider={provider:?}");
         Ok(identity)
     }
 }

@@ -66,6 +66,10 @@ impl Operation for AssumeRoleWithWebIdentity<'_> {
         call(Self::NAME, form)
     }
 
+    fn secret(&self) -> Option<&Secret> {
+        Some(self.token)
+    }
+
     fn read(&self, answer: Answer) -> Result<Identity, Unfit> {
         credentials(&answer, "AssumeRoleWithWebIdentityResult")
     }

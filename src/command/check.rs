@@ -5,7 +5,8 @@ use std::rc::Rc;
 use serde_json::json;
 
 use crate::cli;
-use crate::command::{Ending, configuration, connect};
+use crate::command::ending::Ending;
+use crate::command::{configuration, connect};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::http::retry::Patience;
@@ -26,13 +27,13 @@ pub(super) fn run(asked: &cli::Lake, environment: &Environment) -> Result<Ending
 }
 
 fn check(asked: &cli::Lake, environment: &Environment) -> Result<()> {
-    let config = configuration(asked)?;
+    let config = configuration(asked, environment)?;
     let run = Run::begin(Clock::System.now())?;
     let lake = match &asked.local {
         Some(folder) => lake::dir::open(folder)?,
         None => {
             let aws = Rc::new(connect(&config, &run, environment, Patience::check())?);
-            let caller = step("signing in", aws.sign_in())?;
+            let caller = aws.sign_in()?;
             log::info!("signed in as {caller}");
             lake::aws::lake(&aws)
         }
@@ -100,7 +101,13 @@ fn probe_reading(lake: &Lake, folder: &str, key: &str, body: &[u8]) -> Result<()
         objects.part(&mut upload, body),
     );
     let aborted = step("aborting the probe upload", objects.abort(&upload));
-    part.and(aborted)
+    // One whose beginning got no answer is there twice.
+    let unfinished = step("listing unfinished uploads", objects.unfinished(folder));
+    let listed = unfinished.and_then(|uploads| {
+        let mut uploads = uploads.iter();
+        uploads.try_for_each(|twin| objects.abort(&twin.upload))
+    });
+    part.and(aborted).and(listed)
 }
 
 /// Creates, reads, updates and deletes a table without rows.

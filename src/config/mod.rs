@@ -1,5 +1,6 @@
-//! The configuration file to checked values. No I/O: it gets text and gives a `Config`, or every mistake at once.
+//! The configuration to checked values. No I/O: it gets text and gives a `Config`, or every mistake at once.
 
+mod layers;
 mod reader;
 mod settings;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use crate::error::Result;
 use crate::file::Format;
 use crate::schema::Numbers;
 
+pub(crate) use layers::Layers;
 pub(crate) use settings::Place;
 
 /// Everything the configuration says.
@@ -56,7 +58,7 @@ pub(crate) struct Aws {
     pub(crate) tag: Option<(String, Vec<String>)>,
 }
 
-/// Reads the configuration's text; the error lists every mistake with its JSON path.
-pub(crate) fn read(text: &[u8], place: Place) -> Result<Config> {
-    settings::read(text, place)
+/// Reads the configuration, from what is given of it; the error lists every mistake with its JSON path.
+pub(crate) fn read(layers: &Layers<'_>, place: Place) -> Result<Config> {
+    settings::read(&layers.join()?, place)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::reader::{Mistakes, Reader};
 use super::{Aws, Config};
@@ -20,42 +20,41 @@ pub(crate) enum Place {
     Local,
 }
 
+/// What a setting is in JSON, which tells how to read it where it is given as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Text,
+    /// A number, a boolean or an object.
+    Json,
+}
+
 /// Every key that has a meaning; others are told to the user.
-const KEYS: [&str; 20] = [
-    "aws_account_id",
-    "credentials",
-    "region",
-    "bucket_name",
-    "bucket_prefix",
-    "lakeformation_database_name",
-    "lakeformation_database_default_tag_key",
-    "lakeformation_database_default_tag_values",
-    "lakeformation_governed_tables",
-    "format",
-    "partitioning",
-    "glue_catalog_float_as_decimal",
-    "endpoint_url",
-    "metadata_columns",
-    "rescued_data_column",
-    "checkpoint_interval_minutes",
-    "leftover_age_hours",
-    "target_file_size_mb",
-    "memory_budget_mb",
-    "max_record_mb",
+pub(super) const KEYS: [(&str, Form); 20] = [
+    ("aws_account_id", Form::Text),
+    ("credentials", Form::Json),
+    ("region", Form::Text),
+    ("bucket_name", Form::Text),
+    ("bucket_prefix", Form::Text),
+    ("lakeformation_database_name", Form::Text),
+    ("lakeformation_database_default_tag_key", Form::Text),
+    ("lakeformation_database_default_tag_values", Form::Text),
+    ("lakeformation_governed_tables", Form::Json),
+    ("format", Form::Json),
+    ("partitioning", Form::Text),
+    ("glue_catalog_float_as_decimal", Form::Json),
+    ("endpoint_url", Form::Text),
+    ("metadata_columns", Form::Json),
+    ("rescued_data_column", Form::Text),
+    ("checkpoint_interval_minutes", Form::Json),
+    ("leftover_age_hours", Form::Json),
+    ("target_file_size_mb", Form::Json),
+    ("memory_budget_mb", Form::Json),
+    ("max_record_mb", Form::Json),
 ];
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-pub(super) fn read(text: &[u8], place: Place) -> Result<Config> {
-    let value: Value = serde_json::from_slice(text).map_err(|error| {
-        // The parser's own text never quotes the input for syntax errors, which are all that can happen here.
-        Error::config(format!("the configuration is not valid JSON: {error}"))
-    })?;
-    let Value::Object(members) = &value else {
-        return Err(Error::config(
-            "the configuration must be a JSON object, as {\"region\": …, \"bucket_name\": …}",
-        ));
-    };
+pub(super) fn read(members: &Map<String, Value>, place: Place) -> Result<Config> {
     let mistakes = Mistakes::default();
     let root = Reader::new(members, "$", &mistakes);
     let config = settings(&root, place);
@@ -75,7 +74,7 @@ fn settings(root: &Reader<'_>, place: Place) -> Option<Config> {
     for key in root
         .members
         .keys()
-        .filter(|key| !KEYS.contains(&key.as_str()))
+        .filter(|key| !KEYS.iter().any(|(known, _)| known == key))
     {
         warnings.push(format!(
             "the configuration has a key that means nothing here and is ignored: {key:?}"
@@ -219,9 +218,9 @@ fn credentials(root: &Reader<'_>) -> Option<Credentials> {
         Role,
     }
     let expected = "an object with credentials_title \"IAM User\" or \"IAM Role\"";
-    if root.present("credentials").is_none() {
-        root.expected("credentials", expected);
-    }
+    let Some(_) = root.present("credentials") else {
+        return Some(Credentials::Default);
+    };
     let credentials = root.object("credentials", expected)?;
     let titles = [("IAM User", Title::User), ("IAM Role", Title::Role)];
     credentials.required_text("credentials_title", "\"IAM User\" or \"IAM Role\"")?;

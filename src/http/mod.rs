@@ -1,15 +1,24 @@
 //! HTTP: one agent, its timeouts, and nothing else that opens a socket.
 //! It knows no AWS: what an answer means, and whether to try again, is decided above.
 
+mod proxy;
 pub(crate) mod retry;
+#[cfg(test)]
+pub(crate) mod stub;
+#[cfg(test)]
+mod tests;
+mod trust;
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
-use ureq::config::Config;
+use ureq::config::{AutoHeaderValue, Config};
 use ureq::http::{HeaderMap, HeaderValue, Request as WireRequest, Uri};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+
+pub(crate) use proxy::Proxy;
+pub(crate) use trust::Trust;
 
 /// How long to wait for a connection (TLS included) and for the next byte in either direction.
 /// A body that moves may take as long as it likes.
@@ -18,6 +27,9 @@ pub(crate) struct Timeouts {
     pub(crate) connect: Duration,
     pub(crate) silence: Duration,
 }
+
+/// How long to wait for `100 Continue` where it was asked for; then the body goes anyway, for servers that know no such thing.
+const AWAIT_CONTINUE: Duration = Duration::from_millis(500);
 
 /// A request method; AWS needs no others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,51 +86,92 @@ pub(crate) enum Failure {
     Unreachable(String),
     /// The server may have carried the request out.
     Lost(String),
-    /// The server's certificate does not prove that it is the server; no later try will help.
-    Untrusted(String),
+    /// The certificate does not prove that it is the server, or the proxy wants other credentials:
+    /// no later try will help.
+    Forbidden(String),
     /// The answer's body is longer than the request allowed.
     TooLong(usize),
     /// The request can not be sent as it stands.
     Unsendable(String),
 }
 
-/// The one agent, with its pool of connections.
+impl Failure {
+    /// Names the server, which the network's own words leave out.
+    #[must_use]
+    pub(crate) fn at(mut self, authority: &str) -> Self {
+        if let Self::Unreachable(why) | Self::Lost(why) | Self::Forbidden(why) = &mut self {
+            why.insert_str(0, &format!("{authority}: "));
+        }
+        self
+    }
+}
+
+/// The agents, each with its pool of connections.
 pub(crate) struct Client {
-    agent: ureq::Agent,
+    direct: ureq::Agent,
+    proxied: Option<(Proxy, ureq::Agent)>,
 }
 
 impl Client {
-    pub(crate) fn new(timeouts: Timeouts) -> Self {
-        // No resolve, call or global timeout: ureq's resolver starts a thread for those.
-        let config = Config::builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .proxy(None)
-            .timeout_connect(Some(timeouts.connect))
-            .timeout_per_read(Some(timeouts.silence))
-            .timeout_per_write(Some(timeouts.silence))
-            .max_response_header_size(64 * 1024)
-            .user_agent(concat!(
-                "destination-aws-datalake/",
-                env!("CARGO_PKG_VERSION")
-            ))
-            .accept(ureq::config::AutoHeaderValue::None)
-            .accept_encoding(ureq::config::AutoHeaderValue::None)
-            .build();
+    pub(crate) fn new(timeouts: Timeouts, trust: &Trust, proxy: Option<Proxy>) -> Self {
+        let agent = |proxy| {
+            // No resolve, call or global timeout: ureq's resolver starts a thread for those.
+            let config = Config::builder()
+                .http_status_as_error(false)
+                .max_redirects(0)
+                .max_redirects_will_error(false)
+                .proxy(proxy)
+                .tls_config(trust.tls())
+                .timeout_connect(Some(timeouts.connect))
+                .timeout_await_100(Some(AWAIT_CONTINUE))
+                .timeout_per_read(Some(timeouts.silence))
+                .timeout_per_write(Some(timeouts.silence))
+                .max_response_header_size(64 * 1024)
+                .user_agent(concat!(
+                    "destination-aws-datalake/",
+                    env!("CARGO_PKG_VERSION")
+                ))
+                .accept(AutoHeaderValue::None)
+                .accept_encoding(AutoHeaderValue::None)
+                .build();
+            ureq::Agent::with_parts(config, DefaultConnector::default(), Patient::default())
+        };
         Self {
-            agent: ureq::Agent::with_parts(config, DefaultConnector::default(), Patient::default()),
+            direct: agent(None),
+            proxied: proxy.map(|proxy| {
+                let agent = agent(Some(proxy.ureq()));
+                (proxy, agent)
+            }),
+        }
+    }
+
+    /// Plain HTTP is for servers nearby that the user named, so it goes there directly.
+    fn agent(&self, uri: &Uri) -> &ureq::Agent {
+        match &self.proxied {
+            Some((proxy, agent)) if uri.scheme_str() == Some("https") => {
+                let host = uri.host().unwrap_or("");
+                if proxy.serves(host) {
+                    agent
+                } else {
+                    &self.direct
+                }
+            }
+            _ => &self.direct,
         }
     }
 
     /// Sends the request once and reads the whole answer.
     pub(crate) fn send(&self, request: &Request<'_>) -> Result<Answer, Failure> {
-        let response =
-            if request.body.is_empty() && !matches!(request.method, Method::Post | Method::Put) {
-                self.agent.run(wire(request, ())?)
-            } else {
-                self.agent.run(wire(request, request.body)?)
-            };
+        let uri: Uri = request
+            .url
+            .parse()
+            .map_err(|_| Failure::Unsendable("its URL is malformed".into()))?;
+        let agent = self.agent(&uri);
+        // A body of no bytes still has a length where the method has a body.
+        let response = match request.method {
+            Method::Post | Method::Put => agent.run(wire(request, uri, request.body)?),
+            Method::Delete | Method::Get | Method::Head => agent.run(wire(request, uri, ())?),
+        };
         let response = response.map_err(|error| failure(&error))?;
         let (parts, body) = response.into_parts();
         let mut answer = Answer {
@@ -140,11 +193,7 @@ impl Client {
     }
 }
 
-fn wire<B>(request: &Request<'_>, body: B) -> Result<WireRequest<B>, Failure> {
-    let uri: Uri = request
-        .url
-        .parse()
-        .map_err(|_| Failure::Unsendable("its URL is malformed".into()))?;
+fn wire<B>(request: &Request<'_>, uri: Uri, body: B) -> Result<WireRequest<B>, Failure> {
     let mut wire = WireRequest::builder()
         .method(request.method.as_str())
         .uri(uri);
@@ -167,13 +216,29 @@ fn failure(error: &ureq::Error) -> Failure {
         E::Timeout(Timeout::Connect | Timeout::Resolve) => {
             Failure::Unreachable("no connection in time".into())
         }
-        E::HostNotFound | E::ConnectionFailed | E::ConnectProxyFailed(_) => {
+        E::Timeout(_) => Failure::Lost("the server went silent".into()),
+        E::ConnectProxyFailed(_) if text.contains("responded 407") => Failure::Forbidden(
+            "the proxy asks for another user name or password than HTTPS_PROXY gives".into(),
+        ),
+        E::ConnectProxyFailed(_) | E::HostNotFound | E::ConnectionFailed => {
             Failure::Unreachable(text)
         }
-        E::Rustls(_) | E::Tls(_) => Failure::Untrusted(text),
-        E::Io(cause) if cause.kind() == std::io::ErrorKind::ConnectionRefused => {
-            Failure::Unreachable(text)
-        }
+        E::Rustls(_) | E::Tls(_) => Failure::Forbidden(text),
+        // What rustls finds during a handshake comes as an I/O error.
+        E::Io(cause) if cause.kind() == ErrorKind::InvalidData => match cause.to_string() {
+            why if why.contains("invalid peer certificate") => Failure::Forbidden(why),
+            why if why.contains("InvalidContentType") => {
+                Failure::Forbidden("the server does not speak TLS".into())
+            }
+            why => Failure::Lost(why),
+        },
+        E::Io(cause) => match cause.kind() {
+            ErrorKind::ConnectionRefused
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable => Failure::Unreachable(cause.to_string()),
+            _ if text.contains("lookup") => Failure::Unreachable(cause.to_string()),
+            _ => Failure::Lost(cause.to_string()),
+        },
         E::BadUri(_) | E::Http(_) => Failure::Unsendable("its URL or headers are malformed".into()),
         _ => Failure::Lost(text),
     }

@@ -1,6 +1,9 @@
 //! A lake on AWS: objects in S3, tables in the Glue Data Catalog.
 //! It puts operations together; what they look like on the wire is known below.
 
+#[cfg(test)]
+mod tests;
+
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
@@ -315,6 +318,33 @@ impl Objects for Bucket {
 
 struct Glue(Rc<Aws>);
 
+impl Glue {
+    /// Whether a refusal only says that an earlier attempt succeeded without our hearing of it.
+    fn is_ours(&self, error: &Error, database: &str, input: &Map<String, Value>) -> Result<bool> {
+        if error.refusal().is_none_or(|refusal| refusal.attempts < 2) {
+            return Ok(false);
+        }
+        let found = self.table(database, name(input))?;
+        Ok(found.is_some_and(|table| {
+            let mut fields = input.iter();
+            fields.all(|(key, sent)| table.input.get(key).is_some_and(|kept| holds(kept, sent)))
+        }))
+    }
+}
+
+/// Whether the catalog kept what was sent; it adds fields of its own.
+fn holds(kept: &Value, sent: &Value) -> bool {
+    match (kept, sent) {
+        (Value::Object(kept), Value::Object(sent)) => sent
+            .iter()
+            .all(|(key, sent)| kept.get(key).is_some_and(|kept| holds(kept, sent))),
+        (Value::Array(kept), Value::Array(sent)) => {
+            kept.len() == sent.len() && kept.iter().zip(sent).all(|(kept, sent)| holds(kept, sent))
+        }
+        _ => kept == sent,
+    }
+}
+
 impl Catalog for Glue {
     fn has_database(&self, database: &str) -> Result<bool> {
         match self.0.perform(&glue::GetDatabase { name: database }) {
@@ -370,7 +400,13 @@ impl Catalog for Glue {
     fn create_table(&self, database: &str, input: &Map<String, Value>) -> Result<Created> {
         match self.0.perform(&glue::CreateTable { database, input }) {
             Ok(()) => Ok(Created::Now),
-            Err(error) if error.code() == "AlreadyExistsException" => Ok(Created::Before),
+            Err(error) if error.code() == "AlreadyExistsException" => {
+                Ok(if self.is_ours(&error, database, input)? {
+                    Created::Now
+                } else {
+                    Created::Before
+                })
+            }
             Err(error) => Err(grant(error, "glue:CreateTable")
                 .while_doing(format!("creating table {database}.{}", name(input)))),
         }
@@ -390,16 +426,11 @@ impl Catalog for Glue {
         match self.0.perform(&update) {
             Ok(()) => Ok(Updated::Done),
             Err(error) if error.code() == "ConcurrentModificationException" => {
-                // Ours, when an earlier attempt succeeded without our hearing of it.
-                let is_repeated = error.refusal().is_some_and(|refusal| refusal.attempts > 1);
-                if is_repeated
-                    && self
-                        .table(database, name(input))?
-                        .is_some_and(|table| table.input == *input)
-                {
-                    return Ok(Updated::Done);
-                }
-                Ok(Updated::Conflict)
+                Ok(if self.is_ours(&error, database, input)? {
+                    Updated::Done
+                } else {
+                    Updated::Conflict
+                })
             }
             Err(error) => Err(grant(error, "glue:UpdateTable")
                 .while_doing(format!("updating table {database}.{}", name(input)))),

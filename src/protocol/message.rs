@@ -40,6 +40,18 @@ pub(crate) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    /// A record that came without an envelope.
+    pub(crate) fn bare(stream: &'a str, data: &'a [u8]) -> Self {
+        Self {
+            stream: Cow::Borrowed(stream),
+            namespace: None,
+            data,
+            emitted_at: None,
+            changes: None,
+            line: None,
+        }
+    }
+
     /// For whoever finds that `data` is no JSON object: the record read once more with care, unless this one was. If
     /// the line is no message at all, the error says where.
     pub(crate) fn again(&self) -> Result<Option<Record<'a>>> {

@@ -10,6 +10,8 @@ mod leftovers;
 mod object;
 mod opening;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::collections::HashMap;
@@ -28,6 +30,7 @@ use crate::table::layout::Run;
 use crate::time::Clock;
 
 use ledger::{Ledger, StreamIndex};
+use object::Sizes;
 use stream::Stream;
 use writer::{Extent, Partition};
 
@@ -68,6 +71,8 @@ pub(crate) struct Sink<'a> {
     recent: (Vec<u8>, StreamIndex),
     scratch: Vec<u8>,
     ledger: Ledger,
+    /// Databases that are ready.
+    databases: Vec<String>,
     /// Bytes that the writers hold, kept up to date row by row.
     memory: usize,
     /// Encoded bytes since the last checkpoint.
@@ -111,7 +116,7 @@ impl Sink<'_> {
             };
         }
         let length = rows.len() - before;
-        let is_block = rows.len() >= object::BLOCK;
+        let is_block = rows.len() >= Sizes::S3.block;
         stream.records += 1;
         self.memory += length;
         self.ledger.count(index);
@@ -153,8 +158,7 @@ impl Sink<'_> {
         let stream = &mut self.streams[index];
         // Its tail was counted row by row; what it became is counted anew.
         let grown = stream.writer.settle(partition, &*self.lake.objects);
-        let grown =
-            grown.map_err(|error| error.while_doing(format_args!("stream {}", stream.key)))?;
+        let grown = stream.judge(grown)?;
         self.grown += grown;
         self.count_memory();
         if self.ledger.waits() && self.grown >= self.options.target_file_size {
@@ -188,7 +192,7 @@ impl Sink<'_> {
                 stream.writer.memory()
             );
             let parked = stream.writer.park(&*self.lake.objects);
-            parked.map_err(|error| error.while_doing(format_args!("stream {}", stream.key)))?;
+            stream.judge(parked)?;
             self.count_memory();
         }
         Ok(())
@@ -269,6 +273,13 @@ impl Sink<'_> {
         // What did become durable is acknowledged although another stream failed.
         let printed = self.acknowledge()?;
         log::info!("checkpoint states={printed} objects={}", outcome.objects);
+        outcome.result
+    }
+
+    /// Makes durable every row that was accepted, as if a state covered it: for sources that send none.
+    pub(crate) fn show_all(&mut self) -> Result<()> {
+        let outcome = self.commit(|stream| stream.takes_checkpoints().then_some(Extent::All));
+        log::info!("checkpoint objects={}", outcome.objects);
         outcome.result
     }
 

@@ -9,15 +9,26 @@ use crate::error::Result;
 use crate::file::{Encoder, Format};
 use crate::lake::{Objects, Upload};
 
-/// Rows are encoded in blocks of this many bytes. The encoder is cut at a mark only where a block or more of
-/// rows lies behind it, so that frequent states do not spoil the compression.
-pub(super) const BLOCK: usize = 128 * 1024;
+/// How many bytes make a block, and a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sizes {
+    /// Rows are encoded in blocks of this size. The encoder is cut at a mark only where a block or more of rows
+    /// lies behind it, so that frequent states do not spoil the compression.
+    pub(super) block: usize,
+    /// Encoded bytes of a part.
+    pub(super) part: usize,
+    /// The least size of a part that is not the last.
+    pub(super) least_part: usize,
+}
 
-/// Bytes of a part, after compression.
-pub(super) const PART: usize = 8 * 1024 * 1024;
-
-/// S3's least size of a part that is not the last: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
-const LEAST_PART: usize = 5 * 1024 * 1024;
+impl Sizes {
+    /// 5 MiB is S3's least: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
+    pub(super) const S3: Self = Self {
+        block: 128 * 1024,
+        part: 8 * 1024 * 1024,
+        least_part: 5 * 1024 * 1024,
+    };
+}
 
 /// Where the last row that a state covers ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +45,7 @@ enum Mark {
 pub(super) struct OpenObject {
     key: String,
     format: Format,
+    sizes: Sizes,
     encoder: Option<Encoder>,
     tail: Vec<u8>,
     pending: Vec<u8>,
@@ -62,10 +74,11 @@ pub(super) enum Next {
 }
 
 impl OpenObject {
-    pub(super) fn new(key: String, format: Format) -> Self {
+    pub(super) fn new(key: String, format: Format, sizes: Sizes) -> Self {
         Self {
             key,
             format,
+            sizes,
             encoder: None,
             tail: Vec::new(),
             pending: Vec::new(),
@@ -127,9 +140,9 @@ impl OpenObject {
 
     /// Encodes the tail once it is a block, and sends parts once they are full.
     pub(super) fn settle(&mut self, objects: &dyn Objects) -> Result<Next> {
-        if self.tail.len() >= BLOCK {
+        if self.tail.len() >= self.sizes.block {
             match self.mark {
-                Mark::Tail(offset) if self.tail.len() - offset < BLOCK => {
+                Mark::Tail(offset) if self.tail.len() - offset < self.sizes.block => {
                     self.encode_to(offset, Mark::Tail(0))
                 }
                 Mark::Tail(offset) => {
@@ -164,16 +177,20 @@ impl OpenObject {
     }
 
     fn send_full_parts(&mut self, objects: &dyn Objects) -> Result<Next> {
-        while self.pending.len() >= PART {
+        while self.pending.len() >= self.sizes.part {
             match self.mark {
-                Mark::Pending(offset) if offset >= LEAST_PART => {
+                Mark::Pending(offset) if offset >= self.sizes.least_part => {
                     self.send(objects, offset)?;
                     self.mark = Mark::Pending(0);
                 }
                 // A state may come soon and move the mark; wait for it as long as a part of the least size.
-                Mark::Pending(_) if self.pending.len() < PART + LEAST_PART => break,
+                Mark::Pending(_)
+                    if self.pending.len() < self.sizes.part + self.sizes.least_part =>
+                {
+                    break;
+                }
                 Mark::Pending(_) => return Ok(Next::Split),
-                Mark::Before | Mark::Tail(_) => self.send(objects, PART)?,
+                Mark::Before | Mark::Tail(_) => self.send(objects, self.sizes.part)?,
             }
         }
         Ok(Next::Go)
@@ -219,6 +236,7 @@ impl OpenObject {
         let rest = Self {
             key: next_key(),
             format: self.format,
+            sizes: self.sizes,
             encoder: self.encoder,
             tail: self.tail,
             pending: behind,

@@ -57,6 +57,10 @@ impl Stream {
     }
 
     pub(super) fn set_status(&mut self, status: Status) -> Result<()> {
+        if !self.refresh.needs_complete() {
+            // Only a source that is piped straight to us says anything here, and it may say it more than once.
+            return Ok(());
+        }
         match (self.fate.status, status) {
             (_, Status::Underway) => Ok(()),
             (Some(before), now) if before != now => Err(Error::system(format!(
@@ -100,6 +104,14 @@ impl Stream {
 
     pub(super) fn fail(&mut self) {
         self.fate.has_failed = true;
+    }
+
+    /// What a step of the writer gave. After an error rows are lost to it, so no state of the stream is printed any more.
+    pub(super) fn judge<T>(&mut self, outcome: Result<T>) -> Result<T> {
+        outcome.map_err(|error| {
+            self.fail();
+            error.while_doing(format_args!("stream {}", self.key))
+        })
     }
 
     pub(super) fn has_failed(&self) -> bool {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::error::Result;
 use crate::file::Format;
 use crate::lake::{Objects, Upload};
-use crate::sink::object::{Closing, Next, OpenObject, Sealed};
+use crate::sink::object::{Closing, Next, OpenObject, Sealed, Sizes};
 use crate::table::layout::{self, Run};
 
 /// The folder of a partition below the generation's, with a slash at its end; empty for a table without partitions.
@@ -28,6 +28,7 @@ pub(super) struct Place {
     pub(super) folder: String,
     pub(super) run: Run,
     pub(super) format: Format,
+    pub(super) sizes: Sizes,
     /// Encoded bytes at which an object is full.
     pub(super) target_size: usize,
 }
@@ -60,8 +61,10 @@ impl Writer {
     pub(super) fn rows(&mut self, partition: &Partition) -> &mut Vec<u8> {
         if !self.open.contains_key(partition) {
             let key = self.place.key(partition, &mut self.number);
-            self.open
-                .insert(partition.clone(), OpenObject::new(key, self.place.format));
+            self.open.insert(
+                partition.clone(),
+                OpenObject::new(key, self.place.format, self.place.sizes),
+            );
         }
         self.open
             .get_mut(partition)
@@ -212,14 +215,17 @@ impl Writer {
     }
 }
 
-/// Frees uploads that nobody will complete. One that stays is a leftover that a later run removes, so a failure is only told.
-pub(super) fn abort(uploads: impl Iterator<Item = Upload>, objects: &dyn Objects) {
-    for upload in uploads {
+/// Frees uploads that nobody will complete. Those that stay are leftovers that a later run removes, so the first
+/// failure is only told, and ends the attempt: a service that is dead would be asked for each of them.
+pub(super) fn abort(mut uploads: impl Iterator<Item = Upload>, objects: &dyn Objects) {
+    while let Some(upload) = uploads.next() {
         if let Err(error) = objects.abort(&upload) {
+            let left = 1 + uploads.count();
             log::warn!(
-                "an unfinished upload stays for a later run to remove key={}: {error}",
+                "unfinished uploads stay for a later run to remove uploads={left} key={}: {error}",
                 upload.key
             );
+            return;
         }
     }
 }

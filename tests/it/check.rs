@@ -51,7 +51,7 @@ fn a_wrong_key_is_told() {
     config["credentials"]["aws_access_key_id"] = "AKIAIOSFODNN7EXAMPLE".into();
     fails(
         Program::check(&config),
-        &[&account.bucket, "aws_access_key_id"],
+        &["aws_access_key_id", "InvalidClientTokenId"],
     );
 }
 
@@ -63,7 +63,7 @@ fn a_wrong_secret_is_told() {
         "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into();
     fails(
         Program::check(&config),
-        &[&account.bucket, "aws_secret_access_key"],
+        &["aws_secret_access_key", "SignatureDoesNotMatch"],
     );
 }
 

@@ -205,7 +205,7 @@ fn signals_end_the_program_with_their_code_and_leave_nothing_open() {
         let settings =
             json!({"format": {"format_type": "JSONL", "compression_codec": "UNCOMPRESSED"}});
         let mut running = write(&fake, &settings).start();
-        running.feed(rows(0..3) + &state("people", 1) + &large(3..14));
+        running.feed(rows(0..3) + &state("people", 1) + &large(3..20));
         while !fake
             .calls()
             .iter()

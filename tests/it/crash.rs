@@ -26,6 +26,8 @@ fn input(acknowledged: u64, end: &str) -> String {
 fn config(fake: &Fake) -> Value {
     let mut config = fake.config();
     config["checkpoint_interval_minutes"] = 0.into();
+    // Else what a killed run left is spared for a day, because that run may still live.
+    config["leftover_age_hours"] = 0.into();
     config
 }
 

@@ -17,8 +17,8 @@ fn rows_are_durable_and_the_table_shows_them_before_the_state_is_printed() {
         .succeeded();
     fake.assert_journal(&[
         "CREATE DATABASE test",
-        "PUT people/G1/o1 3 rows",
         "CREATE people at G1",
+        "PUT people/G1/o1 3 rows",
         "STATE 1 3 rows",
     ]);
 }
@@ -146,13 +146,11 @@ fn listings_and_deletions_go_on_past_one_page() {
     {
         let mut store = fake.store();
         let key = store.bucket.objects.keys().next().unwrap().clone();
-        let folder = key.rsplit_once('/').unwrap().0.to_owned();
         let body = store.bucket.objects[&key].clone();
-        for number in 0..2500 {
-            store
-                .bucket
-                .objects
-                .insert(format!("{folder}/{number:05}.jsonl.gz"), body.clone());
+        let name = key.trim_end_matches("000001.jsonl.gz").to_owned();
+        for number in 2..2500 {
+            let key = format!("{name}{number:06}.jsonl.gz");
+            store.bucket.objects.insert(key, body.clone());
         }
         store
             .bucket

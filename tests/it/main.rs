@@ -1,8 +1,6 @@
 //! The integration tests: the real binary against servers that play AWS, read back by other people's tools.
 //! `make test` sets up what they need.
 
-#![allow(dead_code)]
-// while the tests are being written
 // Tests stop at the first surprise, wait, watch the clock and use threads; the program may not.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 // The scripted server builds its answers as text, a piece at a time, where speed is no matter.

@@ -1,8 +1,19 @@
 //! Where credentials come from: one file each. A provider answers with an identity, with nothing when it
 //! is not configured, or with an error when it is configured but broken; asking quietly is not an error.
+//!
+//! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 
+mod container;
 mod environment;
+mod files;
+mod instance;
+mod metadata;
+mod process;
+mod profile;
 mod role;
+#[cfg(test)]
+mod tests;
+mod web_identity;
 
 use std::rc::Rc;
 
@@ -15,6 +26,8 @@ use crate::error::{Error, Result};
 
 pub(crate) use role::Role;
 
+use files::Files;
+
 /// What providers may use.
 pub(crate) struct Surroundings {
     pub(crate) environment: Environment,
@@ -25,15 +38,44 @@ pub(crate) struct Surroundings {
     pub(crate) session_name: String,
 }
 
-/// The default chain: the first provider that is configured.
-pub(crate) fn default_chain(surroundings: &Surroundings) -> Result<Identity> {
-    if let Some(identity) = environment::identity(&surroundings.environment)? {
-        return Ok(identity);
+/// A provider, as logs name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Provider {
+    Environment,
+    /// A profile with `role_arn` and a source of the base identity.
+    ProfileRole,
+    WebIdentity,
+    CredentialsFile,
+    Process,
+    ConfigFile,
+    Container,
+    Instance,
+}
+
+/// The default chain: the first provider that is configured. The order is the AWS CLI's.
+pub(crate) fn default_chain(surroundings: &Surroundings) -> Result<(Provider, Identity)> {
+    let environment = &surroundings.environment;
+    if let Some(identity) = environment::identity(environment)? {
+        return Ok((Provider::Environment, identity));
     }
-    Err(
-        Error::config("no AWS credentials were found in the environment")
-            .hint("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
-    )
+    let files = Files::read(environment)?;
+    if let Some(found) = profile::identity(&files, surroundings)? {
+        return Ok(found);
+    }
+    if let Some(identity) = container::identity(surroundings)? {
+        return Ok((Provider::Container, identity));
+    }
+    if let Some(identity) = instance::identity(surroundings)? {
+        return Ok((Provider::Instance, identity));
+    }
+    Err(Error::config(format!(
+        "no AWS credentials were found: not in the environment, not in profile {:?} of {} and {}, \
+         not as a web identity, of a container or of an instance",
+        files.profile(),
+        files.credentials_path(),
+        files.config_path(),
+    ))
+    .hint("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the credentials in the configuration"))
 }
 
 /// Calls with one identity, or without any.

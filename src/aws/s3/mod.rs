@@ -15,6 +15,8 @@ mod put_object;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use checksum::crc32;
 pub(crate) use copy::{CopyObject, UploadPartCopy, WHOLE};
 pub(crate) use delete_objects::{BATCH, DeleteObjects};
 pub(crate) use get_object::GetObject;

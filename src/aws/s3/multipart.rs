@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::aws::operation::{Call, Operation, Unfit};
-use crate::aws::s3::options::{RequestChecksum, Writing, content_type};
+use crate::aws::s3::options::{RequestChecksum, Writing, content_type, expectation};
 use crate::aws::s3::{checksum, document, path};
 use crate::aws::service::Service;
 use crate::aws::xml;
@@ -100,7 +100,12 @@ impl Operation for UploadPart<'_> {
                 ("partNumber", self.number.to_string()),
                 ("uploadId", self.upload.to_owned()),
             ],
-            headers: self.writing.checksum(self.body).into_iter().collect(),
+            headers: self
+                .writing
+                .checksum(self.body)
+                .into_iter()
+                .chain(expectation(self.body))
+                .collect(),
             body: Cow::Borrowed(self.body),
             ..Call::default()
         }

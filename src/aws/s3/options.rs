@@ -95,6 +95,13 @@ impl Writing {
     }
 }
 
+/// Sent with long bodies: S3 says whether it will take one before it is on its way. Without it a refusal
+/// (credentials that have ended, another region) closes the connection under our writing and is never heard.
+pub(crate) fn expectation(body: &[u8]) -> Option<(&'static str, String)> {
+    const LONG: usize = 1 << 20;
+    (body.len() >= LONG).then(|| ("expect", "100-continue".to_owned()))
+}
+
 /// What objects are made of, from their key: gzip and zstd are the object's own form, not a coding
 /// of the transfer, so that no reader undoes them on the way.
 pub(crate) fn content_type(key: &str) -> &'static str {

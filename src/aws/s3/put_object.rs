@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::aws::operation::{Call, Operation, Unfit};
-use crate::aws::s3::options::{Writing, content_type};
+use crate::aws::s3::options::{Writing, content_type, expectation};
 use crate::aws::s3::{checksum, path};
 use crate::aws::service::Service;
 use crate::http::{Answer, Method};
@@ -23,6 +23,7 @@ impl Operation for PutObject<'_> {
         let mut headers = self.writing.headers();
         headers.push(("content-type", content_type(self.key).to_owned()));
         headers.extend(self.writing.checksum(self.body));
+        headers.extend(expectation(self.body));
         Call {
             method: Method::Put,
             path: path(self.key),

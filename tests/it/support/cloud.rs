@@ -154,6 +154,7 @@ impl Account {
                     "s3:GetObject",
                     "s3:DeleteObject",
                     "s3:ListBucket",
+                    "s3:HeadBucket", // AWS asks for s3:ListBucket; moto has a name of its own
                     "s3:ListBucketMultipartUploads",
                     "s3:ListMultipartUploadParts",
                     "s3:AbortMultipartUpload",

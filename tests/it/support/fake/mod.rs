@@ -351,6 +351,7 @@ impl Shared {
         let mut note = |line: String| self.journal.note(line);
         match operation {
             "AssumeRole" => assumed(),
+            "GetCallerIdentity" => caller(),
             _ if request.header("x-amz-target").starts_with("AWSGlue.") => {
                 store
                     .catalog
@@ -410,8 +411,11 @@ fn named(request: &Request) -> (String, String) {
             .unwrap_or_default();
         return (operation.to_owned(), name.to_owned());
     }
-    if request.text().contains("Action=AssumeRole") {
-        return ("AssumeRole".to_owned(), String::new());
+    if let Some((_, rest)) = request.text().split_once("Action=") {
+        return (
+            rest.split('&').next().unwrap_or_default().to_owned(),
+            String::new(),
+        );
     }
     (s3::operation(request).to_owned(), request.path.clone())
 }
@@ -419,7 +423,7 @@ fn named(request: &Request) -> (String, String) {
 /// A service's error in the form of the service that was asked.
 fn refusal(request: &Request, status: u16, code: &str) -> Answer {
     if request.header("x-amz-target").is_empty() {
-        let body = if request.text().contains("Action=AssumeRole") {
+        let body = if request.text().contains("Action=") {
             format!(
                 "<ErrorResponse><Error><Code>{code}</Code><Message>scripted</Message></Error></ErrorResponse>"
             )
@@ -441,6 +445,14 @@ fn assumed() -> Answer {
         "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIAFAKE</AccessKeyId>\
          <SecretAccessKey>assumed-secret</SecretAccessKey><SessionToken>assumed-token</SessionToken>\
          <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>",
+    )
+}
+
+fn caller() -> Answer {
+    Answer::new(
+        200,
+        "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account>\
+         <Arn>arn:aws:iam::123456789012:user/test</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>",
     )
 }
 

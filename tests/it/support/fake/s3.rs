@@ -19,6 +19,8 @@ const THEN: &str = "2026-11-22T09:00:00.000Z";
 pub(crate) struct Bucket {
     pub(crate) objects: BTreeMap<String, Vec<u8>>,
     pub(crate) uploads: BTreeMap<String, Upload>,
+    /// How many parts each object had that was uploaded in parts; its ETag ends with that number.
+    parts: BTreeMap<String, usize>,
     /// How many entries a listing gives at most; S3's own number is 1000.
     pub(crate) page: usize,
     begun: usize,
@@ -29,6 +31,7 @@ impl Default for Bucket {
         Self {
             objects: BTreeMap::new(),
             uploads: BTreeMap::new(),
+            parts: BTreeMap::new(),
             page: 1000,
             begun: 0,
         }
@@ -102,10 +105,11 @@ impl Bucket {
                     rows_of(&request.body)
                 ));
                 self.objects.insert(key.to_owned(), request.body.clone());
+                self.parts.remove(key);
                 Answer::new(200, "").with("etag", etag(&request.body))
             }
             "GetObject" | "HeadObject" => match self.objects.get(key) {
-                Some(body) => Answer::new(200, body.clone()).with("etag", etag(body)),
+                Some(body) => Answer::new(200, body.clone()).with("etag", self.etag_of(key, body)),
                 None => error(404, "NoSuchKey"),
             },
             "DeleteObject" => {
@@ -193,6 +197,14 @@ impl Bucket {
             .collect()
     }
 
+    fn etag_of(&self, key: &str, body: &[u8]) -> String {
+        let plain = etag(body);
+        match self.parts.get(key) {
+            Some(parts) => format!("{}-{parts}\"", plain.trim_end_matches('"')),
+            None => plain,
+        }
+    }
+
     fn complete(
         &mut self,
         id: &str,
@@ -225,7 +237,9 @@ impl Bucket {
         }
         let key = upload.key.clone();
         note(format!("COMPLETE {}{}", names.short(&key), rows_of(&body)));
-        let answer = format!("<Key>{}</Key><ETag>{}</ETag>", escaped(&key), etag(&body));
+        self.parts.insert(key.clone(), numbers.len());
+        let tag = self.etag_of(&key, &body);
+        let answer = format!("<Key>{}</Key><ETag>{tag}</ETag>", escaped(&key));
         self.objects.insert(key, body);
         self.uploads.remove(id);
         xml("CompleteMultipartUploadResult", &answer)

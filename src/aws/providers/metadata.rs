@@ -1,0 +1,71 @@
+//! What processes, containers and instances have in common: credentials as a JSON object, and a server on
+//! the way that is asked briefly and never through a proxy.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::aws::identity::Identity;
+use crate::http::{Answer, Client, Failure, Method, Request, Timeouts, Trust};
+use crate::secret::Secret;
+use crate::time::Millis;
+
+/// Reads credentials whose token has this name. The error is what was expected and found.
+pub(super) fn credentials(
+    document: &Value,
+    token: &str,
+    now: Millis,
+) -> Result<Identity, &'static str> {
+    let text = |name: &str| {
+        let text = document.get(name).and_then(Value::as_str);
+        text.filter(|text| !text.is_empty())
+    };
+    let (Some(id), Some(secret)) = (text("AccessKeyId"), text("SecretAccessKey")) else {
+        return Err("expected AccessKeyId and SecretAccessKey, found one or none");
+    };
+    let expires = match text("Expiration") {
+        None => None,
+        Some(text) => Some(
+            Millis::from_iso(text)
+                .ok_or("expected Expiration as 2026-01-31T12:00:00Z, found something else")?,
+        ),
+    };
+    if expires.is_some_and(|end| end <= now) {
+        return Err("expected credentials that are still good, found that they have ended");
+    }
+    Ok(Identity {
+        access_key_id: id.to_owned(),
+        secret_access_key: Secret::new(secret),
+        session_token: text(token).map(Secret::new),
+        expires,
+    })
+}
+
+/// A server of credentials in the neighborhood.
+pub(super) struct Neighbor(Client);
+
+impl Neighbor {
+    pub(super) fn new(seconds: u64, trust: &Trust) -> Self {
+        let timeout = Duration::from_secs(seconds);
+        let timeouts = Timeouts {
+            connect: timeout,
+            silence: timeout,
+        };
+        Self(Client::new(timeouts, trust, None))
+    }
+
+    pub(super) fn ask(
+        &self,
+        method: Method,
+        url: String,
+        headers: Vec<(String, String)>,
+    ) -> Result<Answer, Failure> {
+        self.0.send(&Request {
+            method,
+            url,
+            headers,
+            body: &[],
+            limit: 1 << 20,
+        })
+    }
+}

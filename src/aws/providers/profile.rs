@@ -1,0 +1,179 @@
+//! What a profile of the shared files leads to: a role, a web identity, keys, or a process.
+
+use crate::aws::identity::Identity;
+use crate::aws::providers::files::{Files, From};
+use crate::aws::providers::{
+    Provider, Role, Surroundings, container, environment, instance, process, web_identity,
+};
+use crate::error::{Error, Result};
+use crate::secret::Secret;
+
+/// The chosen profile's identity, by the first way that it names.
+pub(super) fn identity(
+    files: &Files,
+    surroundings: &Surroundings,
+) -> Result<Option<(Provider, Identity)>> {
+    let profile = files.profile();
+    if is_role(files, profile) {
+        let mut visited = vec![profile];
+        let identity = role(files, surroundings, &mut visited)?;
+        return Ok(Some((Provider::ProfileRole, identity)));
+    }
+    let token = web_identity::of_environment(&surroundings.environment, files)?;
+    if let Some(token) = token {
+        return Ok(Some((Provider::WebIdentity, token.identity(surroundings)?)));
+    }
+    without_role(files, profile, surroundings)
+}
+
+/// A web identity has a role too, but is no role that is assumed with a base identity.
+fn is_role(files: &Files, profile: &str) -> bool {
+    files.value(From::Both, profile, "role_arn").is_some()
+        && files
+            .value(From::Both, profile, "web_identity_token_file")
+            .is_none()
+}
+
+/// Everything but a role; nothing where the profile says nothing.
+fn without_role(
+    files: &Files,
+    profile: &str,
+    surroundings: &Surroundings,
+) -> Result<Option<(Provider, Identity)>> {
+    if let Some(token) = web_identity::of_profile(files, profile)? {
+        return Ok(Some((Provider::WebIdentity, token.identity(surroundings)?)));
+    }
+    if files.value(From::Both, profile, "sso_session").is_some()
+        || files.value(From::Both, profile, "sso_start_url").is_some()
+    {
+        return Err(Error::config(format!(
+            "profile {profile:?}: expected keys, a role, a process or a web identity, found single sign-on, which this program does not speak"
+        ))
+        .hint("run `aws configure export-credentials --format env` and set what it prints"));
+    }
+    if let Some(identity) = keys(files, From::Credentials, profile)? {
+        return Ok(Some((Provider::CredentialsFile, identity)));
+    }
+    if let Some(command) = files.value(From::Both, profile, "credential_process") {
+        let now = surroundings.sender.now();
+        return Ok(Some((
+            Provider::Process,
+            process::identity(command, profile, now)?,
+        )));
+    }
+    Ok(keys(files, From::Config, profile)?.map(|identity| (Provider::ConfigFile, identity)))
+}
+
+fn keys(files: &Files, from: From, profile: &str) -> Result<Option<Identity>> {
+    let Some(access_key_id) = files.value(from, profile, "aws_access_key_id") else {
+        return Ok(None);
+    };
+    let Some(secret) = files.value(from, profile, "aws_secret_access_key") else {
+        return Err(Error::config(format!(
+            "profile {profile:?}: expected aws_secret_access_key beside aws_access_key_id, found none"
+        )));
+    };
+    let token = files
+        .value(from, profile, "aws_session_token")
+        .or_else(|| files.value(from, profile, "aws_security_token"));
+    Ok(Some(Identity {
+        access_key_id: access_key_id.to_owned(),
+        secret_access_key: Secret::new(secret),
+        session_token: token.map(Secret::new),
+        expires: None,
+    }))
+}
+
+/// Assumes the role of the last profile visited with what its source gives.
+fn role<'a>(
+    files: &'a Files,
+    surroundings: &Surroundings,
+    visited: &mut Vec<&'a str>,
+) -> Result<Identity> {
+    let profile = *visited.last().expect("it begins with the chosen profile");
+    let value = |key| files.value(From::Both, profile, key);
+    if value("mfa_serial").is_some() {
+        return Err(Error::config(format!(
+            "profile {profile:?}: expected a role without mfa_serial, found one; nobody is here to type the code"
+        )));
+    }
+    let seconds = match value("duration_seconds") {
+        None => None,
+        Some(text) => Some(text.parse().map_err(|_| {
+            Error::config(format!(
+                "profile {profile:?}, duration_seconds: expected a whole number, found {text:?}"
+            ))
+        })?),
+    };
+    let base = match (value("source_profile"), value("credential_source")) {
+        (Some(source), None) => of_source(files, source, surroundings, visited)?,
+        (None, Some(source)) => of_named(source, profile, surroundings)?,
+        (found, _) => {
+            let found = if found.is_some() { "both" } else { "neither" };
+            return Err(Error::config(format!(
+                "profile {profile:?}: expected either source_profile or credential_source beside role_arn, found {found}"
+            )));
+        }
+    };
+    let role = Role {
+        arn: value("role_arn").unwrap_or("").to_owned(),
+        external_id: value("external_id").map(str::to_owned),
+        session_name: value("role_session_name").map(str::to_owned),
+        seconds,
+    };
+    role.assume(base, surroundings)
+}
+
+/// The base identity by `source_profile`, which may be a role itself.
+fn of_source<'a>(
+    files: &'a Files,
+    source: &'a str,
+    surroundings: &Surroundings,
+    visited: &mut Vec<&'a str>,
+) -> Result<Identity> {
+    let profile = *visited.last().expect("it begins with the chosen profile");
+    if !files.has(source) {
+        return Err(Error::config(format!(
+            "profile {profile:?}: expected a source_profile that exists, found {source:?}"
+        )));
+    }
+    let has_keys = files
+        .value(From::Both, source, "aws_access_key_id")
+        .is_some();
+    // A profile may name itself when it holds keys as well.
+    if visited.contains(&source) && !(source == profile && has_keys) {
+        return Err(Error::config(format!(
+            "profile {profile:?}: expected a source_profile that ends in keys, found a circle: {} -> {source}",
+            visited.join(" -> ")
+        )));
+    }
+    if is_role(files, source) && !has_keys {
+        visited.push(source);
+        return role(files, surroundings, visited);
+    }
+    match without_role(files, source, surroundings)? {
+        Some((_, identity)) => Ok(identity),
+        None => Err(Error::config(format!(
+            "profile {profile:?}: expected credentials in source_profile {source:?}, found none"
+        ))),
+    }
+}
+
+/// The base identity by `credential_source`.
+fn of_named(source: &str, profile: &str, surroundings: &Surroundings) -> Result<Identity> {
+    let identity = match source {
+        "Environment" => environment::identity(&surroundings.environment)?,
+        "EcsContainer" => container::identity(surroundings)?,
+        "Ec2InstanceMetadata" => instance::identity(surroundings)?,
+        _ => {
+            return Err(Error::config(format!(
+                "profile {profile:?}, credential_source: expected Environment, EcsContainer or Ec2InstanceMetadata, found {source:?}"
+            )));
+        }
+    };
+    identity.ok_or_else(|| {
+        Error::config(format!(
+            "profile {profile:?}: expected credentials from credential_source {source}, found none"
+        ))
+    })
+}

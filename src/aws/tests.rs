@@ -1,0 +1,449 @@
+//! The client as a whole against a scripted server: what is retried, renewed, corrected, and what is not.
+
+use std::time::Duration;
+
+use crate::aws::s3::{CompleteUpload, Depth, HeadBucket, ListObjects, PutObject};
+use crate::aws::{Aws, Credentials, Settings};
+use crate::environment::Environment;
+use crate::error::{Error, Kind, Result};
+use crate::http::Timeouts;
+use crate::http::retry::Patience;
+use crate::http::stub::{Received, Reply, Server};
+use crate::secret::Secret;
+use crate::time::{Clock, Millis};
+
+const NOW: &str = "2026-11-22T12:00:00Z";
+
+pub(crate) fn settings(server: &Server) -> Settings {
+    Settings {
+        bucket: "lake-bucket".into(),
+        credentials: Credentials::User {
+            access_key_id: "AKIDEXAMPLE".into(),
+            secret_access_key: Secret::new("hunter2"),
+            session_token: None,
+        },
+        endpoint_url: Some(server.url()),
+        ..Settings::of("eu-central-1")
+    }
+}
+
+pub(crate) fn aws(settings: Settings, pairs: &[(&str, &str)]) -> Result<Aws> {
+    let pairs = pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let patience = Patience {
+        attempts: 4,
+        total: Duration::from_secs(10),
+        timeouts: Timeouts {
+            connect: Duration::from_millis(500),
+            silence: Duration::from_millis(500),
+        },
+    };
+    let clock = Clock::Fixed(Millis::from_iso(NOW).unwrap());
+    let environment = Environment::from_pairs(pairs);
+    Aws::new(
+        settings,
+        &environment,
+        &clock,
+        patience.adjusted(&environment)?,
+    )
+}
+
+fn error(code: &str) -> String {
+    format!("<Error><Code>{code}</Code><Message>m</Message></Error>")
+}
+
+/// Puts an object; what the server said before the last answer was no success.
+fn put(aws: &Aws) -> Result<()> {
+    let writing = aws.settings().writing.clone();
+    aws.perform(&PutObject {
+        key: "k",
+        body: b"body",
+        writing: &writing,
+    })
+}
+
+fn outcome(replies: Vec<Reply>) -> (Result<()>, Vec<Received>) {
+    let server = Server::script(replies);
+    let aws = aws(settings(&server), &[]).unwrap();
+    (put(&aws), server.received())
+}
+
+#[test]
+fn accidents_are_tried_again_and_each_attempt_is_signed() {
+    let (outcome, received) = outcome(vec![
+        Reply::say(500, ""),
+        Reply::say(503, error("SlowDown")),
+        Reply::Lose,
+        Reply::say(200, ""),
+    ]);
+    outcome.unwrap();
+    assert_eq!(received.len(), 4);
+    for request in received {
+        assert_eq!(request.target, "/lake-bucket/k");
+        assert_eq!(request.body, b"body");
+        let authorization = request.header("authorization").unwrap();
+        assert!(
+            authorization.contains("/20261122/eu-central-1/s3/aws4_request"),
+            "{authorization}"
+        );
+    }
+}
+
+#[test]
+fn a_service_that_stays_away_is_given_up() {
+    let (outcome, received) = outcome(vec![Reply::say(503, "")]);
+    let error = outcome.unwrap_err();
+    assert_eq!(error.kind(), Kind::Transient);
+    assert_eq!(error.to_string(), "S3 PutObject answered 503 attempts=4");
+    assert_eq!(received.len(), 4);
+}
+
+#[test]
+fn a_network_that_is_dead_says_what_to_check() {
+    let mut settings = settings(&Server::script(vec![Reply::Lose]));
+    settings.endpoint_url = Some("http://127.0.0.1:1".into());
+    let error = put(&aws(settings, &[]).unwrap()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Transient);
+    let text = error.to_string();
+    assert!(text.starts_with("S3 PutObject got no answer: "), "{text}");
+    assert!(
+        text.ends_with("attempts=4; check the network, the proxy and the endpoint"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_no_later_try_can_change_is_told_at_once() {
+    for (status, code, kind) in [
+        (403, "AccessDenied", Kind::Config),
+        (403, "InvalidAccessKeyId", Kind::Config),
+        (403, "SignatureDoesNotMatch", Kind::Config),
+        (400, "ExpiredToken", Kind::Config),
+        (400, "EntityTooSmall", Kind::System),
+        (301, "PermanentRedirect", Kind::Config),
+    ] {
+        let (outcome, received) = outcome(vec![Reply::say(status, error(code))]);
+        let error = outcome.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert_eq!(error.code(), code);
+        assert_eq!(received.len(), 1, "{code}");
+    }
+}
+
+#[test]
+fn a_total_time_bounds_the_attempts() {
+    let server = Server::script(vec![Reply::say(503, "").with("retry-after", "30")]);
+    let aws = aws(settings(&server), &[]).unwrap();
+    assert_eq!(put(&aws).unwrap_err().refusal().unwrap().attempts, 1);
+}
+
+#[test]
+fn the_environment_bounds_attempts_too() {
+    let server = Server::script(vec![Reply::say(503, "")]);
+    let aws = aws(settings(&server), &[("AWS_MAX_ATTEMPTS", "2")]).unwrap();
+    assert_eq!(put(&aws).unwrap_err().refusal().unwrap().attempts, 2);
+}
+
+#[test]
+fn switches_of_the_environment_are_heard() {
+    let server = Server::script(vec![Reply::say(200, "")]);
+    let aws = aws(
+        settings(&server),
+        &[
+            ("AWS_USE_FIPS_ENDPOINT", "true"),
+            ("AWS_REQUEST_CHECKSUM_CALCULATION", "WHEN_REQUIRED"),
+        ],
+    )
+    .unwrap();
+    put(&aws).unwrap();
+    assert_eq!(server.received()[0].header("x-amz-checksum-crc32"), None);
+    assert_eq!(aws.settings().fips, crate::aws::Switch::On);
+    assert_eq!(aws.settings().dual_stack, crate::aws::Switch::Off);
+}
+
+#[test]
+fn a_quota_makes_a_dead_service_fail_fast() {
+    let server = Server::script(vec![Reply::say(500, "")]);
+    let aws = aws(settings(&server), &[]).unwrap();
+    for _ in 0..50 {
+        put(&aws).unwrap_err();
+    }
+    assert_eq!(
+        server.received().len(),
+        50 + 100,
+        "100 retries for all calls together"
+    );
+}
+
+#[test]
+fn a_wrong_clock_is_corrected_once_for_all_calls() {
+    let skewed = Reply::say(403, error("RequestTimeTooSkewed"))
+        .with("date", "Sun, 22 Nov 2026 11:00:00 GMT");
+    let server = Server::script(vec![
+        skewed.clone(),
+        Reply::say(200, ""),
+        Reply::say(200, ""),
+        skewed,
+    ]);
+    let aws = aws(settings(&server), &[]).unwrap();
+    put(&aws).unwrap();
+    put(&aws).unwrap();
+    let dates: Vec<String> = server
+        .received()
+        .iter()
+        .map(|request| request.header("x-amz-date").unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        dates,
+        ["20261122T120000Z", "20261122T110000Z", "20261122T110000Z"]
+    );
+    // The same time again is no news: the error is shown.
+    let error = put(&aws).unwrap_err();
+    assert_eq!(error.kind(), Kind::Config);
+    assert!(
+        error.to_string().ends_with("; set this machine's clock"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_refused_signature_may_be_the_clocks_fault() {
+    let refused = Reply::say(
+        400,
+        r#"{"__type":"InvalidSignatureException","message":"Signature expired"}"#,
+    )
+    .with("date", "Sun, 22 Nov 2026 11:00:00 GMT");
+    let server = Server::script(vec![refused, Reply::say(200, "{\"Database\":{}}")]);
+    let aws = aws(settings(&server), &[]).unwrap();
+    aws.perform(&crate::aws::glue::GetDatabase { name: "d" })
+        .unwrap();
+    assert_eq!(server.received().len(), 2);
+}
+
+#[test]
+fn a_bucket_in_another_region_is_found_once() {
+    let body = "<Error><Code>AuthorizationHeaderMalformed</Code><Region>us-west-2</Region></Error>";
+    let endpoint = "<Error><Code>TemporaryRedirect</Code><Endpoint>lake-bucket.s3-us-west-2.amazonaws.com</Endpoint></Error>";
+    for reply in [
+        Reply::say(301, "").with("x-amz-bucket-region", "us-west-2"),
+        Reply::say(400, body),
+        Reply::say(400, "").with("x-amz-bucket-region", "us-west-2"),
+        Reply::say(307, endpoint),
+        Reply::say(307, "").with(
+            "location",
+            "https://lake-bucket.s3.us-west-2.amazonaws.com/k",
+        ),
+    ] {
+        let server = Server::script(vec![reply, Reply::say(200, "")]);
+        let aws = aws(settings(&server), &[]).unwrap();
+        put(&aws).unwrap();
+        put(&aws).unwrap();
+        let received = server.received();
+        assert_eq!(received.len(), 3);
+        for request in &received[1..] {
+            let authorization = request.header("authorization").unwrap();
+            assert!(authorization.contains("/us-west-2/s3/"), "{authorization}");
+        }
+    }
+}
+
+#[test]
+fn a_redirect_that_names_no_region_or_a_strange_one_is_an_error() {
+    for region in ["eu-central-1", "evil.example/", ""] {
+        let (outcome, received) = outcome(vec![
+            Reply::say(301, "").with("x-amz-bucket-region", region),
+        ]);
+        let error = outcome.unwrap_err();
+        assert_eq!(error.kind(), Kind::Config);
+        assert!(error.to_string().ends_with("; correct region"), "{error}");
+        assert_eq!(received.len(), 1, "{region}");
+    }
+}
+
+#[test]
+fn a_success_that_is_none_is_tried_again() {
+    let page = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
+    let server = Server::script(vec![
+        Reply::say(200, error("InternalError")),
+        Reply::say(200, &page[..20]),
+        Reply::CutShort(5, "<ListBucketResult>"),
+        Reply::say(200, page),
+    ]);
+    let aws = aws(settings(&server), &[]).unwrap();
+    let list = ListObjects {
+        prefix: "",
+        depth: Depth::All,
+        continuation: None,
+    };
+    assert_eq!(aws.perform(&list).unwrap().objects, []);
+    assert_eq!(server.received().len(), 4);
+}
+
+#[test]
+fn bytes_that_the_store_kept_otherwise_are_sent_again() {
+    let (outcome, received) = outcome(vec![
+        Reply::say(200, "").with("x-amz-checksum-crc32", "AAAAAA=="),
+        Reply::say(200, "").with("x-amz-checksum-crc32", crate::aws::s3::crc32(b"body")),
+    ]);
+    outcome.unwrap();
+    assert_eq!(received.len(), 2);
+    let server = Server::script(vec![Reply::say(
+        200,
+        "<CompleteMultipartUploadResult><ChecksumCRC32>AAAAAA==-1</ChecksumCRC32></CompleteMultipartUploadResult>",
+    )]);
+    let aws = aws(settings(&server), &[]).unwrap();
+    let part = crate::aws::s3::Part {
+        etag: "e".into(),
+        crc32: Some(crate::aws::s3::crc32(b"body")),
+    };
+    let complete = CompleteUpload {
+        key: "k",
+        upload: "u",
+        parts: &[part],
+    };
+    let error = aws.perform(&complete).unwrap_err().to_string();
+    assert!(
+        error.contains("the store completed other bytes than were sent"),
+        "{error}"
+    );
+}
+
+/// STS gives keys that are numbered; S3 refuses the first as ended.
+fn role_server() -> Server {
+    let mut number = 0;
+    Server::start(move |request| {
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        if body.contains("Action=AssumeRole") {
+            number += 1;
+            return Reply::say(
+                200,
+                format!(
+                    "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIA{number}</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t{number}</SessionToken><Expiration>2026-11-22T12:01:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
+                ),
+            );
+        }
+        match request.header("x-amz-security-token") {
+            Some("t1") if number == 1 && request.method == "PUT" => {
+                Reply::say(400, error("ExpiredToken"))
+            }
+            _ => Reply::say(200, ""),
+        }
+    })
+}
+
+#[test]
+fn a_role_is_assumed_once_and_renewed_when_it_is_refused_as_ended() {
+    let server = role_server();
+    let mut settings = settings(&server);
+    settings.run = "job 7 attempt 1".into();
+    settings.credentials = Credentials::Role {
+        role_arn: "arn:aws:iam::123456789012:role/writer".into(),
+        external_id: Some("x".into()),
+    };
+    let aws = aws(
+        settings,
+        &[
+            ("AWS_ACCESS_KEY_ID", "AKIDBASE"),
+            ("AWS_SECRET_ACCESS_KEY", "hunter2"),
+        ],
+    )
+    .unwrap();
+    aws.perform(&HeadBucket).unwrap();
+    put(&aws).unwrap();
+    put(&aws).unwrap();
+    let received = server.received();
+    let who: Vec<String> = received
+        .iter()
+        .map(|request| {
+            let authorization = request.header("authorization").unwrap();
+            let (_, rest) = authorization.split_once("Credential=").unwrap();
+            let (key, _) = rest.split_once('/').unwrap();
+            format!("{} {key}", request.method)
+        })
+        .collect();
+    assert_eq!(
+        who,
+        [
+            "POST AKIDBASE",
+            "HEAD ASIA1",
+            "PUT ASIA1",
+            "POST AKIDBASE",
+            "PUT ASIA2",
+            "PUT ASIA2"
+        ]
+    );
+    let form = String::from_utf8_lossy(&received[0].body).into_owned();
+    assert!(form.contains("ExternalId=x&"), "{form}");
+    assert!(form.contains("RoleSessionName=job-7-attempt-1&"), "{form}");
+}
+
+#[test]
+fn the_account_is_compared_and_expected_of_the_bucket() {
+    let identity = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/u</Arn><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
+    let sign_in = |account: &str| -> (Result<String, Error>, Server) {
+        let server = Server::script(vec![Reply::say(200, identity)]);
+        let mut settings = settings(&server);
+        settings.account_id = Some(account.to_owned());
+        let aws = aws(settings, &[]).unwrap();
+        let outcome = aws.sign_in();
+        put(&aws).unwrap();
+        (outcome, server)
+    };
+    let (outcome, server) = sign_in("123456789012");
+    assert_eq!(outcome.unwrap(), "arn:aws:iam::123456789012:user/u");
+    let owner = server.received()[1]
+        .header("x-amz-expected-bucket-owner")
+        .map(str::to_owned);
+    assert_eq!(owner.as_deref(), Some("123456789012"));
+    let (outcome, _) = sign_in("999999999999");
+    let error = outcome.unwrap_err();
+    assert_eq!(error.kind(), Kind::Config);
+    assert_eq!(
+        error.to_string(),
+        "aws_account_id: expected 999999999999, found that the credentials belong to 123456789012 (arn:aws:iam::123456789012:user/u)"
+    );
+}
+
+#[test]
+fn no_secret_is_told_not_even_when_a_service_quotes_it() {
+    let quoting = |code: &str| {
+        let message = format!(
+            "should have been 'POST x-amz-security-token:hunter3 {}' hunter2",
+            "x".repeat(2000)
+        );
+        Reply::say(
+            400,
+            format!("{{\"__type\":\"{code}\",\"message\":\"{message}\"}}"),
+        )
+    };
+    for code in [
+        "InvalidSignatureException",
+        "ThrottlingException",
+        "InvalidInputException",
+    ] {
+        let server = Server::script(vec![quoting(code)]);
+        let mut settings = settings(&server);
+        settings.credentials = Credentials::User {
+            access_key_id: "AKIDEXAMPLE".into(),
+            secret_access_key: Secret::new("hunter2"),
+            session_token: Some(Secret::new("hunter3")),
+        };
+        let aws = aws(settings, &[]).unwrap();
+        let error = aws
+            .perform(&crate::aws::glue::GetDatabase { name: "d" })
+            .unwrap_err();
+        for text in [
+            error.to_string(),
+            format!("{error:?}"),
+            format!("{:?}", aws.settings()),
+        ] {
+            assert!(!text.contains("hunter"), "{text}");
+            assert!(text.len() < 1000, "{text}");
+        }
+        assert!(
+            error.to_string().contains("x-amz-security-token:[secret]"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! A server for tests: answers by a function, or by a script, and remembers what it was asked.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A request as it arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Received {
+    pub(crate) method: String,
+    /// Path and query.
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Received {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let header = self.headers.iter().find(|header| header.0 == name);
+        header.map(|header| header.1.as_str())
+    }
+}
+
+/// What the server does about a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Reply {
+    Say {
+        status: u16,
+        headers: Vec<(&'static str, String)>,
+        body: String,
+    },
+    /// Closes the connection without a word.
+    Lose,
+    /// Promises this many bytes more than it sends, then closes.
+    CutShort(u16, &'static str),
+    /// Says nothing for so long, then closes.
+    Hold(Duration),
+}
+
+impl Reply {
+    pub(crate) fn say(status: u16, body: impl Into<String>) -> Self {
+        Self::Say {
+            status,
+            headers: Vec::new(),
+            body: body.into(),
+        }
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        if let Self::Say { headers, .. } = &mut self {
+            headers.push((name, value.into()));
+        }
+        self
+    }
+}
+
+/// The server; it ends with the test's process.
+pub(crate) struct Server {
+    pub(crate) authority: String,
+    received: Arc<Mutex<Vec<Received>>>,
+    connections: Arc<Mutex<usize>>,
+}
+
+impl Server {
+    /// Answers with what the function says.
+    #[allow(clippy::disallowed_methods)] // a server needs a thread of its own
+    pub(crate) fn start(mut answer: impl FnMut(&Received) -> Reply + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Self {
+            authority: listener.local_addr().unwrap().to_string(),
+            received: Arc::default(),
+            connections: Arc::default(),
+        };
+        let received = Arc::clone(&server.received);
+        let connections = Arc::clone(&server.connections);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                *connections.lock().unwrap() += 1;
+                let stream = stream.unwrap();
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                while let Some(request) = read(&mut reader) {
+                    let reply = answer(&request);
+                    received.lock().unwrap().push(request.clone());
+                    if !reply.send(&stream, request.method == "HEAD") {
+                        break;
+                    }
+                }
+            }
+        });
+        server
+    }
+
+    /// Answers with these, one after the other; the last one stands for all that come after.
+    pub(crate) fn script(replies: Vec<Reply>) -> Self {
+        let mut at = 0;
+        Self::start(move |_| {
+            let reply = replies[at.min(replies.len() - 1)].clone();
+            at += 1;
+            reply
+        })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.authority)
+    }
+
+    pub(crate) fn received(&self) -> Vec<Received> {
+        self.received.lock().unwrap().clone()
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        *self.connections.lock().unwrap()
+    }
+}
+
+impl Reply {
+    /// Whether the connection goes on.
+    fn send(&self, mut stream: &TcpStream, is_head: bool) -> bool {
+        let text = match self {
+            Self::Say {
+                status,
+                headers,
+                body,
+            } => {
+                let mut text = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n", body.len());
+                for (name, value) in headers {
+                    for piece in [name, ": ", value, "\r\n"] {
+                        text.push_str(piece);
+                    }
+                }
+                text.push_str("\r\n");
+                if !is_head {
+                    text.push_str(body);
+                }
+                return stream.write_all(text.as_bytes()).is_ok();
+            }
+            Self::Lose => String::new(),
+            Self::CutShort(more, body) => {
+                let length = body.len() + usize::from(*more);
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}")
+            }
+            Self::Hold(span) => {
+                #[allow(clippy::disallowed_methods)] // the server's time, not the program's
+                std::thread::sleep(*span);
+                String::new()
+            }
+        };
+        let _ = stream.write_all(text.as_bytes());
+        let _ = stream.shutdown(Shutdown::Both);
+        false
+    }
+}
+
+fn read(reader: &mut BufReader<TcpStream>) -> Option<Received> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let mut words = line.split_whitespace();
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut headers = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let mut received = Received {
+        method,
+        target,
+        headers,
+        body: Vec::new(),
+    };
+    let length = received.header("content-length");
+    let length = length.map_or(0, |length| length.parse().unwrap());
+    received.body.resize(length, 0);
+    reader.read_exact(&mut received.body).ok()?;
+    Some(received)
+}

@@ -1,0 +1,218 @@
+//! Laws of a stream's writer, over random sequences of rows, states, checkpoints and memory pressure.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
+
+use super::object::Sizes;
+use super::writer::{Extent, Partition, Place, Writer};
+use crate::error::Result;
+use crate::file::{Codec, Format};
+use crate::lake::{Listed, Objects, Unfinished, Upload};
+use crate::table::layout::Run;
+use crate::time::Millis;
+
+/// Small enough that a few hundred rows pass every boundary.
+const SMALL: Sizes = Sizes {
+    block: 64,
+    part: 256,
+    least_part: 160,
+};
+
+/// A store that holds S3 to its word: nothing is visible before it is complete, and only last parts are small.
+#[derive(Default)]
+struct Store {
+    visible: RefCell<BTreeMap<String, Vec<u8>>>,
+    uploads: RefCell<HashMap<String, Vec<Vec<u8>>>>,
+}
+
+impl Objects for Store {
+    fn root(&self) -> String {
+        "s3://test/".to_owned()
+    }
+
+    fn find(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn put(&self, key: &str, body: &[u8]) -> Result<()> {
+        assert!(!body.is_empty(), "an empty object: {key}");
+        let before = self
+            .visible
+            .borrow_mut()
+            .insert(key.to_owned(), body.to_vec());
+        assert!(before.is_none(), "{key} was written twice");
+        Ok(())
+    }
+
+    fn get(&self, _: &str) -> Result<Option<Vec<u8>>> {
+        unreachable!("a writer reads nothing")
+    }
+
+    fn list(&self, _: &str, _: &mut dyn FnMut(Listed) -> Result<()>) -> Result<()> {
+        unreachable!("a writer lists nothing")
+    }
+
+    fn folders(&self, _: &str) -> Result<Vec<String>> {
+        unreachable!("a writer lists nothing")
+    }
+
+    fn delete(&self, _: &[String]) -> Result<()> {
+        unreachable!("a writer deletes nothing")
+    }
+
+    fn copy(&self, _: &str, _: &str) -> Result<()> {
+        unreachable!("a writer copies nothing")
+    }
+
+    fn begin(&self, key: &str) -> Result<Upload> {
+        self.uploads.borrow_mut().insert(key.to_owned(), Vec::new());
+        Ok(Upload {
+            key: key.to_owned(),
+            id: key.to_owned(),
+            parts: Vec::new(),
+        })
+    }
+
+    fn part(&self, upload: &mut Upload, body: &[u8]) -> Result<()> {
+        assert!(!body.is_empty(), "an empty part");
+        self.uploads
+            .borrow_mut()
+            .get_mut(&upload.id)
+            .expect("it was begun")
+            .push(body.to_vec());
+        upload.parts.push(String::new());
+        Ok(())
+    }
+
+    fn complete(&self, upload: &Upload) -> Result<()> {
+        let parts = self
+            .uploads
+            .borrow_mut()
+            .remove(&upload.id)
+            .expect("it was begun");
+        assert_eq!(parts.len(), upload.parts.len());
+        let (_, all_but_the_last) = parts
+            .split_last()
+            .expect("an upload without parts can not be completed");
+        assert!(
+            all_but_the_last
+                .iter()
+                .all(|part| part.len() >= SMALL.least_part),
+            "a small part in the middle"
+        );
+        self.put(&upload.key, &parts.concat())
+    }
+
+    fn abort(&self, upload: &Upload) -> Result<()> {
+        self.uploads
+            .borrow_mut()
+            .remove(&upload.id)
+            .expect("it was begun");
+        Ok(())
+    }
+
+    fn unfinished(&self, _: &str) -> Result<Vec<Unfinished>> {
+        unreachable!("a writer looks for nothing")
+    }
+}
+
+impl Store {
+    /// All visible rows, in the order of the objects' names.
+    fn rows(&self, format: Format) -> Vec<String> {
+        let mut rows = Vec::new();
+        for (key, bytes) in self.visible.borrow().iter() {
+            let mut text = String::new();
+            match format {
+                Format::Jsonl(Codec::Plain) => text.push_str(std::str::from_utf8(bytes).unwrap()),
+                Format::Jsonl(Codec::Gzip) => {
+                    let mut decoder = flate2::read::MultiGzDecoder::new(&bytes[..]);
+                    decoder
+                        .read_to_string(&mut text)
+                        .unwrap_or_else(|error| panic!("{key}: {error}"));
+                }
+            }
+            assert!(text.ends_with('\n'), "{key} ends in the middle of a row");
+            rows.extend(text.lines().map(str::to_owned));
+        }
+        rows
+    }
+}
+
+#[test]
+fn a_checkpoint_shows_exactly_the_rows_that_a_state_covers() {
+    for seed in 0..200 {
+        let format = Format::Jsonl(if seed % 2 == 0 {
+            Codec::Plain
+        } else {
+            Codec::Gzip
+        });
+        run(seed, format);
+    }
+}
+
+/// One random life of a writer; a failure names its seed.
+fn run(seed: u64, format: Format) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let store = Store::default();
+    let place = Place {
+        folder: "folder/".to_owned(),
+        run: Run::begin(Millis(0)).unwrap(),
+        format,
+        sizes: SMALL,
+        target_size: random.choice([100, 700, 5000]).unwrap(),
+    };
+    let states_are_rare = random.bool();
+    let mut writer = Writer::new(place);
+    let partition = Partition::default();
+    let (mut accepted, mut covered, mut durable) = (Vec::new(), 0, 0);
+    for _ in 0..random.usize(1..600) {
+        match random.u32(0..100) {
+            0..80 => {
+                // Random letters, so that gzip can not make them small.
+                let length = if random.u32(0..50) == 0 {
+                    900
+                } else {
+                    random.usize(1..40)
+                };
+                let row: String = (0..length).map(|_| random.alphanumeric()).collect();
+                writer
+                    .rows(&partition)
+                    .extend_from_slice(format!("{row}\n").as_bytes());
+                writer.settle(&partition, &store).unwrap();
+                accepted.push(row);
+            }
+            80..96 if !states_are_rare || random.u32(0..10) == 0 => {
+                writer.set_mark();
+                covered = accepted.len();
+            }
+            96 | 97 => {
+                for sealed in writer.take(Extent::Covered, &store).unwrap() {
+                    sealed.complete(&store).unwrap();
+                }
+                durable = covered;
+            }
+            98 => {
+                writer.park(&store).unwrap();
+                assert_eq!(writer.memory(), 0, "seed {seed}");
+            }
+            _ => {}
+        }
+        assert_eq!(writer.has_covered_rows(), covered > durable, "seed {seed}");
+        assert_eq!(writer.has_rows(), accepted.len() > durable, "seed {seed}");
+        assert_eq!(store.rows(format), accepted[..durable], "seed {seed}");
+    }
+    if random.bool() {
+        for sealed in writer.take(Extent::All, &store).unwrap() {
+            sealed.complete(&store).unwrap();
+        }
+        assert_eq!(store.rows(format), accepted, "seed {seed}");
+    } else {
+        writer.abandon(&store);
+        assert_eq!(store.rows(format), accepted[..durable], "seed {seed}");
+    }
+    assert!(
+        store.uploads.borrow().is_empty(),
+        "seed {seed}: uploads are left"
+    );
+}
