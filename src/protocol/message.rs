@@ -40,13 +40,13 @@ pub(crate) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// A record that came without an envelope.
-    pub(crate) fn bare(stream: &'a str, data: &'a [u8]) -> Self {
+    /// A record that came without Airbyte's envelope.
+    pub(crate) fn bare(stream: Cow<'a, str>, data: &'a [u8], emitted_at: Option<i64>) -> Self {
         Self {
-            stream: Cow::Borrowed(stream),
+            stream,
             namespace: None,
             data,
-            emitted_at: None,
+            emitted_at,
             changes: None,
             line: None,
         }
