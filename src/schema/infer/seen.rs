@@ -64,12 +64,8 @@ impl Members {
             return Ok(());
         }
         loop {
-            let from = scan.at + 1;
-            let mut content = *scan;
-            content.string()?;
-            let to = content.at - 1;
-            scan.key()?;
-            let key = unquoted(&scan.text[from..to]);
+            let key = scan.key()?;
+            let key = unquoted(key.content(scan.text));
             match std::str::from_utf8(&key) {
                 Ok(key) => self.of(key).value(scan, depth)?,
                 // Half a character: no column can have that name.
