@@ -7,7 +7,7 @@ use crate::support::file;
 
 /// The parts of the program, from the top: a part uses only what stands below it.
 const ORDER: &[&str] = &[
-    "main", "lib", "command", "cli", "input", "config", "sink", "table", "row", "protocol",
+    "main", "lib", "testing", "command", "cli", "input", "config", "sink", "table", "row", "protocol",
     "schema", "file", "lake", "aws", "http",
 ];
 
