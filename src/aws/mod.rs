@@ -190,7 +190,7 @@ impl Aws {
 fn is_walled_off(error: &Error) -> bool {
     error
         .refusal()
-        .is_some_and(|refusal| refusal.message == http::NO_CONNECTION)
+        .is_some_and(|refusal| refusal.message.ends_with(http::NO_CONNECTION))
 }
 
 fn is_word(environment: &Environment, variable: &str, word: &str) -> bool {
