@@ -179,7 +179,7 @@ impl Writer {
             match extent {
                 Extent::Covered => closing.extend(self.split_off(partition)),
                 Extent::All => {
-                    closing.extend(self.open.remove(partition).and_then(OpenObject::close))
+                    closing.extend(self.open.remove(partition).and_then(OpenObject::close));
                 }
             }
         }

@@ -91,13 +91,12 @@ impl Members {
     }
 
     fn of(&mut self, key: &str) -> &mut Seen {
-        let place = match self.places.get(key) {
-            Some(place) => *place,
-            None => {
-                self.places.insert(key.to_owned(), self.seen.len());
-                self.seen.push((key.to_owned(), Seen::default()));
-                self.seen.len() - 1
-            }
+        let place = if let Some(place) = self.places.get(key) {
+            *place
+        } else {
+            self.places.insert(key.to_owned(), self.seen.len());
+            self.seen.push((key.to_owned(), Seen::default()));
+            self.seen.len() - 1
         };
         &mut self.seen[place].1
     }
