@@ -182,7 +182,7 @@ impl Aws {
 fn is_walled_off(error: &Error) -> bool {
     error
         .refusal()
-        .is_some_and(|refusal| refusal.message == http::NO_CONNECTION)
+        .is_some_and(|refusal| refusal.message.ends_with(http::NO_CONNECTION))
 }
 
 fn is_word(environment: &Environment, variable: &str, word: &str) -> bool {
@@ -226,7 +226,7 @@ impl Caller for Aws {
             return false;
         };
         warn!(
-            "bucket {} is in region {found}, not in {known}: set bucket_region to save a detour",
+            "bucket {} is in region {found}, not in {known}: correct region to save a detour",
             self.settings.bucket
         );
         found.clone_into(&mut known);
