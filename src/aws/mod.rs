@@ -36,7 +36,7 @@ use crate::http::{self, Client, Proxy, Trust};
 use crate::time::Clock;
 
 pub(crate) use endpoint::{Addressing, Switch};
-pub(crate) use s3::options::{RequestChecksum, Writing};
+pub(crate) use s3::options::{BucketKey, Encryption, RequestChecksum, Writing};
 pub(crate) use session::Credentials;
 
 use endpoint::{Endpoints, Target};
@@ -51,6 +51,8 @@ use session::Session;
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) region: String,
+    /// The bucket's region, where it is known to be another.
+    pub(crate) bucket_region: Option<String>,
     pub(crate) bucket: String,
     pub(crate) credentials: Credentials,
     /// For every service, before what the environment says.
@@ -73,6 +75,7 @@ impl Settings {
     pub(crate) fn of(region: impl Into<String>) -> Self {
         Self {
             region: region.into(),
+            bucket_region: None,
             bucket: String::new(),
             credentials: Credentials::Default,
             endpoint_url: None,
@@ -140,7 +143,12 @@ impl Aws {
         };
         Ok(Self {
             session: Session::new(settings.credentials.clone(), surroundings),
-            bucket_region: RefCell::new(settings.region.clone()),
+            bucket_region: RefCell::new(
+                settings
+                    .bucket_region
+                    .clone()
+                    .unwrap_or_else(|| settings.region.clone()),
+            ),
             settings,
             endpoints,
             sender,

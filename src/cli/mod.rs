@@ -191,17 +191,26 @@ fn load(given: &mut Given) -> Result<Load, String> {
         Some("singer") => Input::Singer,
         Some(other) => return Err(expected("--input", "records or singer", other)),
     };
-    Ok(Load {
-        lake,
-        input,
-        mode: mode(given)?,
-        schema,
-        checkpoint_interval: match given.text("checkpoint-interval")? {
+    let mode = mode(given)?;
+    let checkpoint_interval =
+        match given.text("checkpoint-interval")? {
+            Some(_) if mode == Mode::Overwrite => {
+                return Err(
+                    "--mode overwrite takes no --checkpoint-interval: it shows all rows at the end"
+                        .to_owned(),
+                );
+            }
             Some(text) => Some(span(&text).ok_or_else(|| {
                 expected("--checkpoint-interval", "a time as 30s, 5m or 1h", &text)
             })?),
             None => None,
-        },
+        };
+    Ok(Load {
+        lake,
+        input,
+        mode,
+        schema,
+        checkpoint_interval,
         strict: given.flag("strict"),
         reports: given.reports(),
         files: given.files(),

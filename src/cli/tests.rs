@@ -66,7 +66,6 @@ fn load_takes_a_place_files_and_settings() {
         ("target_file_size_mb", "5"),
     ];
     let expected = Load {
-        mode: Mode::Overwrite,
         schema: Some("s.json".into()),
         files: vec!["a.jsonl.gz".into(), "-".into()],
         checkpoint_interval: Some(Duration::from_secs(300)),
@@ -79,7 +78,7 @@ fn load_takes_a_place_files_and_settings() {
     };
     assert_eq!(
         parsed(
-            "load a.jsonl.gz - --table events --mode overwrite --schema s.json --checkpoint-interval 5m --strict \
+            "load a.jsonl.gz - --table events --mode append --schema s.json --checkpoint-interval 5m --strict \
              --summary sum.json --config c --set target_file_size_mb=5 --region eu-west-1 --database raw"
         ),
         Ok(Request::Load(expected))
@@ -105,6 +104,10 @@ fn wrong_usage_names_itself_and_the_way_out() {
         ("load --table t --input singer", "takes no --table"),
         ("load --table t --checkpoint-interval 5", "30s, 5m or 1h"),
         ("load --table t --checkpoint-interval é", "30s, 5m or 1h"),
+        (
+            "load --table t --mode overwrite --checkpoint-interval 5m",
+            "at the end",
+        ),
         ("load --table t --set region", "KEY=VALUE"),
         ("load --table t s3://a s3://b", "found several"),
         ("load --table t s3:///p", "no bucket"),

@@ -141,10 +141,11 @@ fn connect(
         account_id: place.account_id.clone(),
         tag: place.tag.clone(),
         run: run.name().to_owned(),
-        writing: aws::Writing::default(),
-        addressing: aws::Addressing::default(),
-        fips: aws::Switch::default(),
-        dual_stack: aws::Switch::default(),
+        writing: place.writing.clone(),
+        addressing: place.addressing,
+        fips: place.fips,
+        dual_stack: place.dual_stack,
+        bucket_region: place.bucket_region.clone(),
     };
     let patience = patience.adjusted(environment)?;
     Aws::new(settings, environment, &Clock::System, patience)

@@ -239,3 +239,50 @@ fn settings_as_text_are_refused_where_they_are_none() {
         assert!(error.to_string().contains(part), "{error}");
     }
 }
+
+#[test]
+fn the_options_of_aws_are_read_and_checked() {
+    let config = read(&format!(
+        r#""credentials":{{"credentials_title":"Default chain"}},{REST},"bucket_region":"eu-central-1","path_style":true,
+           "encryption":{{"mode":"SSE-KMS","kms_key_id":"alias/lake","bucket_key":true}},"storage_class":"STANDARD_IA",
+           "object_tags":{{"team":"data"}},"request_checksum_calculation":"when_required","use_fips_endpoint":true"#
+    ));
+    let aws = config.unwrap().aws.unwrap();
+    assert!(matches!(aws.credentials, Credentials::Default));
+    assert_eq!(aws.bucket_region.as_deref(), Some("eu-central-1"));
+    assert_eq!(
+        (aws.addressing, aws.fips, aws.dual_stack),
+        (Addressing::Path, Switch::On, Switch::Off)
+    );
+    assert_eq!(aws.writing.tags, [("team".to_owned(), "data".to_owned())]);
+    assert_eq!(aws.writing.storage_class.as_deref(), Some("STANDARD_IA"));
+
+    let text = mistakes(&format!(
+        r#"{USER},{REST},"encryption":{{"mode":"SSE-S3","kms_key_id":"k"}},"storage_class":"cold","object_tags":{{"a":1}},"bucket_region":"Europe""#
+    ));
+    for key in [
+        "encryption.kms_key_id",
+        "storage_class",
+        "object_tags",
+        "bucket_region",
+    ] {
+        assert!(
+            text.contains(&format!("$.{key}: expected")),
+            "{key}: {text}"
+        );
+    }
+}
+
+#[test]
+fn the_specification_has_the_keys_that_are_read_and_no_others() {
+    let spec: serde_json::Value =
+        serde_json::from_str(include_str!("../command/spec.json")).unwrap();
+    let properties = spec["connectionSpecification"]["properties"]
+        .as_object()
+        .unwrap();
+    let mut told: Vec<&str> = properties.keys().map(String::as_str).collect();
+    let mut read: Vec<&str> = settings::KEYS.iter().map(|(key, _)| *key).collect();
+    told.sort_unstable();
+    read.sort_unstable();
+    assert_eq!(told, read);
+}

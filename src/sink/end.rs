@@ -62,7 +62,7 @@ impl Sink<'_> {
                 stream.records,
                 stream.folder
             );
-            let rescued = stream.plan.rescued();
+            let rescued = stream.rescued();
             if !rescued.is_empty() {
                 let kept = match &self.options.rescued {
                     Some(column) => format!("kept in the column {column}"),

@@ -78,16 +78,33 @@ impl Ledger {
                 self.counts.iter_mut().map(std::mem::take).sum(),
             ),
         };
-        let acknowledgement = state.acknowledgement(count)?;
+        Ok(self.wait(covers, state.acknowledgement(count)?, durable))
+    }
+
+    /// A line arrived that is to be printed once all rows so far are durable.
+    pub(super) fn enter_line(
+        &mut self,
+        line: Vec<u8>,
+        durable: impl Fn(StreamIndex) -> bool,
+    ) -> Option<Vec<u8>> {
+        self.wait(Covers::All, line, durable)
+    }
+
+    fn wait(
+        &mut self,
+        covers: Covers,
+        acknowledgement: Vec<u8>,
+        durable: impl Fn(StreamIndex) -> bool,
+    ) -> Option<Vec<u8>> {
         if self.is_durable(covers, durable) {
-            return Ok(Some(acknowledgement));
+            return Some(acknowledgement);
         }
         self.memory += acknowledgement.len();
         self.waiting.push_back(Waiting {
             covers,
             acknowledgement,
         });
-        Ok(None)
+        None
     }
 
     fn is_durable(&self, covers: Covers, durable: impl Fn(StreamIndex) -> bool) -> bool {

@@ -232,6 +232,36 @@ impl Sink<'_> {
         self.tick()
     }
 
+    /// Takes a line that is to be printed once every row so far is durable, which may be now.
+    pub(crate) fn mark(&mut self, line: Vec<u8>) -> Result<()> {
+        self.streams
+            .iter_mut()
+            .for_each(|stream| stream.mark_by_global(false));
+        let streams = &self.streams;
+        match self
+            .ledger
+            .enter_line(line, |index| streams[index].is_durable())
+        {
+            Some(line) => out::line(&line),
+            None => self.tick(),
+        }
+    }
+
+    /// Whether the stream's rows go to the folder that its table shows.
+    pub(crate) fn is_on_show(&mut self, key: &StreamKey) -> bool {
+        write_key(key.namespace.as_deref(), &key.name, &mut self.scratch);
+        self.by_key.get(&self.scratch).is_some_and(|index| {
+            let stream = &self.streams[*index];
+            stream.shown.as_deref() == Some(&*stream.folder)
+        })
+    }
+
+    /// How many values did not fit their columns.
+    pub(crate) fn rescued(&self) -> u64 {
+        let of = |stream: &Stream| -> u64 { stream.rescued().values().sum() };
+        self.streams.iter().map(of).sum()
+    }
+
     /// Takes what the platform says of a stream.
     pub(crate) fn status(&mut self, key: &StreamKey, status: Status) -> Result<()> {
         write_key(key.namespace.as_deref(), &key.name, &mut self.scratch);
@@ -305,10 +335,14 @@ impl Sink<'_> {
         }
         for (stream, sealed) in taken {
             let mut sealed = sealed.into_iter();
+            let mut shown = Vec::new();
             while let Some(object) = sealed.next() {
+                shown.push(object.key().to_owned());
                 if let Err(error) = object.complete(objects) {
                     outcome.fail(stream, error);
                     writer::abort(object.into_upload().into_iter(), objects);
+                    // No state will be printed for those before it: they would come twice.
+                    writer::take_back(&shown, objects);
                     break;
                 }
                 outcome.objects += 1;

@@ -7,7 +7,7 @@ use crate::lake::Lake;
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::row::{self, Plan};
-use crate::schema::{self, name};
+use crate::schema::{self, evolve, name};
 use crate::sink::ledger::Ledger;
 use crate::sink::object::Sizes;
 use crate::sink::stream::{Fate, Stream};
@@ -84,6 +84,37 @@ impl<'a> Sink<'a> {
         }
         self.ensure_database(&planned.target.database)?;
         self.admit(planned)
+    }
+
+    /// Gives a stream another schema: the rows to come are written under it. No column of the old one is lost.
+    pub(crate) fn reshape(&mut self, configured: ConfiguredStream) -> Result<()> {
+        let Planned {
+            configured,
+            mut target,
+            rows,
+        } = plan(configured, &self.options);
+        let key = &configured.key;
+        write_key(key.namespace.as_deref(), &key.name, &mut self.scratch);
+        let Some(index) = self.by_key.get(&self.scratch) else {
+            return Ok(());
+        };
+        let stream = &mut self.streams[*index];
+        let catalog = &*self.lake.catalog;
+        target.wanted =
+            evolve::reconcile(&stream.target.wanted, &target.wanted, target.claim).fields;
+        let fields = match stream.refresh {
+            Refresh::Append { .. } => {
+                let location = format!("{}{}", self.lake.objects.root(), stream.folder);
+                target.ensure(catalog, &location)?.fields
+            }
+            Refresh::Truncate { .. } | Refresh::Overwrite => {
+                target.fields_of_a_new_generation(table::find(catalog, &target)?.as_ref())
+            }
+        };
+        stream.rescued_before = stream.rescued();
+        stream.plan = Plan::compile(&fields, &rows);
+        stream.target = target;
+        Ok(())
     }
 
     fn ensure_database(&mut self, database: &str) -> Result<()> {
@@ -248,6 +279,7 @@ fn open_stream(
     };
     let stream = Stream {
         plan: Plan::compile(&fields, &rows),
+        rescued_before: BTreeMap::new(),
         writer: Writer::new(place),
         key: configured.key,
         refresh: configured.refresh,

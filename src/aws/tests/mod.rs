@@ -264,7 +264,12 @@ fn a_redirect_that_names_no_region_or_a_strange_one_is_an_error() {
         ]);
         let error = outcome.unwrap_err();
         assert_eq!(error.kind(), Kind::Config);
-        assert!(error.to_string().ends_with("; correct region"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .ends_with("; correct bucket_region, or region"),
+            "{error}"
+        );
         assert_eq!(received.len(), 1, "{region}");
     }
 }

@@ -108,7 +108,7 @@ struct Rows<'a, 'lake> {
 
 impl Rows<'_, '_> {
     fn take(&mut self, input: &str, number: u64, text: &[u8]) -> Result<()> {
-        let record = Record::bare(self.table, text);
+        let record = Record::bare(self.table.into(), text, None);
         self.sink
             .record(&record)
             .map_err(|error| error.while_doing(format_args!("line {number} of {input}")))?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::json::scan::{Fault, Scanner, Shape};
+use crate::json::scan::{AFTER_ELEMENT, AFTER_MEMBER, Fault, Scanner, Shape};
 use crate::json::text::unquoted;
 use crate::schema::infer::moment::{self, Moment};
 
@@ -85,7 +85,7 @@ impl Members {
                     scan.at += 1;
                     return Ok(());
                 }
-                _ => return Err(scan.fault("a comma or a closing brace")),
+                _ => return Err(Fault(AFTER_MEMBER)),
             }
         }
     }
@@ -193,7 +193,7 @@ impl Seen {
                     scan.at += 1;
                     return Ok(());
                 }
-                _ => return Err(scan.fault("a comma or a closing bracket")),
+                _ => return Err(Fault(AFTER_ELEMENT)),
             }
         }
     }
