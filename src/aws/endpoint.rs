@@ -3,6 +3,7 @@
 //! <https://docs.aws.amazon.com/general/latest/gr/rande.html>
 
 use crate::aws::service::Service;
+use crate::aws::sigv4::encoding;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 
@@ -142,7 +143,7 @@ impl Endpoints {
         if in_host {
             endpoint.authority = format!("{bucket}.{}", endpoint.authority);
         } else {
-            endpoint.base = format!("{}/{bucket}", endpoint.base);
+            endpoint.base = format!("{}/{}", endpoint.base, encoding::component(bucket));
         }
         Ok(endpoint)
     }
@@ -269,5 +270,120 @@ mod tests {
             differences.join("\n")
         );
         assert!(number > 700, "{number}");
+    }
+
+    fn of(pairs: &[(&str, &str)], url: Option<&str>, service: Service) -> Result<String> {
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let endpoints = Endpoints {
+            url: url.map(str::to_owned),
+            environment: Environment::from_pairs(pairs),
+            ..Endpoints::default()
+        };
+        let endpoint = endpoints.of(service, "eu-central-1")?;
+        Ok(format!(
+            "{}://{}{}",
+            endpoint.scheme, endpoint.authority, endpoint.base
+        ))
+    }
+
+    #[test]
+    fn the_configuration_wins_then_the_services_variable_then_the_general_one() {
+        let all = ("AWS_ENDPOINT_URL", "http://all:1");
+        let s3 = ("AWS_ENDPOINT_URL_S3", "http://s3:2/base/");
+        let ignore = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+        let of = |pairs: &[(&str, &str)], url, service| of(pairs, url, service).unwrap();
+        assert_eq!(of(&[all, s3], None, Service::S3), "http://s3:2/base");
+        assert_eq!(of(&[all, s3], None, Service::Glue), "http://all:1");
+        assert_eq!(
+            of(&[all, s3], Some("https://CONFIGURED:443"), Service::S3),
+            "https://configured"
+        );
+        assert_eq!(
+            of(&[all, s3, ignore], None, Service::Glue),
+            "https://glue.eu-central-1.amazonaws.com"
+        );
+        assert_eq!(
+            of(&[s3], None, Service::Sts),
+            "https://sts.eu-central-1.amazonaws.com"
+        );
+    }
+
+    #[test]
+    fn a_url_of_another_form_is_told_without_its_text() {
+        for url in [
+            "localhost:9000",
+            "ftp://x",
+            "http://",
+            "http://user:hunter2@x",
+            "http://x/?hunter2",
+            "http://x y",
+        ] {
+            let error = of(&[("AWS_ENDPOINT_URL_S3", url)], None, Service::S3).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "environment variable AWS_ENDPOINT_URL_S3: expected http://host[:port] or https://host[:port], found another form of URL"
+            );
+        }
+        let error = of(&[], Some("x"), Service::S3).unwrap_err().to_string();
+        assert!(error.starts_with("endpoint_url: expected http"), "{error}");
+    }
+
+    #[test]
+    fn a_bucket_is_in_the_host_or_in_the_path_as_asked() {
+        let of = |addressing, url: Option<&str>, bucket| {
+            let endpoints = Endpoints {
+                addressing,
+                url: url.map(str::to_owned),
+                ..Endpoints::default()
+            };
+            let endpoint = endpoints.of_bucket(bucket, "eu-central-1").unwrap();
+            format!("{}{}", endpoint.authority, endpoint.path("/k"))
+        };
+        let aws = "s3.eu-central-1.amazonaws.com";
+        assert_eq!(of(Addressing::Auto, None, "lake"), format!("lake.{aws}/k"));
+        assert_eq!(
+            of(Addressing::Auto, None, "la.ke"),
+            format!("{aws}/la.ke/k")
+        );
+        assert_eq!(of(Addressing::Path, None, "lake"), format!("{aws}/lake/k"));
+        assert_eq!(
+            of(Addressing::Host, Some("https://store:9000"), "lake"),
+            "lake.store:9000/k"
+        );
+        let interface = "https://bucket.vpce-1a2b3c4d-5e6f.s3.eu-central-1.vpce.amazonaws.com";
+        assert_eq!(
+            of(Addressing::Host, Some(interface), "lake"),
+            "lake.bucket.vpce-1a2b3c4d-5e6f.s3.eu-central-1.vpce.amazonaws.com/k"
+        );
+    }
+
+    #[test]
+    fn regions_that_do_not_exist_yet_have_a_partition() {
+        let names = [
+            "xx-north-9",
+            "cn-west-9",
+            "us-gov-north-1",
+            "eusc-fr-west-1",
+            "us-isob-x-1",
+            "eu-isoe-x-1",
+            "us-isof-x-1",
+            "us-iso-x-1",
+        ]
+        .map(|region| Partition::of(region).name);
+        assert_eq!(
+            names,
+            [
+                "aws",
+                "aws-cn",
+                "aws-us-gov",
+                "aws-eusc",
+                "aws-iso-b",
+                "aws-iso-e",
+                "aws-iso-f",
+                "aws-iso"
+            ]
+        );
     }
 }

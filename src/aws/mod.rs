@@ -8,6 +8,8 @@ mod endpoint;
 pub(crate) mod glue;
 mod identity;
 pub(crate) mod lakeformation;
+#[cfg(test)]
+mod layers;
 mod operation;
 mod providers;
 mod refused;
@@ -30,11 +32,11 @@ use log::warn;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::http::retry::Patience;
-use crate::http::{Client, Proxy, Trust};
+use crate::http::{self, Client, Proxy, Trust};
 use crate::time::Clock;
 
 pub(crate) use endpoint::{Addressing, Switch};
-pub(crate) use s3::options::{RequestChecksum, Writing};
+pub(crate) use s3::options::{BucketKey, Encryption, RequestChecksum, Writing};
 pub(crate) use session::Credentials;
 
 use endpoint::{Endpoints, Target};
@@ -49,6 +51,8 @@ use session::Session;
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) region: String,
+    /// The bucket's region, where it is known to be another.
+    pub(crate) bucket_region: Option<String>,
     pub(crate) bucket: String,
     pub(crate) credentials: Credentials,
     /// For every service, before what the environment says.
@@ -71,6 +75,7 @@ impl Settings {
     pub(crate) fn of(region: impl Into<String>) -> Self {
         Self {
             region: region.into(),
+            bucket_region: None,
             bucket: String::new(),
             credentials: Credentials::Default,
             endpoint_url: None,
@@ -138,7 +143,12 @@ impl Aws {
         };
         Ok(Self {
             session: Session::new(settings.credentials.clone(), surroundings),
-            bucket_region: RefCell::new(settings.region.clone()),
+            bucket_region: RefCell::new(
+                settings
+                    .bucket_region
+                    .clone()
+                    .unwrap_or_else(|| settings.region.clone()),
+            ),
             settings,
             endpoints,
             sender,
@@ -152,7 +162,16 @@ impl Aws {
     /// Asks STS whose credentials these are, and compares the account with the configured one.
     /// The answer is the caller's ARN.
     pub(crate) fn sign_in(&self) -> Result<String> {
-        let account = self.perform(&sts::GetCallerIdentity)?;
+        let identity = self.session.identity()?;
+        let account = match self.perform(&sts::GetCallerIdentity) {
+            Ok(account) => account,
+            // A private network may lead to S3 and Glue alone, and a user's keys need no more.
+            Err(error) if self.settings.account_id.is_none() && is_walled_off(&error) => {
+                warn!("whose credentials these are is not known: {error}");
+                return Ok(identity.access_key_id);
+            }
+            Err(error) => return Err(error),
+        };
         match &self.settings.account_id {
             Some(expected) if *expected != account.id => Err(Error::config(format!(
                 "aws_account_id: expected {expected}, found that the credentials belong to {} ({})",
@@ -166,6 +185,12 @@ impl Aws {
     pub(crate) fn perform<O: Operation>(&self, operation: &O) -> Result<O::Output> {
         self.sender.perform(operation, self)
     }
+}
+
+fn is_walled_off(error: &Error) -> bool {
+    error
+        .refusal()
+        .is_some_and(|refusal| refusal.message.ends_with(http::NO_CONNECTION))
 }
 
 fn is_word(environment: &Environment, variable: &str, word: &str) -> bool {

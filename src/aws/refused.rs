@@ -194,3 +194,62 @@ fn named_region(answer: &Answer) -> Option<String> {
     let (region, _) = rest.split_once(".amazonaws.")?;
     Some(region.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(headers: &[(&'static str, &str)], body: &str) -> Answer {
+        let mut answer = Answer {
+            status: 503,
+            body: body.as_bytes().to_vec(),
+            ..Answer::default()
+        };
+        for (name, value) in headers {
+            answer.headers.insert(*name, value.parse().unwrap());
+        }
+        answer
+    }
+
+    #[test]
+    fn a_service_may_ask_to_wait_up_to_a_minute() {
+        let of = |headers: &[_]| retry_after(&answer(headers, "")).as_millis();
+        assert_eq!(of(&[]), 0);
+        assert_eq!(of(&[("retry-after", "2")]), 2000);
+        assert_eq!(
+            of(&[("retry-after", "2"), ("x-amz-retry-after", "150")]),
+            150
+        );
+        assert_eq!(of(&[("retry-after", "86400")]), 60_000);
+        assert_eq!(of(&[("retry-after", "Sun, 22 Nov 2026 12:00:00 GMT")]), 0);
+    }
+
+    #[test]
+    fn a_region_is_read_from_wherever_it_stands() {
+        fn of(headers: &[(&'static str, &str)], body: &str) -> Option<String> {
+            region(&answer(headers, body))
+        }
+        let named = Some("eu-west-1".to_owned());
+        assert_eq!(of(&[("x-amz-bucket-region", "eu-west-1")], ""), named);
+        assert_eq!(of(&[], "<Error><Region>eu-west-1</Region></Error>"), named);
+        for host in [
+            "b.s3.eu-west-1.amazonaws.com",
+            "b.s3-eu-west-1.amazonaws.com",
+            "s3.eu-west-1.amazonaws.com.cn",
+        ] {
+            assert_eq!(
+                of(&[], &format!("<Error><Endpoint>{host}</Endpoint></Error>")),
+                named
+            );
+            assert_eq!(of(&[("location", &format!("https://{host}/k"))], ""), named);
+        }
+        for strange in [
+            "",
+            "b.s3.amazonaws.com",
+            "example.com",
+            "s3.evil.example/.amazonaws.com",
+        ] {
+            assert_eq!(of(&[("location", strange)], ""), None, "{strange}");
+        }
+    }
+}

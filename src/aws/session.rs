@@ -138,6 +138,7 @@ fn stale(now: Millis, end: Millis) -> Millis {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::providers::tests::surroundings;
 
     #[test]
     fn long_lives_end_ten_minutes_early_and_short_ones_at_three_quarters() {
@@ -145,5 +146,34 @@ mod tests {
         assert_eq!(stale(Millis(0), Millis(hour)), Millis(hour - 600_000));
         assert_eq!(stale(Millis(0), Millis(4000)), Millis(3000));
         assert_eq!(stale(Millis(5000), Millis(4000)), Millis(4000));
+    }
+
+    /// A session whose provider is broken, holding what it got before.
+    fn holding(end: &str) -> Session {
+        let half_a_pair = vec![("AWS_ACCESS_KEY_ID".to_owned(), "AKID".to_owned())];
+        let session = Session::new(Credentials::Default, surroundings(half_a_pair));
+        let identity = Identity {
+            access_key_id: "ASIA".into(),
+            secret_access_key: Secret::new("s"),
+            session_token: None,
+            expires: Millis::from_iso(end),
+        };
+        *session.held.borrow_mut() = Some(Held {
+            identity,
+            stale: Millis::from_iso("2026-11-22T11:59:00Z"),
+        });
+        session
+    }
+
+    #[test]
+    fn a_renewal_that_fails_is_borne_while_there_is_time() {
+        let session = holding("2026-11-22T12:05:00Z");
+        assert_eq!(session.identity().unwrap().access_key_id, "ASIA");
+        let session = holding("2026-11-22T12:00:00Z");
+        let error = session.identity().unwrap_err().to_string();
+        assert!(
+            error.starts_with("environment: expected AWS_SECRET_ACCESS_KEY"),
+            "{error}"
+        );
     }
 }

@@ -84,7 +84,7 @@ pub(crate) fn advice(code: &str) -> Option<&'static str> {
         "AuthorizationHeaderMalformed"
         | "IllegalLocationConstraintException"
         | "PermanentRedirect"
-        | "TemporaryRedirect" => "correct region",
+        | "TemporaryRedirect" => "correct bucket_region, or region",
         "RegionDisabledException" | "OptInRequired" => "enable the region for the account",
         "ResourceNumberLimitExceededException" => "raise the quota of the Glue Data Catalog",
         _ if code.starts_with("KMS.") => "check the state and the policy of the KMS key",

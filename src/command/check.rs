@@ -5,7 +5,8 @@ use std::rc::Rc;
 use serde_json::json;
 
 use crate::cli;
-use crate::command::{Ending, configuration, connect};
+use crate::command::ending::Ending;
+use crate::command::{configuration, connect};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::http::retry::Patience;
@@ -26,7 +27,7 @@ pub(super) fn run(asked: &cli::Lake, environment: &Environment) -> Result<Ending
 }
 
 fn check(asked: &cli::Lake, environment: &Environment) -> Result<()> {
-    let config = configuration(asked)?;
+    let config = configuration(asked, environment)?;
     let run = Run::begin(Clock::System.now())?;
     let lake = match &asked.local {
         Some(folder) => lake::dir::open(folder)?,

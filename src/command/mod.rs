@@ -1,6 +1,8 @@
 //! The commands, one file each. This is the rim: the environment, files and exit codes are known here and nowhere below.
 
 mod check;
+mod ending;
+mod load;
 mod spec;
 mod write;
 
@@ -8,24 +10,19 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
+use ending::Ending;
+
 use crate::aws::{self, Aws};
 use crate::cli::{self, Request};
-use crate::config::{self, Config, Place};
+use crate::config::{self, Config, Layers, Place};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::http::retry::Patience;
 use crate::lake::{self, Lake};
 use crate::out::{self, Reader};
+use crate::sink;
 use crate::table::layout::Run;
 use crate::time::Clock;
-
-/// How a command that did not fail has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    Done,
-    /// The error was printed already, in the command's own form.
-    Told(u8),
-}
 
 /// Runs what the arguments ask for, and returns the exit code.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
@@ -37,10 +34,13 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let environment = environment();
-    let reader = Reader::Platform;
+    let reader = match &request {
+        Request::Spec | Request::Check(_) | Request::Write { .. } => Reader::Platform,
+        _ => Reader::Person,
+    };
     out::start(reader, level(&environment));
     let ending = match request {
-        Request::Help => out::text(cli::HELP).map(|()| Ending::Done),
+        Request::Help(text) => out::text(text).map(|()| Ending::Done),
         Request::Version => out::text(concat!(
             "destination-aws-datalake ",
             env!("CARGO_PKG_VERSION")
@@ -48,7 +48,9 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         .map(|()| Ending::Done),
         Request::Spec => spec::run().map(|()| Ending::Done),
         Request::Check(lake) => check::run(&lake, &environment),
-        Request::Write { lake, catalog } => write::run(&lake, &catalog, &environment),
+        Request::Write { lake, catalog, .. } => write::run(&lake, &catalog, &environment),
+        Request::Load(load) => load::run(&load, &environment),
+        Request::Plan(_) | Request::Policy { .. } => Err(Error::config("not built yet")),
     };
     match ending {
         Ok(Ending::Done) => 0,
@@ -82,20 +84,42 @@ fn read_file(path: &Path, what: &str) -> Result<Vec<u8>> {
 }
 
 /// The configuration, with its warnings told.
-fn configuration(asked: &cli::Lake) -> Result<Config> {
+fn configuration(asked: &cli::Lake, environment: &Environment) -> Result<Config> {
     let place = if asked.local.is_some() {
         Place::Local
     } else {
         Place::Aws
     };
-    let config = match &asked.config {
-        Some(path) => config::read(&read_file(path, "configuration")?, place)?,
-        None => config::read(b"{}", place)?,
+    let file = match &asked.config {
+        Some(path) => Some(read_file(path, "configuration")?),
+        None => None,
     };
+    let layers = Layers {
+        file: file.as_deref(),
+        environment: environment.clone(),
+        flags: &asked.settings,
+    };
+    let config = config::read(&layers, place)?;
     for warning in &config.warnings {
         log::warn!("{warning}");
     }
     Ok(config)
+}
+
+/// What the sink needs of it.
+fn options(config: &Config) -> sink::Options {
+    sink::Options {
+        prefix: config.prefix.clone(),
+        database: config.database.clone(),
+        format: config.format,
+        numbers: config.numbers,
+        rescued: config.rescued_data_column.clone(),
+        metadata: config.metadata_columns,
+        target_file_size: config.target_file_size,
+        memory_budget: config.memory_budget,
+        checkpoint_interval: config.checkpoint_interval,
+        leftover_age: config.leftover_age,
+    }
 }
 
 /// The lake on AWS that the configuration describes; nothing is sent yet.
@@ -117,10 +141,11 @@ fn connect(
         account_id: place.account_id.clone(),
         tag: place.tag.clone(),
         run: run.name().to_owned(),
-        writing: aws::Writing::default(),
-        addressing: aws::Addressing::default(),
-        fips: aws::Switch::default(),
-        dual_stack: aws::Switch::default(),
+        writing: place.writing.clone(),
+        addressing: place.addressing,
+        fips: place.fips,
+        dual_stack: place.dual_stack,
+        bucket_region: place.bucket_region.clone(),
     };
     let patience = patience.adjusted(environment)?;
     Aws::new(settings, environment, &Clock::System, patience)

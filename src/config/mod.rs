@@ -1,5 +1,7 @@
-//! The configuration file to checked values. No I/O: it gets text and gives a `Config`, or every mistake at once.
+//! The configuration to checked values. No I/O: it gets text and gives a `Config`, or every mistake at once.
 
+mod aws;
+mod layers;
 mod reader;
 mod settings;
 #[cfg(test)]
@@ -7,11 +9,12 @@ mod tests;
 
 use std::time::Duration;
 
-use crate::aws::Credentials;
+use crate::aws::{Addressing, Credentials, Switch, Writing};
 use crate::error::Result;
 use crate::file::Format;
 use crate::schema::Numbers;
 
+pub(crate) use layers::Layers;
 pub(crate) use settings::Place;
 
 /// Everything the configuration says.
@@ -54,9 +57,16 @@ pub(crate) struct Aws {
     pub(crate) credentials: Credentials,
     /// The Lake Formation tag of databases: key and values.
     pub(crate) tag: Option<(String, Vec<String>)>,
+    /// Where the bucket is, when that is another region than the catalog's.
+    pub(crate) bucket_region: Option<String>,
+    pub(crate) addressing: Addressing,
+    pub(crate) fips: Switch,
+    pub(crate) dual_stack: Switch,
+    /// How objects are written.
+    pub(crate) writing: Writing,
 }
 
-/// Reads the configuration's text; the error lists every mistake with its JSON path.
-pub(crate) fn read(text: &[u8], place: Place) -> Result<Config> {
-    settings::read(text, place)
+/// Reads the configuration, from what is given of it; the error lists every mistake with its JSON path.
+pub(crate) fn read(layers: &Layers<'_>, place: Place) -> Result<Config> {
+    settings::read(&layers.join()?, place)
 }

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::reader::{Mistakes, Reader};
-use super::{Aws, Config};
-use crate::aws::Credentials;
+use super::{Config, aws};
 use crate::error::{Error, Result};
 use crate::file::{Codec, Format};
 use crate::schema::Numbers;
-use crate::secret::Secret;
 
 /// Where the lake is, which decides what the configuration must say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,42 +18,49 @@ pub(crate) enum Place {
     Local,
 }
 
+/// What a setting is in JSON, which tells how to read it where it is given as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Text,
+    /// A number, a boolean or an object.
+    Json,
+}
+
 /// Every key that has a meaning; others are told to the user.
-const KEYS: [&str; 20] = [
-    "aws_account_id",
-    "credentials",
-    "region",
-    "bucket_name",
-    "bucket_prefix",
-    "lakeformation_database_name",
-    "lakeformation_database_default_tag_key",
-    "lakeformation_database_default_tag_values",
-    "lakeformation_governed_tables",
-    "format",
-    "partitioning",
-    "glue_catalog_float_as_decimal",
-    "endpoint_url",
-    "metadata_columns",
-    "rescued_data_column",
-    "checkpoint_interval_minutes",
-    "leftover_age_hours",
-    "target_file_size_mb",
-    "memory_budget_mb",
-    "max_record_mb",
+pub(super) const KEYS: [(&str, Form); 28] = [
+    ("aws_account_id", Form::Text),
+    ("credentials", Form::Json),
+    ("region", Form::Text),
+    ("bucket_name", Form::Text),
+    ("bucket_prefix", Form::Text),
+    ("lakeformation_database_name", Form::Text),
+    ("lakeformation_database_default_tag_key", Form::Text),
+    ("lakeformation_database_default_tag_values", Form::Text),
+    ("lakeformation_governed_tables", Form::Json),
+    ("format", Form::Json),
+    ("partitioning", Form::Text),
+    ("glue_catalog_float_as_decimal", Form::Json),
+    ("endpoint_url", Form::Text),
+    ("bucket_region", Form::Text),
+    ("path_style", Form::Json),
+    ("use_fips_endpoint", Form::Json),
+    ("use_dualstack_endpoint", Form::Json),
+    ("encryption", Form::Json),
+    ("storage_class", Form::Text),
+    ("object_tags", Form::Json),
+    ("request_checksum_calculation", Form::Text),
+    ("metadata_columns", Form::Json),
+    ("rescued_data_column", Form::Text),
+    ("checkpoint_interval_minutes", Form::Json),
+    ("leftover_age_hours", Form::Json),
+    ("target_file_size_mb", Form::Json),
+    ("memory_budget_mb", Form::Json),
+    ("max_record_mb", Form::Json),
 ];
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-pub(super) fn read(text: &[u8], place: Place) -> Result<Config> {
-    let value: Value = serde_json::from_slice(text).map_err(|error| {
-        // The parser's own text never quotes the input for syntax errors, which are all that can happen here.
-        Error::config(format!("the configuration is not valid JSON: {error}"))
-    })?;
-    let Value::Object(members) = &value else {
-        return Err(Error::config(
-            "the configuration must be a JSON object, as {\"region\": …, \"bucket_name\": …}",
-        ));
-    };
+pub(super) fn read(members: &Map<String, Value>, place: Place) -> Result<Config> {
     let mistakes = Mistakes::default();
     let root = Reader::new(members, "$", &mistakes);
     let config = settings(&root, place);
@@ -75,7 +80,7 @@ fn settings(root: &Reader<'_>, place: Place) -> Option<Config> {
     for key in root
         .members
         .keys()
-        .filter(|key| !KEYS.contains(&key.as_str()))
+        .filter(|key| !KEYS.iter().any(|(known, _)| known == key))
     {
         warnings.push(format!(
             "the configuration has a key that means nothing here and is ignored: {key:?}"
@@ -91,7 +96,7 @@ fn settings(root: &Reader<'_>, place: Place) -> Option<Config> {
     partitioning(root);
     // Every part is read before any of them can end the reading: that is what reports all mistakes together.
     let aws = match place {
-        Place::Aws => aws(root),
+        Place::Aws => aws::read(root),
         Place::Local => None,
     };
     let database = match place {
@@ -136,132 +141,6 @@ fn settings(root: &Reader<'_>, place: Place) -> Option<Config> {
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // within the bounds that were checked
 fn bytes(mebibytes: f64) -> usize {
     (mebibytes * MIB) as usize
-}
-
-fn aws(root: &Reader<'_>) -> Option<Aws> {
-    let region = root
-        .required_text("region", "an AWS region, as \"eu-west-1\"")
-        .filter(|region| {
-            let good = region
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-            if !good {
-                root.unexpected("region", "an AWS region, as \"eu-west-1\"", region);
-            }
-            good
-        });
-    let bucket = root
-        .required_text("bucket_name", "the name of an S3 bucket, without s3://")
-        .filter(|bucket| {
-            // Names from before 2018 may hold upper case and underscores; a slash or a colon is a location, no name.
-            let good = bucket
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-            if !good {
-                root.unexpected(
-                    "bucket_name",
-                    "the name of an S3 bucket, without s3://",
-                    bucket,
-                );
-            }
-            good
-        });
-    let endpoint_url = root.text("endpoint_url", "a URL").filter(|url| {
-        let good = url.starts_with("http://") || url.starts_with("https://");
-        if !good {
-            // It may carry a password, so it is not shown.
-            root.expected("endpoint_url", "a URL that begins with http:// or https://");
-        }
-        good
-    });
-    let account_id = root.text("aws_account_id", "an account number of 12 digits");
-    let tag_key = root.text(
-        "lakeformation_database_default_tag_key",
-        "the key of a Lake Formation tag",
-    );
-    let tag_values = root.text(
-        "lakeformation_database_default_tag_values",
-        "values separated by commas",
-    );
-    let values = |list: &str| {
-        list.split(',')
-            .map(str::trim)
-            .filter(|value| !value.is_empty())
-            .map(str::to_owned)
-            .collect()
-    };
-    let tag = match (tag_key, tag_values) {
-        (Some(key), Some(list)) => Some((key.to_owned(), values(list))),
-        (Some(_), None) => {
-            root.expected(
-                "lakeformation_database_default_tag_values",
-                "the values that go with the tag's key",
-            );
-            None
-        }
-        _ => None,
-    };
-    let credentials = credentials(root);
-    Some(Aws {
-        region: region?.to_owned(),
-        bucket: bucket?.to_owned(),
-        account_id: account_id.map(str::to_owned),
-        endpoint_url: endpoint_url.map(|url| url.trim_end_matches('/').to_owned()),
-        credentials: credentials?,
-        tag,
-    })
-}
-
-fn credentials(root: &Reader<'_>) -> Option<Credentials> {
-    #[derive(Clone, Copy)]
-    enum Title {
-        User,
-        Role,
-    }
-    let expected = "an object with credentials_title \"IAM User\" or \"IAM Role\"";
-    if root.present("credentials").is_none() {
-        root.expected("credentials", expected);
-    }
-    let credentials = root.object("credentials", expected)?;
-    let titles = [("IAM User", Title::User), ("IAM Role", Title::Role)];
-    credentials.required_text("credentials_title", "\"IAM User\" or \"IAM Role\"")?;
-    match credentials.choice("credentials_title", &titles)? {
-        Title::User => {
-            let access_key_id =
-                credentials.required_text("aws_access_key_id", "an access key id, as AKIA…");
-            let secret =
-                credentials.required_text("aws_secret_access_key", "the secret access key");
-            let token = credentials.text(
-                "aws_session_token",
-                "the session token of temporary credentials",
-            );
-            Some(Credentials::User {
-                access_key_id: access_key_id?.to_owned(),
-                secret_access_key: Secret::new(secret?),
-                session_token: token.map(Secret::new),
-            })
-        }
-        Title::Role => {
-            let role_arn = credentials.required_text(
-                "role_arn",
-                "the ARN of a role, as arn:aws:iam::111111111111:role/name",
-            );
-            let external_id =
-                credentials.text("external_id", "the external id of the role's trust policy");
-            if let Some(arn) = role_arn.filter(|arn| !arn.starts_with("arn:")) {
-                credentials.unexpected(
-                    "role_arn",
-                    "the ARN of a role, as arn:aws:iam::111111111111:role/name",
-                    arn,
-                );
-                return None;
-            }
-            Some(Credentials::Role {
-                role_arn: role_arn?.to_owned(),
-                external_id: external_id.map(str::to_owned),
-            })
-        }
-    }
 }
 
 fn prefix(root: &Reader<'_>) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Configurations as users write them, and as they should not.
 
 use super::*;
+use crate::environment::Environment;
 use crate::file::Codec;
 
 const USER: &str = r#""credentials":{"credentials_title":"IAM User","aws_access_key_id":"AKIA","aws_secret_access_key":"hunter2"}"#;
@@ -8,7 +9,15 @@ const REST: &str =
     r#""region":"eu-west-1","bucket_name":"lake","lakeformation_database_name":"raw""#;
 
 fn read(members: &str) -> Result<Config> {
-    super::read(format!("{{{members}}}").as_bytes(), Place::Aws)
+    of_file(&format!("{{{members}}}"), Place::Aws)
+}
+
+fn of_file(text: &str, place: Place) -> Result<Config> {
+    let layers = Layers {
+        file: Some(text.as_bytes()),
+        ..Layers::default()
+    };
+    super::read(&layers, place)
 }
 
 #[track_caller]
@@ -126,7 +135,7 @@ fn broken_json_and_other_values_are_refused_without_being_shown() {
         "{\"a\":hunter2}",
         "{\"a\":\"hunter2\"",
     ] {
-        let error = super::read(text.as_bytes(), Place::Aws).unwrap_err();
+        let error = of_file(text, Place::Aws).unwrap_err();
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 }
@@ -145,7 +154,135 @@ fn a_null_rescue_column_switches_it_off_and_local_needs_nothing() {
             .rescued_data_column,
         None
     );
-    let local = super::read(b"{}", Place::Local).unwrap();
+    let local = of_file("{}", Place::Local).unwrap();
     assert!(local.aws.is_none());
     assert_eq!(local.database, "default");
+}
+
+#[test]
+fn without_credentials_those_that_are_found_are_used() {
+    let config = read(REST).unwrap();
+    assert!(matches!(
+        config.aws.unwrap().credentials,
+        Credentials::Default
+    ));
+}
+
+fn layered(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config> {
+    let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    };
+    let layers = Layers {
+        file: Some(file.as_bytes()),
+        environment: Environment::from_pairs(pairs(environment)),
+        flags: &pairs(flags),
+    };
+    super::read(&layers, Place::Aws)
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let file = format!("{{{REST},\"memory_budget_mb\":20,\"target_file_size_mb\":7}}");
+    let environment = [
+        ("DATALAKE_MEMORY_BUDGET_MB", "30"),
+        ("DATALAKE_BUCKET_PREFIX", "42"),
+        ("DATALAKE_METADATA_COLUMNS", "true"),
+        ("AWS_REGION", "us-east-1"),
+    ];
+    let flags = [
+        ("memory_budget_mb", "40"),
+        ("format.compression_codec", "UNCOMPRESSED"),
+        ("bucket_name", "other"),
+    ];
+    let config = layered(&file, &environment, &flags).unwrap();
+    assert_eq!(config.memory_budget, 40 << 20);
+    assert_eq!(config.target_file_size, 7 << 20);
+    assert_eq!(config.prefix, "42");
+    assert!(config.metadata_columns);
+    assert_eq!(config.format, Format::Jsonl(Codec::Plain));
+    let aws = config.aws.unwrap();
+    assert_eq!(
+        (aws.bucket.as_str(), aws.region.as_str()),
+        ("other", "eu-west-1")
+    );
+}
+
+#[test]
+fn the_region_of_other_tools_is_the_last_resort() {
+    let flags = [("bucket_name", "b"), ("lakeformation_database_name", "d")];
+    let region = |environment: &[(&str, &str)]| {
+        layered("{}", environment, &flags).map(|config| config.aws.unwrap().region)
+    };
+    assert_eq!(region(&[("AWS_DEFAULT_REGION", "a-1")]).unwrap(), "a-1");
+    let both = [("AWS_DEFAULT_REGION", "a-1"), ("AWS_REGION", "b-1")];
+    assert_eq!(region(&both).unwrap(), "b-1");
+    assert!(
+        region(&[])
+            .unwrap_err()
+            .to_string()
+            .contains("an AWS region")
+    );
+}
+
+#[test]
+fn settings_as_text_are_refused_where_they_are_none() {
+    for (flag, part) in [
+        (("bucket", "b"), "there is no setting \"bucket\""),
+        (("memory_budget_mb", "much"), "expected a number"),
+        (("region.name", "x"), "there is no setting \"region.name\""),
+        (("metadata_columns", "yes"), "expected true or false"),
+    ] {
+        let error = layered(&format!("{{{REST}}}"), &[], &[flag]).unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+#[test]
+fn the_options_of_aws_are_read_and_checked() {
+    let config = read(&format!(
+        r#""credentials":{{"credentials_title":"Default chain"}},{REST},"bucket_region":"eu-central-1","path_style":true,
+           "encryption":{{"mode":"SSE-KMS","kms_key_id":"alias/lake","bucket_key":true}},"storage_class":"STANDARD_IA",
+           "object_tags":{{"team":"data"}},"request_checksum_calculation":"when_required","use_fips_endpoint":true"#
+    ));
+    let aws = config.unwrap().aws.unwrap();
+    assert!(matches!(aws.credentials, Credentials::Default));
+    assert_eq!(aws.bucket_region.as_deref(), Some("eu-central-1"));
+    assert_eq!(
+        (aws.addressing, aws.fips, aws.dual_stack),
+        (Addressing::Path, Switch::On, Switch::Off)
+    );
+    assert_eq!(aws.writing.tags, [("team".to_owned(), "data".to_owned())]);
+    assert_eq!(aws.writing.storage_class.as_deref(), Some("STANDARD_IA"));
+
+    let text = mistakes(&format!(
+        r#"{USER},{REST},"encryption":{{"mode":"SSE-S3","kms_key_id":"k"}},"storage_class":"cold","object_tags":{{"a":1}},"bucket_region":"Europe""#
+    ));
+    for key in [
+        "encryption.kms_key_id",
+        "storage_class",
+        "object_tags",
+        "bucket_region",
+    ] {
+        assert!(
+            text.contains(&format!("$.{key}: expected")),
+            "{key}: {text}"
+        );
+    }
+}
+
+#[test]
+fn the_specification_has_the_keys_that_are_read_and_no_others() {
+    let spec: serde_json::Value =
+        serde_json::from_str(include_str!("../command/spec.json")).unwrap();
+    let properties = spec["connectionSpecification"]["properties"]
+        .as_object()
+        .unwrap();
+    let mut told: Vec<&str> = properties.keys().map(String::as_str).collect();
+    let mut read: Vec<&str> = settings::KEYS.iter().map(|(key, _)| *key).collect();
+    told.sort_unstable();
+    read.sort_unstable();
+    assert_eq!(told, read);
 }

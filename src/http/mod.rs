@@ -79,6 +79,9 @@ impl Answer {
     }
 }
 
+/// What is said of a server that does not even refuse: it is down, or a firewall or a private network is in between.
+pub(crate) const NO_CONNECTION: &str = "no connection in time";
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -214,7 +217,7 @@ fn failure(error: &ureq::Error) -> Failure {
     let text = error.to_string();
     match error {
         E::Timeout(Timeout::Connect | Timeout::Resolve) => {
-            Failure::Unreachable("no connection in time".into())
+            Failure::Unreachable(NO_CONNECTION.into())
         }
         E::Timeout(_) => Failure::Lost("the server went silent".into()),
         E::ConnectProxyFailed(_) if text.contains("responded 407") => Failure::Forbidden(

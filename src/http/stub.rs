@@ -1,5 +1,6 @@
 //! A server for tests: answers by a function, or by a script, and remembers what it was asked.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -123,7 +124,10 @@ impl Reply {
                 headers,
                 body,
             } => {
-                let mut text = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n", body.len());
+                let mut text = format!("HTTP/1.1 {status} X\r\n");
+                if !headers.iter().any(|header| header.0 == "content-length") {
+                    let _ = write!(text, "content-length: {}\r\n", body.len());
+                }
                 for (name, value) in headers {
                     for piece in [name, ": ", value, "\r\n"] {
                         text.push_str(piece);

@@ -2,10 +2,13 @@
 //! It puts operations together; what they look like on the wire is known below.
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod tests;
 
 use std::rc::Rc;
 
+use log::warn;
 use serde_json::{Map, Value};
 
 use crate::aws::{Aws, Settings, glue, lakeformation, s3};
@@ -262,8 +265,11 @@ impl Objects for Bucket {
             parts: &parts,
         };
         let outcome = self.0.perform(&complete).or_else(|error| {
-            // An earlier attempt may have succeeded without our hearing of it.
-            if error.code() == "NoSuchUpload" && self.is_complete(&complete)? {
+            // An earlier attempt may have succeeded without our hearing of it. S3 forgets the upload then;
+            // other stores refuse in their own ways.
+            let is_repeated = error.refusal().is_some_and(|refusal| refusal.attempts > 1);
+            let is_doubtful = is_repeated || error.code() == "NoSuchUpload";
+            if is_doubtful && self.is_complete(&complete).unwrap_or(false) {
                 return Ok(());
             }
             Err(error)
@@ -296,10 +302,20 @@ impl Objects for Bucket {
                 prefix,
                 after: after.as_ref(),
             };
-            let page = self.0.perform(&list).map_err(|error| {
-                grant(error, "s3:ListBucketMultipartUploads")
-                    .while_doing(format!("listing the uploads below {}", self.url(prefix)))
-            })?;
+            let page = match self.0.perform(&list) {
+                Ok(page) => page,
+                // A compatible store may not know how; nothing depends on it but tidiness.
+                Err(error) if error.code() == "NotImplemented" => {
+                    warn!(
+                        "unfinished uploads can not be listed, so those of earlier runs stay: {error}"
+                    );
+                    return Ok(found);
+                }
+                Err(error) => {
+                    return Err(grant(error, "s3:ListBucketMultipartUploads")
+                        .while_doing(format!("listing the uploads below {}", self.url(prefix))));
+                }
+            };
             found.extend(page.uploads.into_iter().map(|(key, id, begun)| Unfinished {
                 upload: Upload {
                     key,

@@ -3,7 +3,6 @@
 
 pub(crate) mod aws;
 pub(crate) mod dir;
-
 use serde_json::{Map, Value};
 
 use crate::error::Result;

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::protocol::StreamKey;
+use crate::schema::evolve::Claim;
 
 /// A stream of the configured catalog.
 #[derive(Clone, Debug)]
@@ -12,6 +13,8 @@ pub(crate) struct ConfiguredStream {
     pub(crate) key: StreamKey,
     /// The JSON schema as the source sent it; any JSON value.
     pub(crate) json_schema: Value,
+    /// Who says so.
+    pub(crate) claim: Claim,
     pub(crate) refresh: Refresh,
     pub(crate) generation_id: Option<i64>,
     pub(crate) sync_id: Option<i64>,
@@ -72,9 +75,48 @@ struct Stream {
     json_schema: Value,
 }
 
+/// How deep a catalog may nest: far below what the stack bears.
+const DEEPEST: usize = 1000;
+
+/// How deep brackets nest in the text, outside of strings.
+fn depth(text: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = text.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => {
+                while let Some(byte) = bytes.next().filter(|byte| **byte != b'"') {
+                    if *byte == b'\\' {
+                        bytes.next();
+                    }
+                }
+            }
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
 /// Reads the file's text. No streams at all is fine; a stream twice, or a mode we do not have, is a config error.
 pub(crate) fn read(text: &[u8]) -> Result<Vec<ConfiguredStream>> {
-    let catalog: Catalog = serde_json::from_slice(text).map_err(|error| {
+    if depth(text) > DEEPEST {
+        return Err(Error::config(format!(
+            "the configured catalog nests deeper than {DEEPEST} levels"
+        ))
+        .hint("flatten the schema at the source"));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    reader.disable_recursion_limit(); // its 128 levels are less than a schema 100 deep needs
+    let catalog = Catalog::deserialize(&mut reader).and_then(|catalog| {
+        reader.end()?;
+        Ok(catalog)
+    });
+    let catalog = catalog.map_err(|error| {
         Error::config(format!(
             "the configured catalog can not be read: {error}; expected {{\"streams\": [{{\"stream\": {{\"name\": …, \"json_schema\": …}}, \"sync_mode\": …, \"destination_sync_mode\": …}}]}}"
         ))
@@ -95,6 +137,7 @@ pub(crate) fn read(text: &[u8]) -> Result<Vec<ConfiguredStream>> {
         streams.push(ConfiguredStream {
             key,
             json_schema: configured.stream.json_schema,
+            claim: Claim::Declared,
             refresh,
             generation_id: configured.generation_id,
             sync_id: configured.sync_id,
@@ -219,6 +262,27 @@ mod tests {
             assert_eq!(error.kind(), crate::error::Kind::Config);
             assert!(error.to_string().contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn schemas_may_be_a_hundred_deep_and_bombs_are_refused() {
+        let catalog = |levels: usize| {
+            let schema = format!(
+                "{}{{}}{}",
+                r#"{"properties":{"p":"#.repeat(levels),
+                "}}".repeat(levels)
+            );
+            format!(
+                r#"{{"streams":[{{"stream":{{"name":"\"[[[","json_schema":{schema}}},"destination_sync_mode":"append"}}]}}"#
+            )
+        };
+        assert_eq!(read(catalog(300).as_bytes()).unwrap().len(), 1);
+        assert!(
+            read(catalog(100_000).as_bytes())
+                .unwrap_err()
+                .to_string()
+                .contains("1000 levels")
+        );
     }
 
     #[test]

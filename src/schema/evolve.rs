@@ -19,12 +19,23 @@ pub(crate) struct Reconciled {
     pub(crate) notes: Vec<Note>,
 }
 
+/// Where the types of a stream's columns come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// Somebody wrote a schema.
+    Declared,
+    /// A sample of rows. One odd value must not turn a column of times into text for ever, when rescuing that value
+    /// loses nothing: so it only makes numbers wider that it showed to be too narrow.
+    Guessed,
+}
+
 /// Brings the stream's columns into the table's.
 ///
 /// No column is lost, none is moved, and a type changes only where every engine can read the JSON rows that were written
 /// under the old one. Where that can not be, the table's type stays, and values that do not fit it can not be written.
-pub(crate) fn reconcile(table: &[Field], stream: &[Field]) -> Reconciled {
+pub(crate) fn reconcile(table: &[Field], stream: &[Field], claim: Claim) -> Reconciled {
     let mut merger = Merger {
+        claim,
         change: Change::Grow,
         changed: false,
         notes: Vec::new(),
@@ -52,6 +63,7 @@ enum Change {
 }
 
 struct Merger<'a> {
+    claim: Claim,
     change: Change,
     changed: bool,
     notes: Vec<Note>,
@@ -135,7 +147,10 @@ impl<'a> Merger<'a> {
             _ if self.change == Change::Nothing || holds(table, stream) => table.clone(),
             _ => {
                 let (from, to) = (table.clone(), stream.clone());
-                if let Some(wider) = wider(table, stream) {
+                let wider = wider(table, stream).filter(|wider| {
+                    self.claim == Claim::Declared || is_shown_by_values(table, stream, wider)
+                });
+                if let Some(wider) = wider {
                     self.changed = true;
                     let to = wider.clone();
                     self.note(|path| Note::Widened { path, from, to });
@@ -235,6 +250,15 @@ fn wider(table: &Type, stream: &Type) -> Option<Type> {
             Type::String,
         ) => Some(Type::String),
         _ => None,
+    }
+}
+
+/// Whether values of the stream's type, as a sample has them, show that the table's type is too narrow.
+/// A sample has all its integers as the widest, so those show nothing about narrower ones.
+fn is_shown_by_values(table: &Type, stream: &Type, wider: &Type) -> bool {
+    match (table, stream) {
+        (Type::Integer(_) | Type::Decimal { .. }, Type::Integer(_)) => false,
+        _ => *wider != Type::String,
     }
 }
 

@@ -4,6 +4,7 @@
 pub(crate) mod evolve;
 mod facets;
 pub(crate) mod hive;
+pub(crate) mod infer;
 pub(crate) mod name;
 mod note;
 mod read;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::schema::evolve::reconcile;
+use crate::schema::evolve::{Claim, reconcile};
 use crate::schema::hive::parse;
 use crate::schema::{Field, LONGEST_TYPE, Note, Numbers, Type, Why, read};
 
@@ -78,7 +78,7 @@ fn each_pair_of_table_and_stream_is_reconciled() {
                 of: parse(column[1].as_str().unwrap()),
             })
             .collect();
-        let reconciled = reconcile(&table, &fields(&case["stream"]));
+        let reconciled = reconcile(&table, &fields(&case["stream"]), Claim::Declared);
         assert_eq!(
             written(&reconciled.fields),
             case["fields"],
@@ -149,7 +149,7 @@ fn a_hundred_levels_are_read_and_more_than_the_limit_are_text() {
     let schema = read(&nested(600), Numbers::Double, &[]);
     let text = schema.fields[0].of.to_string();
     assert_eq!(parse(&text).to_string(), text);
-    assert!(!reconcile(&schema.fields, &schema.fields).changed);
+    assert!(!reconcile(&schema.fields, &schema.fields, Claim::Declared).changed);
     assert!(
         matches!(
             schema.notes[..],
@@ -211,7 +211,7 @@ fn new_fields_that_make_a_type_too_long_are_left_out() {
         fields_of(&json!(fields))
     };
     let (table, stream) = (wide(0, 400), wide(300, 700));
-    let reconciled = reconcile(&table, &stream);
+    let reconciled = reconcile(&table, &stream, Claim::Declared);
     assert!(!reconciled.changed);
     assert_eq!(reconciled.fields[0].of.to_string(), table[0].of.to_string());
     let full = Note::Full {

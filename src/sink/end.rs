@@ -10,7 +10,7 @@ impl Sink<'_> {
     /// The input has ended: makes durable and shows what may be, acknowledges it, and discards the rest.
     ///
     /// Fails where a stream's source has not said that it finished, after everything that could be done was done.
-    pub(crate) fn finish(mut self) -> Result<()> {
+    pub(crate) fn finish(&mut self) -> Result<()> {
         let outcome = self.commit(Stream::extent_at_the_end);
         let mut first = outcome.result;
         let root = self.lake.objects.root();
@@ -42,7 +42,7 @@ impl Sink<'_> {
     }
 
     /// An error ends the sync: what waiting states cover is still made durable and acknowledged, the rest discarded.
-    pub(crate) fn fail(mut self) {
+    pub(crate) fn fail(&mut self) {
         let outcome = self.commit(|stream| stream.takes_checkpoints().then_some(Extent::Covered));
         for error in [outcome.result, self.acknowledge().map(drop)]
             .into_iter()
@@ -62,7 +62,7 @@ impl Sink<'_> {
                 stream.records,
                 stream.folder
             );
-            let rescued = stream.plan.rescued();
+            let rescued = stream.rescued();
             if !rescued.is_empty() {
                 let kept = match &self.options.rescued {
                     Some(column) => format!("kept in the column {column}"),

@@ -40,11 +40,9 @@ struct Waiting {
 }
 
 impl Ledger {
-    pub(super) fn new(streams: usize) -> Self {
-        Self {
-            counts: vec![0; streams],
-            ..Self::default()
-        }
+    /// One stream more.
+    pub(super) fn add_stream(&mut self) {
+        self.counts.push(0);
     }
 
     /// A record was accepted.
@@ -80,16 +78,33 @@ impl Ledger {
                 self.counts.iter_mut().map(std::mem::take).sum(),
             ),
         };
-        let acknowledgement = state.acknowledgement(count)?;
+        Ok(self.wait(covers, state.acknowledgement(count)?, durable))
+    }
+
+    /// A line arrived that is to be printed once all rows so far are durable.
+    pub(super) fn enter_line(
+        &mut self,
+        line: Vec<u8>,
+        durable: impl Fn(StreamIndex) -> bool,
+    ) -> Option<Vec<u8>> {
+        self.wait(Covers::All, line, durable)
+    }
+
+    fn wait(
+        &mut self,
+        covers: Covers,
+        acknowledgement: Vec<u8>,
+        durable: impl Fn(StreamIndex) -> bool,
+    ) -> Option<Vec<u8>> {
         if self.is_durable(covers, durable) {
-            return Ok(Some(acknowledgement));
+            return Some(acknowledgement);
         }
         self.memory += acknowledgement.len();
         self.waiting.push_back(Waiting {
             covers,
             acknowledgement,
         });
-        Ok(None)
+        None
     }
 
     fn is_durable(&self, covers: Covers, durable: impl Fn(StreamIndex) -> bool) -> bool {
@@ -130,6 +145,12 @@ impl Ledger {
 mod tests {
     use super::*;
 
+    fn ledger(streams: usize) -> Ledger {
+        let mut ledger = Ledger::default();
+        (0..streams).for_each(|_| ledger.add_stream());
+        ledger
+    }
+
     fn line(state: &str) -> String {
         format!(r#"{{"type":"STATE","state":{state}}}"#)
     }
@@ -160,7 +181,7 @@ mod tests {
 
     #[test]
     fn stream_states_count_their_own_records_and_wait_for_their_own_stream() {
-        let mut ledger = Ledger::new(2);
+        let mut ledger = ledger(2);
         for stream in [0, 0, 1] {
             ledger.count(stream);
         }
@@ -177,7 +198,7 @@ mod tests {
 
     #[test]
     fn global_states_count_all_records_and_wait_for_all_streams() {
-        let mut ledger = Ledger::new(2);
+        let mut ledger = ledger(2);
         ledger.count(0);
         ledger.count(1);
         enter(
@@ -196,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_state_that_covers_nothing_new_is_handed_out_at_once() {
-        let mut ledger = Ledger::new(2);
+        let mut ledger = ledger(2);
         let state = stream_state("a");
         let state = State::read(state.as_bytes()).unwrap();
         assert!(
@@ -211,7 +232,7 @@ mod tests {
 
     #[test]
     fn types_of_states_do_not_mix() {
-        let mut ledger = Ledger::new(1);
+        let mut ledger = ledger(1);
         enter(&mut ledger, &stream_state("a"), Some(0));
         let legacy = line(r#"{"data":{"a":1}}"#);
         let error = ledger

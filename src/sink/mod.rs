@@ -71,6 +71,8 @@ pub(crate) struct Sink<'a> {
     recent: (Vec<u8>, StreamIndex),
     scratch: Vec<u8>,
     ledger: Ledger,
+    /// Databases that are ready.
+    databases: Vec<String>,
     /// Bytes that the writers hold, kept up to date row by row.
     memory: usize,
     /// Encoded bytes since the last checkpoint.
@@ -230,6 +232,36 @@ impl Sink<'_> {
         self.tick()
     }
 
+    /// Takes a line that is to be printed once every row so far is durable, which may be now.
+    pub(crate) fn mark(&mut self, line: Vec<u8>) -> Result<()> {
+        self.streams
+            .iter_mut()
+            .for_each(|stream| stream.mark_by_global(false));
+        let streams = &self.streams;
+        match self
+            .ledger
+            .enter_line(line, |index| streams[index].is_durable())
+        {
+            Some(line) => out::line(&line),
+            None => self.tick(),
+        }
+    }
+
+    /// Whether the stream's rows go to the folder that its table shows.
+    pub(crate) fn is_on_show(&mut self, key: &StreamKey) -> bool {
+        write_key(key.namespace.as_deref(), &key.name, &mut self.scratch);
+        self.by_key.get(&self.scratch).is_some_and(|index| {
+            let stream = &self.streams[*index];
+            stream.shown.as_deref() == Some(&*stream.folder)
+        })
+    }
+
+    /// How many values did not fit their columns.
+    pub(crate) fn rescued(&self) -> u64 {
+        let of = |stream: &Stream| -> u64 { stream.rescued().values().sum() };
+        self.streams.iter().map(of).sum()
+    }
+
     /// Takes what the platform says of a stream.
     pub(crate) fn status(&mut self, key: &StreamKey, status: Status) -> Result<()> {
         write_key(key.namespace.as_deref(), &key.name, &mut self.scratch);
@@ -274,6 +306,13 @@ impl Sink<'_> {
         outcome.result
     }
 
+    /// Makes durable every row that was accepted, as if a state covered it: for sources that send none.
+    pub(crate) fn show_all(&mut self) -> Result<()> {
+        let outcome = self.commit(|stream| stream.takes_checkpoints().then_some(Extent::All));
+        log::info!("checkpoint objects={}", outcome.objects);
+        outcome.result
+    }
+
     /// Completes objects of the streams, as far as `extent` says of each.
     fn commit(&mut self, extent: impl Fn(&Stream) -> Option<Extent>) -> Commit {
         self.last_checkpoint = self.clock.instant();
@@ -296,10 +335,14 @@ impl Sink<'_> {
         }
         for (stream, sealed) in taken {
             let mut sealed = sealed.into_iter();
+            let mut shown = Vec::new();
             while let Some(object) = sealed.next() {
+                shown.push(object.key().to_owned());
                 if let Err(error) = object.complete(objects) {
                     outcome.fail(stream, error);
                     writer::abort(object.into_upload().into_iter(), objects);
+                    // No state will be printed for those before it: they would come twice.
+                    writer::take_back(&shown, objects);
                     break;
                 }
                 outcome.objects += 1;

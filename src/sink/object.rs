@@ -309,6 +309,13 @@ impl Closing {
 }
 
 impl Sealed {
+    pub(super) fn key(&self) -> &str {
+        match self {
+            Self::Uploaded { upload, .. } => &upload.key,
+            Self::Buffered { key, .. } => key,
+        }
+    }
+
     /// Makes the object visible; returns its bytes.
     pub(super) fn complete(&self, objects: &dyn Objects) -> Result<usize> {
         match self {

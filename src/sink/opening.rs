@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::error::{Error, Result};
 use crate::lake::Lake;
+use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::row::{self, Plan};
-use crate::schema::{self, name};
+use crate::schema::{self, evolve, name};
 use crate::sink::ledger::Ledger;
 use crate::sink::object::Sizes;
 use crate::sink::stream::{Fate, Stream};
@@ -37,6 +38,22 @@ impl<'a> Sink<'a> {
             .map(|stream| plan(stream, &options))
             .collect();
         refuse_shared_tables(&planned)?;
+        let mut sink = Self {
+            lake,
+            run,
+            ledger: Ledger::default(),
+            streams: Vec::with_capacity(planned.len()),
+            by_key: HashMap::with_capacity(planned.len()),
+            recent: (Vec::new(), 0),
+            scratch: Vec::new(),
+            databases: Vec::new(),
+            memory: 0,
+            grown: 0,
+            last_checkpoint: clock.instant(),
+            until_look: RECORDS_BETWEEN_LOOKS,
+            options,
+            clock,
+        };
         let mut databases: Vec<&str> = planned
             .iter()
             .map(|planned| planned.target.database.as_str())
@@ -44,34 +61,81 @@ impl<'a> Sink<'a> {
         databases.sort_unstable();
         databases.dedup();
         for database in databases {
-            table::ensure_database(&*lake.catalog, database)?;
-            leftovers::remove_uploads(lake, &options, database, &clock);
+            sink.ensure_database(database)?;
         }
-        let mut streams = Vec::with_capacity(planned.len());
-        let mut by_key = HashMap::with_capacity(planned.len());
-        let mut scratch = Vec::new();
         for planned in planned {
-            let key = planned.configured.key.clone();
-            let stream = open_stream(lake, planned, &options, &run, &clock);
-            write_key(key.namespace.as_deref(), &key.name, &mut scratch);
-            by_key.insert(scratch.clone(), streams.len());
-            streams.push(stream.map_err(|error| error.while_doing(format_args!("stream {key}")))?);
+            sink.admit(planned)?;
         }
-        Ok(Self {
-            lake,
-            run,
-            ledger: Ledger::new(streams.len()),
-            streams,
-            by_key,
-            recent: (Vec::new(), 0),
-            scratch,
-            memory: 0,
-            grown: 0,
-            last_checkpoint: clock.instant(),
-            until_look: RECORDS_BETWEEN_LOOKS,
-            options,
-            clock,
-        })
+        Ok(sink)
+    }
+
+    /// Makes the database and the table of one stream more ready.
+    pub(crate) fn add(&mut self, configured: ConfiguredStream) -> Result<()> {
+        let planned = plan(configured, &self.options);
+        let shares = |stream: &&Stream| {
+            stream.target.database == planned.target.database
+                && stream.target.name == planned.target.name
+        };
+        if let Some(other) = self.streams.iter().find(shares) {
+            return Err(shared_tables(&[both(
+                &planned.target,
+                &[&planned.configured.key, &other.key],
+            )]));
+        }
+        self.ensure_database(&planned.target.database)?;
+        self.admit(planned)
+    }
+
+    /// Gives a stream another schema: the rows to come are written under it. No column of the old one is lost.
+    pub(crate) fn reshape(&mut self, configured: ConfiguredStream) -> Result<()> {
+        let Planned {
+            configured,
+            mut target,
+            rows,
+        } = plan(configured, &self.options);
+        let key = &configured.key;
+        write_key(key.namespace.as_deref(), &key.name, &mut self.scratch);
+        let Some(index) = self.by_key.get(&self.scratch) else {
+            return Ok(());
+        };
+        let stream = &mut self.streams[*index];
+        let catalog = &*self.lake.catalog;
+        target.wanted =
+            evolve::reconcile(&stream.target.wanted, &target.wanted, target.claim).fields;
+        let fields = match stream.refresh {
+            Refresh::Append { .. } => {
+                let location = format!("{}{}", self.lake.objects.root(), stream.folder);
+                target.ensure(catalog, &location)?.fields
+            }
+            Refresh::Truncate { .. } | Refresh::Overwrite => {
+                target.fields_of_a_new_generation(table::find(catalog, &target)?.as_ref())
+            }
+        };
+        stream.rescued_before = stream.rescued();
+        stream.plan = Plan::compile(&fields, &rows);
+        stream.target = target;
+        Ok(())
+    }
+
+    fn ensure_database(&mut self, database: &str) -> Result<()> {
+        if self.databases.iter().any(|known| known == database) {
+            return Ok(());
+        }
+        table::ensure_database(&*self.lake.catalog, database)?;
+        leftovers::remove_uploads(self.lake, &self.options, database, &self.clock);
+        self.databases.push(database.to_owned());
+        Ok(())
+    }
+
+    fn admit(&mut self, planned: Planned) -> Result<()> {
+        let key = planned.configured.key.clone();
+        let stream = open_stream(self.lake, planned, &self.options, &self.run, &self.clock)
+            .map_err(|error| error.while_doing(format_args!("stream {key}")))?;
+        write_key(key.namespace.as_deref(), &key.name, &mut self.scratch);
+        self.by_key.insert(self.scratch.clone(), self.streams.len());
+        self.streams.push(stream);
+        self.ledger.add_stream();
+        Ok(())
     }
 }
 
@@ -103,6 +167,7 @@ fn plan(configured: ConfiguredStream, options: &Options) -> Planned {
         database,
         name: name::table(&configured.key.name),
         wanted,
+        claim: configured.claim,
         format: options.format,
     };
     Planned {
@@ -113,35 +178,47 @@ fn plan(configured: ConfiguredStream, options: &Options) -> Planned {
 }
 
 fn refuse_shared_tables(planned: &[Planned]) -> Result<()> {
-    let mut tables: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    let mut tables: BTreeMap<(&str, &str), Vec<&Planned>> = BTreeMap::new();
     for planned in planned {
         let table = (
             planned.target.database.as_str(),
             planned.target.name.as_str(),
         );
-        tables
-            .entry(table)
-            .or_default()
-            .push(planned.configured.key.to_string());
+        tables.entry(table).or_default().push(planned);
     }
     let shared: Vec<String> = tables
-        .into_iter()
-        .filter(|(_, streams)| streams.len() > 1)
-        .map(|((database, table), streams)| {
-            format!(
-                "{} would all be the table {database}.{table}",
-                streams.join(", ")
-            )
+        .into_values()
+        .filter(|sharers| sharers.len() > 1)
+        .map(|sharers| {
+            let keys: Vec<&StreamKey> = sharers
+                .iter()
+                .map(|planned| &planned.configured.key)
+                .collect();
+            both(&sharers[0].target, &keys)
         })
         .collect();
     if shared.is_empty() {
         return Ok(());
     }
-    Err(Error::config(format!(
+    Err(shared_tables(&shared))
+}
+
+fn both(target: &Target, keys: &[&StreamKey]) -> String {
+    let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    format!(
+        "{} would all be the table {}.{}",
+        keys.join(", "),
+        target.database,
+        target.name
+    )
+}
+
+fn shared_tables(shared: &[String]) -> Error {
+    Error::config(format!(
         "streams must not share a table: {}",
         shared.join("; ")
     ))
-    .hint("rename one of them at the source, or give it another namespace"))
+    .hint("rename one of them at the source, or give it another namespace")
 }
 
 fn open_stream(
@@ -202,6 +279,7 @@ fn open_stream(
     };
     let stream = Stream {
         plan: Plan::compile(&fields, &rows),
+        rescued_before: BTreeMap::new(),
         writer: Writer::new(place),
         key: configured.key,
         refresh: configured.refresh,

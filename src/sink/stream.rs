@@ -1,5 +1,7 @@
 //! One stream of the sync: its table, its plan, its writer, and what is known of its end.
 
+use std::collections::BTreeMap;
+
 use crate::error::{Error, Result};
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::Refresh;
@@ -24,6 +26,8 @@ pub(super) struct Stream {
     /// The number of the last generation that a swap has shown, as the catalog remembers it.
     pub(super) last_shown_generation: Option<i64>,
     pub(super) plan: Plan,
+    /// What did not fit under schemas before this one.
+    pub(super) rescued_before: BTreeMap<String, u64>,
     pub(super) writer: Writer,
     pub(super) records: u64,
     pub(super) fate: Fate,
@@ -43,6 +47,15 @@ pub(super) struct Fate {
 }
 
 impl Stream {
+    /// For each column with values that did not fit, how many there were.
+    pub(super) fn rescued(&self) -> BTreeMap<String, u64> {
+        let mut rescued = self.rescued_before.clone();
+        for (column, count) in self.plan.rescued() {
+            *rescued.entry(column).or_default() += count;
+        }
+        rescued
+    }
+
     /// A state of this stream: its rows so far are covered.
     pub(super) fn mark(&mut self, _is_empty: bool) {
         self.writer.set_mark();

@@ -230,6 +230,16 @@ pub(super) fn abort(mut uploads: impl Iterator<Item = Upload>, objects: &dyn Obj
     }
 }
 
+/// Makes objects of a checkpoint that failed halfway invisible again; the last one may or may not be there.
+pub(super) fn take_back(keys: &[String], objects: &dyn Objects) {
+    if let Err(error) = objects.delete(keys) {
+        log::warn!(
+            "rows of a checkpoint that failed may stay visible objects={}: {error}",
+            keys.len()
+        );
+    }
+}
+
 impl Place {
     fn key(&self, partition: &Partition, number: &mut u64) -> String {
         *number += 1;

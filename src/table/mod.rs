@@ -4,10 +4,13 @@
 mod definition;
 pub(crate) mod layout;
 
+use serde_json::{Map, Value};
+
 use crate::error::{Error, Result};
 use crate::file::Format;
 use crate::lake::{Catalog, Created, Table, Updated};
-use crate::schema::{Field, evolve};
+use crate::schema::Field;
+use crate::schema::evolve::{self, Claim, Reconciled};
 use crate::table::layout::Generation;
 
 /// How often a definition that others keep changing is read again before we give up.
@@ -20,6 +23,8 @@ pub(crate) struct Target {
     pub(crate) name: String,
     /// The columns of the stream's schema, and ours behind them.
     pub(crate) wanted: Vec<Field>,
+    /// Where the types of those columns come from.
+    pub(crate) claim: Claim,
     pub(crate) format: Format,
 }
 
@@ -94,7 +99,7 @@ impl Target {
                 continue;
             };
             definition::refuse_unwritable(&table.input, self)?;
-            let reconciled = evolve::reconcile(&definition::fields(&table.input), &self.wanted);
+            let reconciled = self.reconcile(&table.input);
             let updated = if reconciled.changed {
                 let input = definition::with_fields(&table.input, &reconciled.fields);
                 catalog.update_table(&self.database, &input, table.version.as_deref())?
@@ -124,7 +129,7 @@ impl Target {
         let Some(table) = table else {
             return self.wanted.clone();
         };
-        let mut fields = evolve::reconcile(&definition::fields(&table.input), &self.wanted).fields;
+        let mut fields = self.reconcile(&table.input).fields;
         for field in &mut fields {
             // No row of the old types will remain, so the stream's own type holds.
             if let Some(wanted) = self.wanted.iter().find(|wanted| wanted.name == field.name) {
@@ -132,6 +137,10 @@ impl Target {
             }
         }
         fields
+    }
+
+    fn reconcile(&self, input: &Map<String, Value>) -> Reconciled {
+        evolve::reconcile(&definition::fields(input), &self.wanted, self.claim)
     }
 
     /// Shows the objects below `location`, and no others, in one step.

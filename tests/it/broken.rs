@@ -378,11 +378,6 @@ fn broken_catalogs_are_config_errors() {
     nameless["stream"].as_object_mut().unwrap().remove("name");
     let mut numbered = fine.clone();
     numbered["stream"]["name"] = 5.into();
-    let mut schemaless = fine.clone();
-    schemaless["stream"]
-        .as_object_mut()
-        .unwrap()
-        .remove("json_schema");
     let mut shouting = fine.clone();
     shouting["stream"]["name"] = "PEOPLE".into();
     let catalogs = [
@@ -395,7 +390,6 @@ fn broken_catalogs_are_config_errors() {
         json!({"streams": [{}]}),
         catalog(&[nameless]),
         catalog(&[numbered]),
-        catalog(&[schemaless]),
         catalog(&[fine.clone(), fine.clone()]),
         catalog(&[fine.clone(), shouting]),
         changed("destination_sync_mode", json!("append_dedup")),

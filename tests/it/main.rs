@@ -1,8 +1,6 @@
 //! The integration tests: the real binary against servers that play AWS, read back by other people's tools.
 //! `make test` sets up what they need.
 
-#![allow(dead_code)]
-// while the tests are being written
 // Tests stop at the first surprise, wait, watch the clock and use threads; the program may not.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 // The scripted server builds its answers as text, a piece at a time, where speed is no matter.
@@ -16,6 +14,7 @@ mod checkpoints; // when states are acknowledged, and what stays invisible until
 mod crash; // killed at every remote call, run again
 mod generations; // refreshes and overwrites: what is shown, when, and what is kept
 mod journal; // order of effects and states, whole, against the scripted server
+mod load; // bare records and Singer taps, from pipes and files
 mod process; // one thread, closed pipes, exit codes, secrets
 mod scripted; // the scripted server against AWS's own client
 mod states; // states come back once, in order, untouched

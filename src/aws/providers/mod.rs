@@ -12,7 +12,7 @@ mod process;
 mod profile;
 mod role;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod web_identity;
 
 use std::rc::Rc;

@@ -21,7 +21,7 @@ use crate::time::{Clock, Millis};
 const CREDENTIALS: &str = r#"{"Code":"Success","AccessKeyId":"ASIA","SecretAccessKey":"s","Token":"t","Expiration":"2099-01-01T00:00:00Z"}"#;
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 
-fn surroundings(pairs: Vec<(String, String)>) -> Surroundings {
+pub(crate) fn surroundings(pairs: Vec<(String, String)>) -> Surroundings {
     let environment = Environment::from_pairs(pairs);
     let timeout = Duration::from_millis(500);
     let patience = Patience {

@@ -58,7 +58,10 @@ impl Operation for HeadObject<'_> {
                 .header("content-length")
                 .and_then(|length| length.parse().ok())
                 .ok_or(Unfit::Unreadable("the answer has no content length"))?,
-            etag: answer.header("etag").unwrap_or("").to_owned(),
+            etag: answer
+                .header("etag")
+                .ok_or(Unfit::Unreadable("the answer names no ETag"))?
+                .to_owned(),
             crc32: answer.header(checksum::HEADER).map(str::to_owned),
         })
     }

@@ -154,3 +154,146 @@ fn deleting_repeats_what_the_store_could_not_and_tells_what_it_may_not() {
         "deleting objects of s3://lake-bucket/: S3 DeleteObjects answered 200 AccessDenied: k: m; grant s3:DeleteObject"
     );
 }
+
+#[test]
+fn an_object_too_large_for_one_copy_is_copied_in_parts() {
+    let too_large = "<Error><Code>InvalidRequest</Code><Message>The specified copy source is larger than the maximum allowable size for a copy source: 5368709120</Message></Error>";
+    let size: u64 = (5 << 30) + 1;
+    let mut parts = 0;
+    let server = Server::start(move |request| match request.method.as_str() {
+        "HEAD" => Reply::say(200, "")
+            .with("content-length", size.to_string())
+            .with("etag", "\"e-7\""),
+        "POST" if request.target.ends_with("?uploads=") => Reply::say(
+            200,
+            "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>",
+        ),
+        "POST" => Reply::say(200, "<CompleteMultipartUploadResult/>"),
+        _ if request.target.contains("partNumber=") => {
+            parts += 1;
+            let crc32 = "AAAAAA==";
+            Reply::say(
+                200,
+                format!(
+                    "<CopyPartResult><ETag>\"e{parts}\"</ETag><ChecksumCRC32>{crc32}</ChecksumCRC32></CopyPartResult>"
+                ),
+            )
+        }
+        _ => Reply::say(400, too_large),
+    });
+    let lake = lake(&Rc::new(aws(settings(&server), &[]).unwrap()));
+    lake.objects.copy("a b", "c").unwrap();
+    let received = server.received();
+    let ranges: Vec<&str> = received
+        .iter()
+        .filter_map(|request| request.header("x-amz-copy-source-range"))
+        .collect();
+    assert_eq!(ranges.len(), 6);
+    assert_eq!(ranges[0], "bytes=0-1073741823");
+    assert_eq!(ranges[5], "bytes=5368709120-5368709120");
+    assert_eq!(
+        received[0].header("x-amz-copy-source"),
+        Some("lake-bucket/a%20b")
+    );
+    let complete = String::from_utf8_lossy(&received.last().unwrap().body).into_owned();
+    assert!(
+        complete.contains("<PartNumber>6</PartNumber><ETag>&quot;e6&quot;</ETag>"),
+        "{complete}"
+    );
+}
+
+#[test]
+fn unfinished_uploads_are_listed_page_by_page() {
+    let upload = |key: &str, id: &str| {
+        format!(
+            "<Upload><Key>{key}</Key><UploadId>{id}</UploadId><Initiated>2026-11-22T12:00:00.000Z</Initiated></Upload>"
+        )
+    };
+    let page = |more: &str, upload: &str| {
+        Reply::say(
+            200,
+            format!(
+                "<ListMultipartUploadsResult><EncodingType>url</EncodingType>{more}{upload}</ListMultipartUploadsResult>"
+            ),
+        )
+    };
+    let (lake, server) = scripted(vec![
+        page(
+            "<IsTruncated>true</IsTruncated><NextKeyMarker>p/a+b</NextKeyMarker><NextUploadIdMarker>1</NextUploadIdMarker>",
+            &upload("p/a+b", "1"),
+        ),
+        page("<IsTruncated>false</IsTruncated>", &upload("p/c", "2")),
+    ]);
+    let found = lake.objects.unfinished("p/").unwrap();
+    let keys: Vec<&str> = found
+        .iter()
+        .map(|found| found.upload.key.as_str())
+        .collect();
+    assert_eq!(keys, ["p/a b", "p/c"]);
+    assert_eq!(
+        server.received()[1].target,
+        "/lake-bucket?encoding-type=url&key-marker=p%2Fa%20b&prefix=p%2F&upload-id-marker=1&uploads="
+    );
+}
+
+#[test]
+fn a_store_that_can_not_list_uploads_is_none_the_worse() {
+    let (lake, _) = scripted(vec![Reply::say(
+        501,
+        "<Error><Code>NotImplemented</Code></Error>",
+    )]);
+    assert_eq!(lake.objects.unfinished("p/").unwrap(), []);
+}
+
+#[test]
+fn every_way_of_writing_asks_for_the_same_encryption_class_and_tags() {
+    use crate::aws::Writing;
+    use crate::aws::s3::options::{BucketKey, Encryption};
+    let server = Server::start(|request| match request.method.as_str() {
+        "POST" => Reply::say(
+            200,
+            "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>",
+        ),
+        _ if request.header("x-amz-copy-source").is_some() => {
+            Reply::say(200, "<CopyObjectResult/>")
+        }
+        _ => Reply::say(200, "").with("etag", "\"e\""),
+    });
+    let mut settings = settings(&server);
+    settings.writing = Writing {
+        encryption: Encryption::Kms {
+            key_id: Some("arn:aws:kms:eu-central-1:123456789012:key/k".into()),
+            bucket_key: BucketKey::On,
+        },
+        storage_class: Some("INTELLIGENT_TIERING".into()),
+        tags: vec![("team".into(), "lake".into())],
+        ..Writing::default()
+    };
+    let lake = lake(&Rc::new(aws(settings, &[]).unwrap()));
+    lake.objects.put("k", b"x").unwrap();
+    let mut upload = lake.objects.begin("k").unwrap();
+    lake.objects.copy("k", "l").unwrap();
+    for request in server.received() {
+        let header = |name| request.header(name);
+        assert_eq!(header("x-amz-server-side-encryption"), Some("aws:kms"));
+        assert_eq!(
+            header("x-amz-server-side-encryption-aws-kms-key-id"),
+            Some("arn:aws:kms:eu-central-1:123456789012:key/k")
+        );
+        assert_eq!(
+            header("x-amz-server-side-encryption-bucket-key-enabled"),
+            Some("true")
+        );
+        assert_eq!(header("x-amz-storage-class"), Some("INTELLIGENT_TIERING"));
+        assert_eq!(header("x-amz-tagging"), Some("team=lake"));
+    }
+    // Parts take what the upload was begun with.
+    lake.objects.part(&mut upload, b"part").unwrap();
+    let received = server.received();
+    let part = received.last().unwrap();
+    assert_eq!(part.header("x-amz-server-side-encryption"), None);
+    assert_eq!(
+        part.header("x-amz-checksum-crc32"),
+        Some(crate::aws::s3::crc32(b"part").as_str())
+    );
+}

@@ -216,8 +216,8 @@ fn decimal(text: &str, precision: u8, scale: u8) -> Option<String> {
         whole <= usize::from(precision - scale) && fraction.len() <= usize::from(scale)
     };
     let shortest = plain(text)?;
-    let as_it_stands = !text.contains(['e', 'E']) && !(text.starts_with('-') && shortest == "0");
-    if as_it_stands && fits(text) {
+    let is_negative_zero = text.starts_with('-') && shortest == "0";
+    if !text.contains(['e', 'E']) && !is_negative_zero && fits(text) {
         return Some(text.to_string());
     }
     fits(&shortest).then_some(shortest)

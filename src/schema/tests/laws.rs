@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
-use crate::schema::evolve::reconcile;
+use crate::schema::evolve::{Claim, reconcile};
 use crate::schema::hive::parse;
 use crate::schema::name::{Place, distinct, fold, table};
 use crate::schema::{Field, LONGEST_TYPE, Numbers, Type, Width, read};
@@ -105,7 +105,7 @@ fn a_table_only_grows() {
 /// Reconciles, holds the result to the laws, and returns the table's new columns.
 #[track_caller]
 fn check_reconciled(table: &[Field], stream: &[Field]) -> Vec<Field> {
-    let reconciled = reconcile(table, stream);
+    let reconciled = reconcile(table, stream, Claim::Declared);
     check_grown(table, &reconciled.fields);
     let before = as_the_catalog_has(table);
     let after = as_the_catalog_has(&reconciled.fields);
@@ -115,13 +115,13 @@ fn check_reconciled(table: &[Field], stream: &[Field]) -> Vec<Field> {
     assert_eq!(keys.len(), reconciled.fields.len());
     assert!(stream.iter().all(|field| keys.contains(field.key.as_str())));
 
-    let again = reconcile(&reconciled.fields, stream);
+    let again = reconcile(&reconciled.fields, stream, Claim::Declared);
     assert_eq!(again.fields, reconciled.fields);
     assert!(!again.changed, "{:?}", again.notes);
-    let next_run = reconcile(&after, stream);
+    let next_run = reconcile(&after, stream, Claim::Declared);
     assert_eq!(as_the_catalog_has(&next_run.fields), after);
     assert!(!next_run.changed, "{:?}", next_run.notes);
-    let itself = reconcile(&after, &after);
+    let itself = reconcile(&after, &after, Claim::Declared);
     assert_eq!(itself.fields, after);
     assert!(!itself.changed && itself.notes.is_empty());
     reconciled.fields

@@ -75,11 +75,6 @@ impl Program {
         self
     }
 
-    /// The working directory.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self

@@ -111,10 +111,12 @@ impl Answer {
             "x-amz-request-id: FAKE\r\ncontent-length: {}\r\n\r\n",
             self.body.len()
         ));
-        connection.write_all(head.as_bytes())?;
+        // In one piece: a second small write would wait for the client's delayed acknowledgement.
+        let mut bytes = head.into_bytes();
         if request.method != "HEAD" {
-            connection.write_all(&self.body)?;
+            bytes.extend_from_slice(&self.body);
         }
+        connection.write_all(&bytes)?;
         connection.flush()
     }
 }

@@ -1,16 +1,24 @@
 //! The client as a whole against a scripted server: what is retried, renewed, corrected, and what is not.
 
+mod sign_in;
+
 use std::time::Duration;
 
-use crate::aws::s3::{CompleteUpload, Depth, HeadBucket, ListObjects, PutObject};
+use crate::aws::s3::{CompleteUpload, Depth, GetObject, ListObjects, PutObject};
+use crate::aws::sigv4::encoding;
 use crate::aws::{Aws, Credentials, Settings};
 use crate::environment::Environment;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::http::Timeouts;
 use crate::http::retry::Patience;
 use crate::http::stub::{Received, Reply, Server};
 use crate::secret::Secret;
 use crate::time::{Clock, Millis};
+
+/// What a path or a query says, for servers in tests.
+pub(crate) fn decoded(text: &str) -> String {
+    encoding::decode(text).unwrap()
+}
 
 const NOW: &str = "2026-11-22T12:00:00Z";
 
@@ -257,7 +265,9 @@ fn a_redirect_that_names_no_region_or_a_strange_one_is_an_error() {
         let error = outcome.unwrap_err();
         assert_eq!(error.kind(), Kind::Config);
         assert!(
-            error.to_string().ends_with("; correct region"),
+            error
+                .to_string()
+                .ends_with("; correct bucket_region, or region"),
             "{error}"
         );
         assert_eq!(received.len(), 1, "{region}");
@@ -312,100 +322,23 @@ fn bytes_that_the_store_kept_otherwise_are_sent_again() {
     );
 }
 
-/// STS gives keys that are numbered; S3 refuses the first as ended.
-fn role_server() -> Server {
-    let mut number = 0;
-    Server::start(move |request| {
-        let body = String::from_utf8_lossy(&request.body).into_owned();
-        if body.contains("Action=AssumeRole") {
-            number += 1;
-            return Reply::say(
-                200,
-                format!(
-                    "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIA{number}</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t{number}</SessionToken><Expiration>2026-11-22T12:01:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
-                ),
-            );
-        }
-        match request.header("x-amz-security-token") {
-            Some("t1") if number == 1 && request.method == "PUT" => {
-                Reply::say(400, error("ExpiredToken"))
-            }
-            _ => Reply::say(200, ""),
-        }
-    })
-}
-
 #[test]
-fn a_role_is_assumed_once_and_renewed_when_it_is_refused_as_ended() {
-    let server = role_server();
-    let mut settings = settings(&server);
-    settings.run = "job 7 attempt 1".into();
-    settings.credentials = Credentials::Role {
-        role_arn: "arn:aws:iam::123456789012:role/writer".into(),
-        external_id: Some("x".into()),
-    };
-    let aws = aws(
-        settings,
-        &[
-            ("AWS_ACCESS_KEY_ID", "AKIDBASE"),
-            ("AWS_SECRET_ACCESS_KEY", "hunter2"),
-        ],
-    )
-    .unwrap();
-    aws.perform(&HeadBucket).unwrap();
-    put(&aws).unwrap();
-    put(&aws).unwrap();
-    let received = server.received();
-    let who: Vec<String> = received
-        .iter()
-        .map(|request| {
-            let authorization = request.header("authorization").unwrap();
-            let (_, rest) = authorization.split_once("Credential=").unwrap();
-            let (key, _) = rest.split_once('/').unwrap();
-            format!("{} {key}", request.method)
-        })
-        .collect();
-    assert_eq!(
-        who,
-        [
-            "POST AKIDBASE",
-            "HEAD ASIA1",
-            "PUT ASIA1",
-            "POST AKIDBASE",
-            "PUT ASIA2",
-            "PUT ASIA2"
-        ]
-    );
-    let form = String::from_utf8_lossy(&received[0].body).into_owned();
-    assert!(form.contains("ExternalId=x&"), "{form}");
-    assert!(form.contains("RoleSessionName=job-7-attempt-1&"), "{form}");
-}
-
-#[test]
-fn the_account_is_compared_and_expected_of_the_bucket() {
-    let identity = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/u</Arn><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
-    let sign_in = |account: &str| -> (Result<String, Error>, Server) {
-        let server = Server::script(vec![Reply::say(200, identity)]);
-        let mut settings = settings(&server);
-        settings.account_id = Some(account.to_owned());
-        let aws = aws(settings, &[]).unwrap();
-        let outcome = aws.sign_in();
-        put(&aws).unwrap();
-        (outcome, server)
-    };
-    let (outcome, server) = sign_in("123456789012");
-    assert_eq!(outcome.unwrap(), "arn:aws:iam::123456789012:user/u");
-    let owner = server.received()[1]
-        .header("x-amz-expected-bucket-owner")
-        .map(str::to_owned);
-    assert_eq!(owner.as_deref(), Some("123456789012"));
-    let (outcome, _) = sign_in("999999999999");
-    let error = outcome.unwrap_err();
-    assert_eq!(error.kind(), Kind::Config);
-    assert_eq!(
-        error.to_string(),
-        "aws_account_id: expected 999999999999, found that the credentials belong to 123456789012 (arn:aws:iam::123456789012:user/u)"
-    );
+fn bytes_that_came_otherwise_are_asked_for_again() {
+    let reply = |crc32: &str| Reply::say(200, "body").with("x-amz-checksum-crc32", crc32);
+    let server = Server::script(vec![
+        reply("AAAAAA=="),
+        reply(&crate::aws::s3::crc32(b"body")),
+        reply("AAAAAA==-2"),
+    ]);
+    let aws = aws(settings(&server), &[]).unwrap();
+    for _ in 0..2 {
+        let get = GetObject {
+            key: "k",
+            limit: 10,
+        };
+        assert_eq!(aws.perform(&get).unwrap(), b"body");
+    }
+    assert_eq!(server.received().len(), 3);
 }
 
 #[test]

@@ -1,0 +1,153 @@
+//! Roles that are assumed and renewed, and whose credentials they are.
+
+use std::time::Duration;
+
+use crate::aws::s3::HeadBucket;
+use crate::aws::tests::{NOW, aws, error, put, settings};
+use crate::aws::{Aws, Credentials, Settings};
+use crate::error::{Error, Kind, Result};
+use crate::http::stub::{Received, Reply, Server};
+use crate::secret::Secret;
+
+/// STS gives keys that are numbered and end then; S3 refuses the first as ended.
+fn role_server(end: &'static str) -> Server {
+    let mut number = 0;
+    Server::start(move |request| {
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        if body.contains("Action=AssumeRole") {
+            number += 1;
+            return Reply::say(
+                200,
+                format!(
+                    "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIA{number}</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t{number}</SessionToken><Expiration>{end}</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
+                ),
+            );
+        }
+        match request.header("x-amz-security-token") {
+            Some("t1") if number == 1 && request.method == "PUT" => {
+                Reply::say(400, error("ExpiredToken"))
+            }
+            _ => Reply::say(200, ""),
+        }
+    })
+}
+
+fn role(server: &Server) -> Aws {
+    let mut settings = settings(server);
+    settings.run = "job 7 attempt 1".into();
+    settings.credentials = Credentials::Role {
+        role_arn: "arn:aws:iam::123456789012:role/writer".into(),
+        external_id: Some("x".into()),
+    };
+    let base = [
+        ("AWS_ACCESS_KEY_ID", "AKIDBASE"),
+        ("AWS_SECRET_ACCESS_KEY", "hunter2"),
+    ];
+    aws(settings, &base).unwrap()
+}
+
+/// Methods and the keys that signed them.
+fn who(received: &[Received]) -> Vec<String> {
+    let of = |request: &Received| {
+        let authorization = request.header("authorization").unwrap();
+        let (_, rest) = authorization.split_once("Credential=").unwrap();
+        let (key, _) = rest.split_once('/').unwrap();
+        format!("{} {key}", request.method)
+    };
+    received.iter().map(of).collect()
+}
+
+#[test]
+fn a_role_is_assumed_once_and_renewed_when_it_is_refused_as_ended() {
+    let server = role_server("2026-11-22T12:01:00Z");
+    let aws = role(&server);
+    aws.perform(&HeadBucket).unwrap();
+    put(&aws).unwrap();
+    put(&aws).unwrap();
+    let received = server.received();
+    assert_eq!(
+        who(&received),
+        [
+            "POST AKIDBASE",
+            "HEAD ASIA1",
+            "PUT ASIA1",
+            "POST AKIDBASE",
+            "PUT ASIA2",
+            "PUT ASIA2"
+        ]
+    );
+    let form = String::from_utf8_lossy(&received[0].body).into_owned();
+    assert!(form.contains("ExternalId=x&"), "{form}");
+    assert!(form.contains("RoleSessionName=job-7-attempt-1&"), "{form}");
+}
+
+#[test]
+fn a_role_that_ends_is_assumed_anew_before_the_next_call() {
+    let server = role_server(NOW);
+    let aws = role(&server);
+    aws.perform(&HeadBucket).unwrap();
+    aws.perform(&HeadBucket).unwrap();
+    assert_eq!(
+        who(&server.received()),
+        ["POST AKIDBASE", "HEAD ASIA1", "POST AKIDBASE", "HEAD ASIA2"]
+    );
+}
+
+#[test]
+fn the_account_is_compared_and_expected_of_the_bucket() {
+    let identity = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/u</Arn><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
+    let sign_in = |account: &str| -> (Result<String, Error>, Server) {
+        let server = Server::script(vec![Reply::say(200, identity)]);
+        let mut settings = settings(&server);
+        settings.account_id = Some(account.to_owned());
+        let aws = aws(settings, &[]).unwrap();
+        let outcome = aws.sign_in();
+        put(&aws).unwrap();
+        (outcome, server)
+    };
+    let (outcome, server) = sign_in("123456789012");
+    assert_eq!(outcome.unwrap(), "arn:aws:iam::123456789012:user/u");
+    let owner = server.received()[1]
+        .header("x-amz-expected-bucket-owner")
+        .map(str::to_owned);
+    assert_eq!(owner.as_deref(), Some("123456789012"));
+    let (outcome, _) = sign_in("999999999999");
+    let error = outcome.unwrap_err();
+    assert_eq!(error.kind(), Kind::Config);
+    assert_eq!(
+        error.to_string(),
+        "aws_account_id: expected 999999999999, found that the credentials belong to 123456789012 (arn:aws:iam::123456789012:user/u)"
+    );
+}
+
+#[test]
+fn a_private_network_without_sts_is_no_reason_to_refuse_a_users_keys() {
+    // A listener whose queue is full answers no more than a firewall does.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queue = Vec::new();
+    while let Ok(stream) = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(50))
+    {
+        queue.push(stream);
+    }
+    let wall = format!("http://{address}");
+    let sign_in = |account_id: Option<&str>| {
+        let mut settings = Settings::of("eu-central-1");
+        settings.credentials = Credentials::User {
+            access_key_id: "AKIDEXAMPLE".into(),
+            secret_access_key: Secret::new("hunter2"),
+            session_token: None,
+        };
+        settings.account_id = account_id.map(str::to_owned);
+        let pairs = [
+            ("AWS_ENDPOINT_URL_STS", wall.as_str()),
+            ("AWS_MAX_ATTEMPTS", "1"),
+        ];
+        aws(settings, &pairs).unwrap().sign_in()
+    };
+    assert_eq!(sign_in(None).unwrap(), "AKIDEXAMPLE");
+    assert_eq!(
+        sign_in(Some("123456789012")).unwrap_err().kind(),
+        Kind::Transient
+    );
+}

@@ -1,0 +1,247 @@
+//! The settings of AWS: bucket and region, how to sign in, where services are, and how objects are written.
+
+use super::Aws;
+use super::reader::Reader;
+use crate::aws::{
+    Addressing, BucketKey, Credentials, Encryption, RequestChecksum, Switch, Writing,
+};
+use crate::secret::Secret;
+
+const REGION: &str = "an AWS region, as \"eu-west-1\"";
+
+/// The object tags that S3 takes: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html>.
+const MOST_TAGS: usize = 10;
+
+/// None only where a mistake was noted.
+pub(super) fn read(root: &Reader<'_>) -> Option<Aws> {
+    let region = root
+        .required_text("region", REGION)
+        .filter(|region| is_region(root, "region", region));
+    let bucket_region = root
+        .text("bucket_region", REGION)
+        .filter(|region| is_region(root, "bucket_region", region));
+    let bucket = root
+        .required_text("bucket_name", "the name of an S3 bucket, without s3://")
+        .filter(|bucket| {
+            // Names from before 2018 may hold upper case and underscores; a slash or a colon is a location, no name.
+            let good = bucket
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+            if !good {
+                root.unexpected(
+                    "bucket_name",
+                    "the name of an S3 bucket, without s3://",
+                    bucket,
+                );
+            }
+            good
+        });
+    let endpoint_url = root.text("endpoint_url", "a URL").filter(|url| {
+        let good = url.starts_with("http://") || url.starts_with("https://");
+        if !good {
+            // It may carry a password, so it is not shown.
+            root.expected("endpoint_url", "a URL that begins with http:// or https://");
+        }
+        good
+    });
+    let account_id = root.text("aws_account_id", "an account number of 12 digits");
+    let tag_key = root.text(
+        "lakeformation_database_default_tag_key",
+        "the key of a Lake Formation tag",
+    );
+    let tag_values = root.text(
+        "lakeformation_database_default_tag_values",
+        "values separated by commas",
+    );
+    let values = |list: &str| {
+        list.split(',')
+            .map(str::trim)
+            .filter(|value| !value.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    let tag = match (tag_key, tag_values) {
+        (Some(key), Some(list)) => Some((key.to_owned(), values(list))),
+        (Some(_), None) => {
+            root.expected(
+                "lakeformation_database_default_tag_values",
+                "the values that go with the tag's key",
+            );
+            None
+        }
+        _ => None,
+    };
+    let credentials = credentials(root);
+    let switch = |key| match root.boolean(key) {
+        Some(true) => Switch::On,
+        _ => Switch::Off,
+    };
+    let (fips, dual_stack) = (
+        switch("use_fips_endpoint"),
+        switch("use_dualstack_endpoint"),
+    );
+    let addressing = match root.boolean("path_style") {
+        None => Addressing::Auto,
+        Some(true) => Addressing::Path,
+        Some(false) => Addressing::Host,
+    };
+    let writing = writing(root);
+    Some(Aws {
+        region: region?.to_owned(),
+        bucket: bucket?.to_owned(),
+        account_id: account_id.map(str::to_owned),
+        endpoint_url: endpoint_url.map(|url| url.trim_end_matches('/').to_owned()),
+        credentials: credentials?,
+        tag,
+        bucket_region: bucket_region.map(str::to_owned),
+        addressing,
+        fips,
+        dual_stack,
+        writing,
+    })
+}
+
+fn credentials(root: &Reader<'_>) -> Option<Credentials> {
+    #[derive(Clone, Copy)]
+    enum Title {
+        User,
+        Role,
+        Chain,
+    }
+    let expected =
+        "an object with credentials_title \"IAM User\", \"IAM Role\" or \"Default chain\"";
+    let Some(_) = root.present("credentials") else {
+        return Some(Credentials::Default);
+    };
+    let credentials = root.object("credentials", expected)?;
+    let titles = [
+        ("IAM User", Title::User),
+        ("IAM Role", Title::Role),
+        ("Default chain", Title::Chain),
+    ];
+    credentials.required_text(
+        "credentials_title",
+        "\"IAM User\", \"IAM Role\" or \"Default chain\"",
+    )?;
+    match credentials.choice("credentials_title", &titles)? {
+        Title::Chain => Some(Credentials::Default),
+        Title::User => {
+            let access_key_id =
+                credentials.required_text("aws_access_key_id", "an access key id, as AKIA…");
+            let secret =
+                credentials.required_text("aws_secret_access_key", "the secret access key");
+            let token = credentials.text(
+                "aws_session_token",
+                "the session token of temporary credentials",
+            );
+            Some(Credentials::User {
+                access_key_id: access_key_id?.to_owned(),
+                secret_access_key: Secret::new(secret?),
+                session_token: token.map(Secret::new),
+            })
+        }
+        Title::Role => {
+            let role_arn = credentials.required_text(
+                "role_arn",
+                "the ARN of a role, as arn:aws:iam::111111111111:role/name",
+            );
+            let external_id =
+                credentials.text("external_id", "the external id of the role's trust policy");
+            let is_arn = role_arn?.starts_with("arn:");
+            if !is_arn {
+                credentials.expected("role_arn", "a text that begins with arn:");
+                return None;
+            }
+            Some(Credentials::Role {
+                role_arn: role_arn?.to_owned(),
+                external_id: external_id.map(str::to_owned),
+            })
+        }
+    }
+}
+
+fn is_region(root: &Reader<'_>, key: &str, region: &str) -> bool {
+    let good = region
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if !good {
+        root.unexpected(key, REGION, region);
+    }
+    good
+}
+
+/// How objects are written; a mistake leaves the default behind, because it is noted.
+fn writing(root: &Reader<'_>) -> Writing {
+    let checksums = [
+        ("when_supported", RequestChecksum::WhenSupported),
+        ("when_required", RequestChecksum::WhenRequired),
+    ];
+    let class = root.text("storage_class", "a storage class, as \"STANDARD_IA\"");
+    let class = class.filter(|class| {
+        let good = class
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+        if !good {
+            root.unexpected(
+                "storage_class",
+                "a storage class, as \"STANDARD_IA\"",
+                class,
+            );
+        }
+        good
+    });
+    Writing {
+        encryption: encryption(root).unwrap_or_default(),
+        storage_class: class.map(str::to_owned),
+        tags: tags(root),
+        checksum: root
+            .choice("request_checksum_calculation", &checksums)
+            .unwrap_or_default(),
+    }
+}
+
+fn encryption(root: &Reader<'_>) -> Option<Encryption> {
+    #[derive(Clone, Copy)]
+    enum Mode {
+        S3,
+        Kms,
+    }
+    let expected = "an object with mode \"SSE-S3\" or \"SSE-KMS\"";
+    let encryption = root.object("encryption", expected)?;
+    encryption.required_text("mode", "\"SSE-S3\" or \"SSE-KMS\"")?;
+    let key_id = encryption.text("kms_key_id", "the id or the ARN of a KMS key");
+    let bucket_key = match encryption.boolean("bucket_key") {
+        None => BucketKey::BucketDefault,
+        Some(true) => BucketKey::On,
+        Some(false) => BucketKey::Off,
+    };
+    let modes = [("SSE-S3", Mode::S3), ("SSE-KMS", Mode::Kms)];
+    match encryption.choice("mode", &modes)? {
+        Mode::S3 if key_id.is_some() => {
+            encryption.expected("kms_key_id", "no key with mode \"SSE-S3\"");
+            None
+        }
+        Mode::S3 => Some(Encryption::S3),
+        Mode::Kms => Some(Encryption::Kms {
+            key_id: key_id.map(str::to_owned),
+            bucket_key,
+        }),
+    }
+}
+
+fn tags(root: &Reader<'_>) -> Vec<(String, String)> {
+    let expected = "an object of at most 10 texts, as {\"team\": \"data\"}";
+    let Some(tags) = root.object("object_tags", expected) else {
+        return Vec::new();
+    };
+    let texts: Option<Vec<_>> = tags
+        .members
+        .iter()
+        .map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect();
+    let texts = texts.filter(|texts| texts.len() <= MOST_TAGS);
+    if texts.is_none() {
+        root.expected("object_tags", expected);
+    }
+    texts.unwrap_or_default()
+}

@@ -1,0 +1,96 @@
+//! Files as input: one after the other, plain and compressed.
+
+use std::io::Write;
+
+use super::*;
+
+/// Every line of the files, with the file's name (without folders) and its number.
+fn lines(paths: Vec<PathBuf>) -> Result<Vec<(String, u64, String)>> {
+    let mut input = Lines::files(paths, 1 << 20, Stdout::Unused, Clock::System)?;
+    let mut lines = Vec::new();
+    loop {
+        match input.next(None)? {
+            Event::Line {
+                input,
+                number,
+                text,
+            } => {
+                let name = input.rsplit('/').next().unwrap().to_owned();
+                lines.push((name, number, String::from_utf8(text.to_vec()).unwrap()));
+            }
+            Event::End => return Ok(lines),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn files_follow_each_other_whatever_they_are_packed_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let members = [gzip("{\"c\":1}\n"), gzip("\n{\"c\":3}")].concat();
+    // Two frames, as `cat a.zst b.zst` makes them.
+    let frames = ["{\"d\":1}\n", "{\"d\":2}\n"].map(|text| zstd::encode_all(text.as_bytes(), 1));
+    let frames = frames.map(std::result::Result::unwrap).concat();
+    let paths = vec![
+        file("a", b"{\"a\":1}\n{\"a\":2}"),
+        file("empty", b""),
+        file("b", b"{\"b\":1}\r\n"),
+        file("c", &members),
+        file("d", &frames),
+    ];
+    let expected = [
+        ("a", 1, "{\"a\":1}"),
+        ("a", 2, "{\"a\":2}"),
+        ("b", 1, "{\"b\":1}"),
+        ("c", 1, "{\"c\":1}"),
+        ("c", 3, "{\"c\":3}"),
+        ("d", 1, "{\"d\":1}"),
+        ("d", 2, "{\"d\":2}"),
+    ];
+    let found = lines(paths).unwrap();
+    let found: Vec<(&str, u64, &str)> = found
+        .iter()
+        .map(|(name, number, text)| (name.as_str(), *number, text.as_str()))
+        .collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_file_that_ends_too_early_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = gzip(&"{\"a\":1}\n".repeat(10_000));
+    let zstd = zstd::encode_all(&b"{\"a\":1}\n".repeat(10_000)[..], 1).unwrap();
+    for packed in [whole, zstd] {
+        let path = folder.path().join("packed");
+        std::fs::write(&path, &packed[..packed.len() - 5]).unwrap();
+        let error = lines(vec![path]).unwrap_err().to_string();
+        assert!(error.contains("ends too early"), "{error}");
+    }
+}
+
+#[test]
+fn files_that_are_none_are_refused_before_anything_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = folder.path().join("good");
+    std::fs::write(&good, "{}\n").unwrap();
+    let of = |path: PathBuf| {
+        let paths = vec![good.clone(), path];
+        Lines::files(paths, 100, Stdout::Unused, Clock::System)
+            .err()
+            .unwrap()
+            .to_string()
+    };
+    assert!(of(folder.path().to_owned()).contains("is a folder"));
+    assert!(of(folder.path().join("none")).contains("none can not be read"));
+}

@@ -1,0 +1,247 @@
+//! What was seen of one property: which JSON types, and how its texts look.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::json::scan::{AFTER_ELEMENT, AFTER_MEMBER, Fault, Scanner, Shape};
+use crate::json::text::unquoted;
+use crate::schema::infer::moment::{self, Moment};
+
+/// Objects with more properties than this are taken for maps, whose keys are data: they become text.
+const MOST_FIELDS: usize = 256;
+
+/// Values nested deeper than this become text.
+const DEEPEST: usize = 32;
+
+/// The most digits of a decimal.
+const LONGEST_DECIMAL: usize = 38;
+
+/// The properties of an object, in the order in which they were first seen.
+#[derive(Default)]
+pub(super) struct Members {
+    seen: Vec<(String, Seen)>,
+    places: HashMap<String, usize>,
+}
+
+/// What was seen of one value. Null says nothing.
+#[derive(Default)]
+#[allow(clippy::struct_excessive_bools)] // independent facts
+pub(super) struct Seen {
+    boolean: bool,
+    number: Option<Number>,
+    text: Option<Text>,
+    array: Option<Box<Seen>>,
+    object: Option<Members>,
+    /// Nested too deep to be looked at.
+    deep: bool,
+}
+
+/// The widest number so far.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Number {
+    /// Of 64 bits.
+    Integer,
+    /// An integer of 38 digits at most.
+    Long,
+    Any,
+}
+
+/// What all texts so far are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Text {
+    Moment(Moment),
+    Other,
+}
+
+impl Members {
+    /// Looks at an object, from its opening brace to behind its closing one.
+    pub(super) fn object(&mut self, scan: &mut Scanner<'_>, depth: usize) -> Result<(), Fault> {
+        scan.at += 1;
+        scan.space();
+        if scan.peek() == b'}' {
+            scan.at += 1;
+            return Ok(());
+        }
+        loop {
+            let from = scan.at + 1;
+            let mut content = *scan;
+            content.string()?;
+            let to = content.at - 1;
+            scan.key()?;
+            let key = unquoted(&scan.text[from..to]);
+            match std::str::from_utf8(&key) {
+                Ok(key) => self.of(key).value(scan, depth)?,
+                // Half a character: no column can have that name.
+                Err(_) => scan.skip()?,
+            }
+            scan.space();
+            match scan.peek() {
+                b',' => {
+                    scan.at += 1;
+                    scan.space();
+                }
+                b'}' => {
+                    scan.at += 1;
+                    return Ok(());
+                }
+                _ => return Err(Fault(AFTER_MEMBER)),
+            }
+        }
+    }
+
+    fn of(&mut self, key: &str) -> &mut Seen {
+        let place = match self.places.get(key) {
+            Some(place) => *place,
+            None => {
+                self.places.insert(key.to_owned(), self.seen.len());
+                self.seen.push((key.to_owned(), Seen::default()));
+                self.seen.len() - 1
+            }
+        };
+        &mut self.seen[place].1
+    }
+
+    /// The schema of each property of which anything is known.
+    pub(super) fn schemas(&self) -> impl Iterator<Item = (String, Value)> {
+        let schema = |(key, seen): &(String, Seen)| Some((key.clone(), seen.schema()?));
+        self.seen.iter().filter_map(schema)
+    }
+}
+
+impl Seen {
+    fn value(&mut self, scan: &mut Scanner<'_>, depth: usize) -> Result<(), Fault> {
+        match scan.peek() {
+            b'n' => scan.literal("null"),
+            b't' => {
+                self.boolean = true;
+                scan.literal("true")
+            }
+            b'f' => {
+                self.boolean = true;
+                scan.literal("false")
+            }
+            b'"' => self.text(scan),
+            b'{' | b'[' if depth >= DEEPEST => {
+                self.deep = true;
+                scan.skip()
+            }
+            b'{' => {
+                let members = self.object.get_or_insert_default();
+                if members.seen.len() > MOST_FIELDS {
+                    return scan.skip();
+                }
+                members.object(scan, depth + 1)
+            }
+            b'[' => self.array(scan, depth),
+            _ => self.number(scan),
+        }
+    }
+
+    fn text(&mut self, scan: &mut Scanner<'_>) -> Result<(), Fault> {
+        let from = scan.at + 1;
+        scan.string()?;
+        if self.text == Some(Text::Other) {
+            return Ok(());
+        }
+        let now = match moment::recognize(&scan.text[from..scan.at - 1]) {
+            Some(moment) => Text::Moment(moment),
+            None => Text::Other,
+        };
+        self.text = match self.text {
+            Some(before) if before != now => Some(Text::Other),
+            _ => Some(now),
+        };
+        Ok(())
+    }
+
+    fn number(&mut self, scan: &mut Scanner<'_>) -> Result<(), Fault> {
+        let from = scan.at;
+        let shape = scan.number()?;
+        let text = &scan.text[from..scan.at];
+        let digits = text.len() - usize::from(text[0] == b'-');
+        let fits = |text: &[u8]| {
+            let text = std::str::from_utf8(text).unwrap_or_default();
+            digits < 19 || text.parse::<i64>().is_ok()
+        };
+        let now = match shape {
+            Shape::Integer if fits(text) => Number::Integer,
+            Shape::Integer if digits <= LONGEST_DECIMAL => Number::Long,
+            _ => Number::Any,
+        };
+        self.number = self.number.max(Some(now));
+        Ok(())
+    }
+
+    fn array(&mut self, scan: &mut Scanner<'_>, depth: usize) -> Result<(), Fault> {
+        let element = self.array.get_or_insert_default();
+        scan.at += 1;
+        scan.space();
+        if scan.peek() == b']' {
+            scan.at += 1;
+            return Ok(());
+        }
+        loop {
+            element.value(scan, depth + 1)?;
+            scan.space();
+            match scan.peek() {
+                b',' => {
+                    scan.at += 1;
+                    scan.space();
+                }
+                b']' => {
+                    scan.at += 1;
+                    return Ok(());
+                }
+                _ => return Err(Fault(AFTER_ELEMENT)),
+            }
+        }
+    }
+
+    /// The schema, or nothing where only nulls were seen.
+    fn schema(&self) -> Option<Value> {
+        let mut schemas: Vec<Value> = Vec::new();
+        if self.boolean {
+            schemas.push(json!({"type": "boolean"}));
+        }
+        schemas.extend(self.number.map(|number| match number {
+            Number::Integer => json!({"type": "integer"}),
+            Number::Long => json!({"type": "integer", "airbyte_type": "big_integer"}),
+            Number::Any => json!({"type": "number"}),
+        }));
+        schemas.extend(self.text.map(|text| match text {
+            Text::Moment(Moment::Day) => json!({"type": "string", "format": "date"}),
+            Text::Moment(Moment::Instant) => json!({"type": "string", "format": "date-time"}),
+            Text::Other => json!({"type": "string"}),
+        }));
+        if let Some(element) = &self.array {
+            schemas.push(match element.schema() {
+                Some(items) => json!({"type": "array", "items": items}),
+                None => json!({"type": "array"}),
+            });
+        }
+        if let Some(members) = &self.object {
+            let properties: Map<String, Value> = members.schemas().collect();
+            schemas.push(
+                if properties.is_empty() || members.seen.len() > MOST_FIELDS {
+                    json!({"type": "object"})
+                } else {
+                    json!({"type": "object", "properties": properties})
+                },
+            );
+        }
+        if self.deep {
+            return Some(json!({"type": ["array", "object"]}));
+        }
+        match schemas.len() {
+            0 | 1 => schemas.pop(),
+            _ => {
+                let types: Vec<Value> = schemas
+                    .iter()
+                    .map(|schema| schema["type"].clone())
+                    .collect();
+                Some(json!({"type": types}))
+            }
+        }
+    }
+}

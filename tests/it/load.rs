@@ -1,0 +1,445 @@
+//! `load`: bare records and Singer taps, from pipes and files, by people and scripts.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::{Map, Value, json};
+
+use crate::support::cloud::Account;
+use crate::support::fake::{Fake, Fault};
+use crate::support::program::{Output, Program};
+
+/// `load` with these arguments into a folder.
+fn load(lake: &Path, arguments: &[&str]) -> Program {
+    let mut program = Program::new(&["load"]).local(lake);
+    for argument in arguments {
+        program = program.argument(argument);
+    }
+    program
+}
+
+/// The exit code is this one, nothing but states went to stdout, and stderr holds these words.
+#[track_caller]
+fn ended(output: &Output, code: i32, words: &[&str]) {
+    assert_eq!(output.status.code(), Some(code), "{}", output.report());
+    for word in words {
+        assert!(
+            output.stderr.contains(word),
+            "no {word:?}\n{}",
+            output.report()
+        );
+    }
+}
+
+/// The table's entry, and its visible rows in the order of the objects.
+fn table(lake: &Path, name: &str) -> (Value, Vec<Map<String, Value>>) {
+    let entry = std::fs::read(lake.join(format!("catalog/default/{name}.json"))).unwrap();
+    let entry: Value = serde_json::from_slice(&entry).unwrap();
+    let location = entry["StorageDescriptor"]["Location"].as_str().unwrap();
+    let folder = Path::new(location.strip_prefix("file://").unwrap());
+    let mut objects: Vec<_> = match std::fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
+        Err(_) => Vec::new(),
+    };
+    objects.sort();
+    let mut rows = Vec::new();
+    for object in objects {
+        let packed = std::fs::File::open(object).unwrap();
+        let text = std::io::read_to_string(flate2::read::MultiGzDecoder::new(packed)).unwrap();
+        rows.extend(text.lines().map(|row| serde_json::from_str(row).unwrap()));
+    }
+    (entry, rows)
+}
+
+/// `name type` of each column but the rescue column.
+fn columns(entry: &Value) -> Vec<String> {
+    let columns = entry["StorageDescriptor"]["Columns"].as_array().unwrap();
+    let text = |column: &Value, key: &str| column[key].as_str().unwrap().to_owned();
+    columns
+        .iter()
+        .map(|column| format!("{} {}", text(column, "Name"), text(column, "Type")))
+        .filter(|column| column != "_rescued_data string")
+        .collect()
+}
+
+fn ids(rows: &[Map<String, Value>]) -> Vec<u64> {
+    rows.iter().map(|row| row["id"].as_u64().unwrap()).collect()
+}
+
+fn lines(ids: std::ops::Range<u64>) -> String {
+    ids.map(|id| format!("{{\"id\":{id}}}\n")).collect()
+}
+
+#[test]
+fn a_pipe_becomes_a_table_in_an_empty_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = "{\"id\":1,\"at\":\"2026-11-22T09:15:51+02:00\",\"day\":\"2026-11-22\",\"Über Größe\":1.5}\n\n\
+                 {\"id\":2,\"at\":null,\"inner\":{\"tags\":[\"x\"]}}";
+    let output = load(folder.path(), &["--table", "My Events"])
+        .stdin(input)
+        .run();
+    ended(&output, 0, &["records=2"]);
+    assert_eq!(output.stdout, "");
+    let (entry, rows) = table(folder.path(), "my_events");
+    assert_eq!(
+        columns(&entry),
+        [
+            "id bigint",
+            "at timestamp",
+            "day date",
+            "uber_gro_e double",
+            "inner struct<tags:array<string>>"
+        ]
+    );
+    assert_eq!(rows[0]["at"], "2026-11-22 07:15:51");
+    assert_eq!(
+        Value::from(rows[1].clone()),
+        json!({"id": 2, "inner": {"tags": ["x"]}})
+    );
+}
+
+#[test]
+fn files_are_loaded_together_packed_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(lines(3..5).as_bytes()).unwrap();
+    let gz = folder.path().join("b.jsonl.gz");
+    std::fs::write(&gz, packed.finish().unwrap()).unwrap();
+    let output = load(folder.path(), &["a.jsonl", gz.to_str().unwrap(), "-"])
+        .argument("--table=t")
+        .file("a.jsonl", &lines(0..3))
+        .stdin(lines(5..7))
+        .run();
+    ended(&output, 0, &[]);
+    assert_eq!(ids(&table(folder.path(), "t").1), [0, 1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn a_broken_line_shows_nothing_and_is_told_by_its_file_and_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = load(folder.path(), &["--table", "t", "a.jsonl", "b.jsonl"])
+        .file("a.jsonl", &lines(0..3))
+        .file("b.jsonl", "{\"id\":4}\n\n{\"MARKER\"}\n")
+        .run();
+    ended(&output, 1, &["line 3 of b.jsonl", "malformed at byte 9"]);
+    assert!(!output.stderr.contains("MARKER"), "{}", output.report());
+    assert!(table(folder.path(), "t").1.is_empty());
+    for (input, words) in [("[1]\n", "a JSON object"), ("7", "a JSON object")] {
+        let output = load(folder.path(), &["--table", "t"]).stdin(input).run();
+        ended(&output, 1, &["line 1 of stdin", words]);
+    }
+    let output = load(folder.path(), &["--table", "t", "none.jsonl"]).run();
+    ended(&output, 1, &["none.jsonl can not be read"]);
+}
+
+#[test]
+fn an_overwrite_shows_the_new_rows_alone_and_an_empty_one_keeps_the_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let overwrite = ["--table", "t", "--mode", "overwrite"];
+    ended(
+        &load(folder.path(), &["--table", "t"])
+            .stdin(lines(0..3))
+            .run(),
+        0,
+        &[],
+    );
+    let output = load(folder.path(), &overwrite)
+        .stdin("{\"id\":1}\n{\"id\"")
+        .run();
+    ended(&output, 1, &[]);
+    assert_eq!(ids(&table(folder.path(), "t").1), [0, 1, 2]);
+    ended(
+        &load(folder.path(), &overwrite).stdin(lines(7..9)).run(),
+        0,
+        &[],
+    );
+    assert_eq!(ids(&table(folder.path(), "t").1), [7, 8]);
+    ended(
+        &load(folder.path(), &overwrite).stdin("").run(),
+        0,
+        &["keeps its rows"],
+    );
+    assert_eq!(ids(&table(folder.path(), "t").1), [7, 8]);
+}
+
+#[test]
+fn a_schema_that_is_given_decides_and_strict_tells_what_did_not_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let schema = json!({"properties": {"id": {"type": "integer"}, "note": {"type": "string"}}});
+    let run = |strict: &[&str]| {
+        let arguments = [&["--table", "t", "--schema", "s.json"], strict].concat();
+        load(folder.path(), &arguments)
+            .file("s.json", &schema.to_string())
+            .stdin("{\"id\":1,\"note\":5}\n{\"id\":\"x\"}\n")
+            .run()
+    };
+    ended(&run(&[]), 0, &["id=1"]);
+    ended(&run(&["--strict"]), 3, &["1 values", "were rescued"]);
+    let (entry, rows) = table(folder.path(), "t");
+    assert_eq!(columns(&entry), ["id bigint", "note string"]);
+    assert_eq!(rows.len(), 4);
+    assert_eq!(rows[1]["_rescued_data"], "{\"id\":\"x\"}");
+}
+
+#[test]
+fn a_guess_keeps_the_columns_of_the_table_and_adds_new_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = "{\"id\":1,\"at\":\"2026-11-22T09:15:51Z\",\"n\":1}\n";
+    let second = "{\"n\":1.5,\"at\":\"soon\",\"id\":2,\"new\":true}\n";
+    for input in [first, second] {
+        ended(
+            &load(folder.path(), &["--table", "t"]).stdin(input).run(),
+            0,
+            &[],
+        );
+    }
+    let (entry, rows) = table(folder.path(), "t");
+    assert_eq!(
+        columns(&entry),
+        ["id bigint", "at timestamp", "n double", "new boolean"]
+    );
+    assert_eq!(rows[1]["_rescued_data"], "{\"at\":\"soon\"}");
+}
+
+#[test]
+fn the_sample_is_bounded_and_later_surprises_are_rescued() {
+    let folder = tempfile::tempdir().unwrap();
+    let pad = "x".repeat(1000);
+    let mut input: String = (0..6000)
+        .map(|id| format!("{{\"id\":{id},\"pad\":\"{pad}\"}}\n"))
+        .collect();
+    input.push_str("{\"id\":6000,\"late\":1}\n");
+    ended(
+        &load(folder.path(), &["--table", "t"]).stdin(input).run(),
+        0,
+        &[],
+    );
+    let (entry, rows) = table(folder.path(), "t");
+    assert_eq!(columns(&entry), ["id bigint", "pad string"]);
+    assert_eq!(rows.len(), 6001);
+    assert_eq!(rows[6000]["_rescued_data"], "{\"late\":1}");
+}
+
+/// Waits until the table shows this many rows.
+#[track_caller]
+fn wait_for_rows(lake: &Path, name: &str, count: usize) {
+    let started = Instant::now();
+    let entry = lake.join(format!("catalog/default/{name}.json"));
+    while !entry.exists() || table(lake, name).1.len() < count {
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "no {count} rows"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn an_endless_pipe_is_shown_at_intervals() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut running = load(
+        folder.path(),
+        &["--table", "t", "--checkpoint-interval", "1s"],
+    )
+    .start();
+    running.feed(lines(0..2));
+    wait_for_rows(folder.path(), "t", 2);
+    running.feed(lines(2..3));
+    wait_for_rows(folder.path(), "t", 3);
+    running.feed(lines(3..5));
+    std::thread::sleep(Duration::from_millis(100));
+    // What was not shown yet is discarded.
+    running.signal(Signal::TERM);
+    ended(
+        &running.finish_after_signal(),
+        143,
+        &["stopped by Terminate"],
+    );
+    assert_eq!(ids(&table(folder.path(), "t").1), [0, 1, 2]);
+}
+
+#[test]
+fn nothing_is_shown_where_an_object_of_several_fails() {
+    let fake = Fake::start();
+    fake.fault_from(
+        "CompleteMultipartUpload",
+        3,
+        Fault::Reject(403, "AccessDenied"),
+    );
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut text = || -> String { (0..1 << 16).map(|_| random.alphanumeric()).collect() };
+    let input: String = (0..32)
+        .map(|id| format!("{{\"id\":{id},\"text\":\"{}\"}}\n", text()))
+        .collect();
+    let mut config = fake.config();
+    config["target_file_size_mb"] = 0.2.into();
+    config["format"] = json!({"format_type": "JSONL", "compression_codec": "UNCOMPRESSED"});
+    let output = Program::new(&["load", "--config", "config.json", "--table", "people"])
+        .file("config.json", &config.to_string())
+        .journal(fake.journal())
+        .stdin(input)
+        .run();
+    ended(&output, 1, &["AccessDenied"]);
+    let lines = fake.journal().lines();
+    let completed = lines.iter().filter(|line| line.starts_with("COMPLETE"));
+    assert_eq!(completed.count(), 2, "{lines:?}");
+    assert!(fake.store().bucket.objects.is_empty(), "{lines:?}");
+    assert!(fake.store().bucket.uploads.is_empty(), "{lines:?}");
+}
+
+#[test]
+fn a_place_in_s3_and_the_keys_of_the_environment_are_enough() {
+    let account = Account::new();
+    let (key, secret) = account.keys();
+    let place = format!("s3://{}/raw", account.bucket);
+    let output = Program::new(&["load", &place, "--table", "t", "--database"])
+        .argument(&account.database)
+        .env("AWS_ACCESS_KEY_ID", key)
+        .env("AWS_SECRET_ACCESS_KEY", secret)
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ENDPOINT_URL", Account::endpoint())
+        .stdin(lines(0..3))
+        .run();
+    ended(&output, 0, &["records=3"]);
+    let table = account.read("t");
+    assert_eq!(table.column("id"), [0, 1, 2]);
+    let folder = format!("s3://{}/raw/{}/t/", account.bucket, account.database);
+    assert!(table.location.starts_with(&folder), "{}", table.location);
+}
+
+#[test]
+fn wrong_usage_and_wrong_settings_have_exit_codes_of_their_own() {
+    let output = Program::new(&["load", "--table"]).run();
+    ended(&output, 2, &["--table", "--help"]);
+    let output = Program::new(&["load", "--table", "t", "--set", "colour=red"]).run();
+    ended(&output, 1, &["there is no setting \"colour\""]);
+    let output = Program::new(&["load", "--table", "t", "s3://b"]).run();
+    ended(&output, 1, &["$.region", "$.lakeformation_database_name"]);
+    let output = Program::new(&["load", "--help"]).run();
+    assert!(output.stdout.contains("--checkpoint-interval"));
+}
+
+/// A tap's messages, one a line.
+fn tap(messages: &[Value]) -> String {
+    messages
+        .iter()
+        .map(|message| format!("{message}\n"))
+        .collect()
+}
+
+fn schema(stream: &str, properties: &Value) -> Value {
+    json!({"type": "SCHEMA", "stream": stream, "schema": {"properties": properties}, "key_properties": []})
+}
+
+fn row(stream: &str, id: u64) -> Value {
+    json!({"type": "RECORD", "stream": stream, "record": {"id": id}})
+}
+
+fn version_row(stream: &str, id: u64, version: u64) -> Value {
+    json!({"type": "RECORD", "stream": stream, "record": {"id": id}, "version": version})
+}
+
+fn value(id: u64) -> Value {
+    json!({"type": "STATE", "value": {"bookmarks": {"id": id}}})
+}
+
+fn activate(stream: &str, version: u64) -> Value {
+    json!({"type": "ACTIVATE_VERSION", "stream": stream, "version": version})
+}
+
+fn singer(lake: &Path, messages: &[Value]) -> Output {
+    load(lake, &["--input", "singer"])
+        .stdin(tap(messages))
+        .run()
+}
+
+#[test]
+fn a_tap_s_states_come_out_once_their_rows_are_durable() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = json!({"id": {"type": "integer"}});
+    let wider = json!({"id": {"type": "integer"}, "name": {"type": ["null", "string"]}});
+    let named = json!({"type": "RECORD", "stream": "users", "record": {"id": 2, "name": "x"}});
+    let output = singer(
+        folder.path(),
+        &[
+            schema("users", &id),
+            row("users", 1),
+            value(1),
+            schema("public-orders", &id),
+            row("public-orders", 7),
+            schema("users", &wider),
+            named,
+            value(2),
+            schema("none", &id),
+        ],
+    );
+    ended(&output, 0, &[]);
+    assert_eq!(
+        output.stdout,
+        "{\"bookmarks\":{\"id\":1}}\n{\"bookmarks\":{\"id\":2}}\n"
+    );
+    let (entry, rows) = table(folder.path(), "users");
+    assert_eq!(columns(&entry), ["id bigint", "name string"]);
+    assert_eq!(Value::from(rows[1].clone()), json!({"id": 2, "name": "x"}));
+    assert_eq!(ids(&table(folder.path(), "public_orders").1), [7]);
+    assert_eq!(columns(&table(folder.path(), "none").0), ["id bigint"]);
+}
+
+#[test]
+fn a_tap_that_breaks_leaves_what_its_last_state_covers() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = json!({"id": {"type": "integer"}});
+    let output = singer(
+        folder.path(),
+        &[
+            schema("users", &id),
+            row("users", 1),
+            value(1),
+            row("users", 2),
+            row("others", 3),
+        ],
+    );
+    ended(&output, 1, &["line 5 of stdin", "before its SCHEMA"]);
+    assert_eq!(output.stdout, "{\"bookmarks\":{\"id\":1}}\n");
+    assert_eq!(ids(&table(folder.path(), "users").1), [1]);
+}
+
+#[test]
+fn a_version_replaces_older_rows_once_it_is_activated() {
+    let folder = tempfile::tempdir().unwrap();
+    let head = schema("users", &json!({"id": {"type": "integer"}}));
+    let run = |messages: &[Value]| {
+        let all: Vec<Value> = [std::slice::from_ref(&head), messages].concat();
+        singer(folder.path(), &all)
+    };
+    let shown = || ids(&table(folder.path(), "users").1);
+    ended(&run(&[row("users", 1)]), 0, &[]);
+    // Activated at its beginning, as taps do that follow a log.
+    let first = [
+        activate("users", 100),
+        version_row("users", 2, 100),
+        value(1),
+    ];
+    ended(&run(&first), 0, &[]);
+    assert_eq!(shown(), [2]);
+    // The same version again adds to it, with or without being activated again.
+    ended(&run(&[version_row("users", 3, 100), value(2)]), 0, &[]);
+    assert_eq!(shown(), [2, 3]);
+    // A new version that breaks off stays hidden, and is gone on with.
+    let output = run(&[version_row("users", 4, 200), value(3)]);
+    ended(&output, 1, &["before it completed"]);
+    assert_eq!(output.stdout, "{\"bookmarks\":{\"id\":3}}\n");
+    assert_eq!(shown(), [2, 3]);
+    let rest = [
+        version_row("users", 5, 200),
+        activate("users", 200),
+        value(4),
+    ];
+    ended(&run(&rest), 0, &[]);
+    assert_eq!(shown(), [4, 5]);
+    // Two versions in one run can not be told apart.
+    let output = run(&[version_row("users", 6, 200), version_row("users", 7, 300)]);
+    ended(&output, 1, &["a second version"]);
+}
