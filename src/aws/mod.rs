@@ -234,7 +234,7 @@ impl Caller for Aws {
             return false;
         };
         warn!(
-            "bucket {} is in region {found}, not in {known}: correct region to save a detour",
+            "bucket {} is in region {found}, not in {known}: set bucket_region to save the detour",
             self.settings.bucket
         );
         found.clone_into(&mut known);
