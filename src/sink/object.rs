@@ -110,15 +110,6 @@ impl OpenObject {
         self.mark != Mark::Before
     }
 
-    /// Rows that no state covers.
-    pub(super) fn has_rows_behind_mark(&self) -> bool {
-        match self.mark {
-            Mark::Before => !self.is_empty(),
-            Mark::Tail(offset) => offset < self.tail.len(),
-            Mark::Pending(_) => true,
-        }
-    }
-
     /// Bytes after encoding, as far as they are known.
     pub(super) fn encoded(&self) -> usize {
         self.uploaded + self.pending.len()

@@ -87,6 +87,7 @@ impl Writer {
     }
 
     /// Whether rows are accepted and not durable.
+    #[cfg(test)]
     pub(super) fn has_rows(&self) -> bool {
         !self.finished.is_empty() || self.open.values().any(|object| !object.is_empty())
     }
