@@ -70,6 +70,7 @@ pub(crate) struct Settings {
     pub(crate) dual_stack: Switch,
 }
 
+#[cfg(test)]
 impl Settings {
     /// What is left when the configuration says nothing: the default chain, and S3's and Glue's own defaults.
     pub(crate) fn of(region: impl Into<String>) -> Self {
@@ -234,7 +235,7 @@ impl Caller for Aws {
             return false;
         };
         warn!(
-            "bucket {} is in region {found}, not in {known}: set bucket_region to save a detour",
+            "bucket {} is in region {found}, not in {known}: set bucket_region to save the detour",
             self.settings.bucket
         );
         found.clone_into(&mut known);

@@ -29,14 +29,13 @@ pub(super) fn run(asked: &cli::Lake, environment: &Environment) -> Result<Ending
 fn check(asked: &cli::Lake, environment: &Environment) -> Result<()> {
     let config = configuration(asked, environment)?;
     let run = Run::begin(Clock::System.now())?;
-    let lake = match &asked.local {
-        Some(folder) => lake::dir::open(folder)?,
-        None => {
-            let aws = Rc::new(connect(&config, &run, environment, Patience::check())?);
-            let caller = aws.sign_in()?;
-            log::info!("signed in as {caller}");
-            lake::aws::lake(&aws)
-        }
+    let lake = if let Some(folder) = &asked.local {
+        lake::dir::open(folder)?
+    } else {
+        let aws = Rc::new(connect(&config, &run, environment, Patience::check())?);
+        let caller = aws.sign_in()?;
+        log::info!("signed in as {caller}");
+        lake::aws::lake(&aws)
     };
     let slash = if config.prefix.is_empty() { "" } else { "/" };
     let folder = format!("{}{slash}_check/", config.prefix);

@@ -126,7 +126,8 @@ fn a_private_network_without_sts_is_no_reason_to_refuse_a_users_keys() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let mut queue = Vec::new();
-    while let Ok(stream) = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(50))
+    while let Ok(stream) =
+        std::net::TcpStream::connect_timeout(&address, Duration::from_millis(400))
     {
         queue.push(stream);
     }

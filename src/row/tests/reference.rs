@@ -169,7 +169,8 @@ fn is_number(text: &str) -> bool {
 fn float(text: &str, finite: bool, zero: bool) -> Option<String> {
     let mantissa = text.split(['e', 'E']).next()?;
     let is_zero = !mantissa.contains(|c: char| ('1'..='9').contains(&c));
-    (finite && zero == is_zero && text.len() <= 1000).then(|| text.to_string())
+    let written = if zero { mantissa } else { text };
+    (finite && zero == is_zero && text.len() <= 1000).then(|| written.to_string())
 }
 
 /// A number as digits with at most one point, as few as it needs; nothing for very large and very small ones.
