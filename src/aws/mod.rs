@@ -35,7 +35,7 @@ use crate::http::retry::Patience;
 use crate::http::{self, Client, Proxy, Trust};
 use crate::time::Clock;
 
-pub(crate) use endpoint::{Addressing, Switch};
+pub(crate) use endpoint::{Addressing, Partition, Switch};
 pub(crate) use s3::options::{BucketKey, Encryption, RequestChecksum, Writing};
 pub(crate) use session::Credentials;
 

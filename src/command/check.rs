@@ -38,22 +38,15 @@ fn check(asked: &cli::Lake, environment: &Environment) -> Result<()> {
         lake::aws::lake(&aws)
     };
     let slash = if config.prefix.is_empty() { "" } else { "/" };
-    step("finding the bucket", lake.objects.find())?;
-    probe_objects(
-        &lake,
-        &format!("{}{slash}_check/{}/", config.prefix, run.name()),
-    )?;
+    let folder = format!("{}{slash}_check/", config.prefix);
+    step("finding the bucket", lake.objects.find(&folder))?;
+    probe_objects(&lake, &format!("{folder}{}/", run.name()))?;
     let database = name::database(&config.database);
     step(
         "finding or creating the database",
         table::ensure_database(&*lake.catalog, &database),
     )?;
-    probe_table(
-        &lake,
-        &database,
-        &format!("{}{slash}_check/", config.prefix),
-        &run,
-    )
+    probe_table(&lake, &database, &folder, &run)
 }
 
 fn step<T>(what: &str, outcome: Result<T>) -> Result<T> {

@@ -6,7 +6,7 @@ pub(crate) mod layout;
 
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::file::Format;
 use crate::lake::{Catalog, Created, Table, Updated};
 use crate::schema::Field;
@@ -199,8 +199,12 @@ impl Target {
     }
 }
 
+/// Whether Lake Formation refuses to say whether something is there. IAM's refusals say which permission lacks: those
+/// are told as they are.
 fn is_denied(error: &Error) -> bool {
+    let is_of_iam = |refusal: &Refusal| refusal.message.contains("not authorized to perform");
     matches!(error.code(), "AccessDeniedException" | "AccessDenied")
+        && !error.refusal().is_some_and(is_of_iam)
 }
 
 /// Where the table's rows are.

@@ -116,9 +116,16 @@ impl Objects for Bucket {
         self.url("")
     }
 
-    fn find(&self) -> Result<()> {
+    fn find(&self, folder: &str) -> Result<()> {
+        // A listing, because HeadBucket needs the permission to list the whole bucket.
+        let list = s3::ListObjects {
+            prefix: folder,
+            depth: s3::Depth::One,
+            continuation: None,
+        };
         self.0
-            .perform(&s3::HeadBucket)
+            .perform(&list)
+            .map(drop)
             .map_err(|error| {
                 let hint = match error.code() {
                     "NotFound" | "NoSuchBucket" => "create the bucket, or correct bucket_name",
