@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::aws::s3::AbortUpload;
 use crate::aws::tests::{NOW, aws, error, put, settings};
 use crate::aws::{Aws, Credentials, Settings};
 use crate::error::{Error, Kind, Result};
@@ -56,11 +57,19 @@ fn who(received: &[Received]) -> Vec<String> {
     received.iter().map(of).collect()
 }
 
+/// A call that asks for nothing and is answered with nothing.
+fn abort(aws: &Aws) -> Result<()> {
+    aws.perform(&AbortUpload {
+        key: "key",
+        upload: "1",
+    })
+}
+
 #[test]
 fn a_role_is_assumed_once_and_renewed_when_it_is_refused_as_ended() {
     let server = role_server("2026-11-22T12:01:00Z");
     let aws = role(&server);
-    put(&aws).unwrap();
+    abort(&aws).unwrap();
     put(&aws).unwrap();
     put(&aws).unwrap();
     let received = server.received();
@@ -68,7 +77,7 @@ fn a_role_is_assumed_once_and_renewed_when_it_is_refused_as_ended() {
         who(&received),
         [
             "POST AKIDBASE",
-            "PUT ASIA1",
+            "DELETE ASIA1",
             "PUT ASIA1",
             "POST AKIDBASE",
             "PUT ASIA2",
@@ -84,11 +93,16 @@ fn a_role_is_assumed_once_and_renewed_when_it_is_refused_as_ended() {
 fn a_role_that_ends_is_assumed_anew_before_the_next_call() {
     let server = role_server(NOW);
     let aws = role(&server);
-    put(&aws).unwrap();
-    put(&aws).unwrap();
+    abort(&aws).unwrap();
+    abort(&aws).unwrap();
     assert_eq!(
         who(&server.received()),
-        ["POST AKIDBASE", "PUT ASIA1", "POST AKIDBASE", "PUT ASIA2"]
+        [
+            "POST AKIDBASE",
+            "DELETE ASIA1",
+            "POST AKIDBASE",
+            "DELETE ASIA2"
+        ]
     );
 }
 
