@@ -19,6 +19,21 @@ pub(crate) enum Inside {
     Broken,
 }
 
+/// Where a key stands, with its quotes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    pub(crate) inside: Inside,
+}
+
+impl Key {
+    /// What stands between the quotes.
+    pub(crate) fn content<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        &text[self.from + 1..self.to - 1]
+    }
+}
+
 /// The form of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -228,15 +243,18 @@ impl<'a> Scanner<'a> {
     }
 
     /// Walks over a key and its colon, up to the value.
-    pub(crate) fn key(&mut self) -> Result<Inside, Fault> {
+    #[inline]
+    pub(crate) fn key(&mut self) -> Result<Key, Fault> {
+        let from = self.at;
         if self.peek() != b'"' {
             return Err(Fault("a key in quotes"));
         }
         let inside = self.string()?;
+        let to = self.at;
         self.space();
         self.expect(b':', "a colon after a key")?;
         self.space();
-        Ok(inside)
+        Ok(Key { from, to, inside })
     }
 
     /// Walks over any value. Depth costs one bit per level on the heap, no stack.

@@ -176,18 +176,11 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         loop {
-            let from = self.scan.at + 1;
-            if self.scan.peek() != b'"' {
-                return Err(Fault("a key in quotes"));
-            }
-            let inside = self.scan.string()?;
-            let key = &self.scan.text[from..self.scan.at - 1];
-            self.scan.space();
-            self.scan.expect(b':', "a colon after a key")?;
-            self.scan.space();
-            match inside {
-                Inside::Plain => member(self, key)?,
-                _ => member(self, &unquoted(key))?,
+            let key = self.scan.key()?;
+            let content = key.content(self.scan.text);
+            match key.inside {
+                Inside::Plain => member(self, content)?,
+                _ => member(self, &unquoted(content))?,
             }
             self.scan.space();
             match self.scan.peek() {

@@ -231,22 +231,13 @@ impl Encoder<'_> {
     }
 
     fn find(&mut self, members: &Members) -> Result<Key, Fault> {
-        let from = self.scan.at;
-        if self.scan.peek() != b'"' {
-            return Err(Fault("a key in quotes"));
-        }
-        let inside = self.scan.string()?;
-        let to = self.scan.at;
-        let verbatim = inside == Inside::Plain && self.scan.peek() == b':';
-        self.scan.space();
-        self.scan.expect(b':', "a colon after a key")?;
-        self.scan.space();
-        let content = &self.scan.text[from + 1..to - 1];
+        let key = self.scan.key()?;
+        let content = unquoted(key.content(self.scan.text));
         Ok(Key {
-            step: members.find(&unquoted(content)).unwrap_or(UNKNOWN),
-            from,
-            to,
-            verbatim,
+            step: members.find(&content).unwrap_or(UNKNOWN),
+            from: key.from,
+            to: key.to,
+            verbatim: key.inside == Inside::Plain && self.scan.text[key.to] == b':',
         })
     }
 

@@ -64,12 +64,8 @@ impl Members {
             return Ok(());
         }
         loop {
-            let from = scan.at + 1;
-            let mut content = *scan;
-            content.string()?;
-            let to = content.at - 1;
-            scan.key()?;
-            let key = unquoted(&scan.text[from..to]);
+            let key = scan.key()?;
+            let key = unquoted(key.content(scan.text));
             match std::str::from_utf8(&key) {
                 Ok(key) => self.of(key).value(scan, depth)?,
                 // Half a character: no column can have that name.
@@ -91,13 +87,12 @@ impl Members {
     }
 
     fn of(&mut self, key: &str) -> &mut Seen {
-        let place = match self.places.get(key) {
-            Some(place) => *place,
-            None => {
-                self.places.insert(key.to_owned(), self.seen.len());
-                self.seen.push((key.to_owned(), Seen::default()));
-                self.seen.len() - 1
-            }
+        let place = if let Some(place) = self.places.get(key) {
+            *place
+        } else {
+            self.places.insert(key.to_owned(), self.seen.len());
+            self.seen.push((key.to_owned(), Seen::default()));
+            self.seen.len() - 1
         };
         &mut self.seen[place].1
     }
