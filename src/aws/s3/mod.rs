@@ -20,8 +20,6 @@ pub(crate) use checksum::crc32;
 pub(crate) use copy::{CopyObject, UploadPartCopy, WHOLE};
 pub(crate) use delete_objects::{BATCH, DeleteObjects};
 pub(crate) use get_object::GetObject;
-#[cfg(test)]
-pub(crate) use head::HeadBucket; // the simplest call there is
 pub(crate) use head::HeadObject;
 pub(crate) use list_multipart_uploads::ListMultipartUploads;
 pub(crate) use list_objects::{Depth, ListObjects, Page};

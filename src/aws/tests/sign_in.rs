@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::aws::s3::HeadBucket;
+use crate::aws::s3::AbortUpload;
 use crate::aws::tests::{NOW, aws, error, put, settings};
 use crate::aws::{Aws, Credentials, Settings};
 use crate::error::{Error, Kind, Result};
@@ -46,6 +46,12 @@ fn role(server: &Server) -> Aws {
     aws(settings, &base).unwrap()
 }
 
+/// The simplest call there is.
+const ABORT: AbortUpload<'_> = AbortUpload {
+    key: "key",
+    upload: "upload",
+};
+
 /// Methods and the keys that signed them.
 fn who(received: &[Received]) -> Vec<String> {
     let of = |request: &Received| {
@@ -61,7 +67,7 @@ fn who(received: &[Received]) -> Vec<String> {
 fn a_role_is_assumed_once_and_renewed_when_it_is_refused_as_ended() {
     let server = role_server("2026-11-22T12:01:00Z");
     let aws = role(&server);
-    aws.perform(&HeadBucket).unwrap();
+    aws.perform(&ABORT).unwrap();
     put(&aws).unwrap();
     put(&aws).unwrap();
     let received = server.received();
@@ -69,7 +75,7 @@ fn a_role_is_assumed_once_and_renewed_when_it_is_refused_as_ended() {
         who(&received),
         [
             "POST AKIDBASE",
-            "HEAD ASIA1",
+            "DELETE ASIA1",
             "PUT ASIA1",
             "POST AKIDBASE",
             "PUT ASIA2",
@@ -85,11 +91,11 @@ fn a_role_is_assumed_once_and_renewed_when_it_is_refused_as_ended() {
 fn a_role_that_ends_is_assumed_anew_before_the_next_call() {
     let server = role_server(NOW);
     let aws = role(&server);
-    aws.perform(&HeadBucket).unwrap();
-    aws.perform(&HeadBucket).unwrap();
+    aws.perform(&ABORT).unwrap();
+    aws.perform(&ABORT).unwrap();
     assert_eq!(
         who(&server.received()),
-        ["POST AKIDBASE", "HEAD ASIA1", "POST AKIDBASE", "HEAD ASIA2"]
+        ["POST AKIDBASE", "DELETE ASIA1", "POST AKIDBASE", "DELETE ASIA2"]
     );
 }
 
