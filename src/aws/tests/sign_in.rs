@@ -95,7 +95,12 @@ fn a_role_that_ends_is_assumed_anew_before_the_next_call() {
     aws.perform(&ABORT).unwrap();
     assert_eq!(
         who(&server.received()),
-        ["POST AKIDBASE", "DELETE ASIA1", "POST AKIDBASE", "DELETE ASIA2"]
+        [
+            "POST AKIDBASE",
+            "DELETE ASIA1",
+            "POST AKIDBASE",
+            "DELETE ASIA2"
+        ]
     );
 }
 
