@@ -2,6 +2,7 @@
 
 export CLIPPY_CONF_DIR := .ci
 PYTHON := target/python
+SPARK := target/spark
 # musl where its target is installed, else glibc, which links statically too.
 MUSL = $(shell uname -m)-unknown-linux-musl
 TARGET = $(or $(filter $(MUSL),$(shell rustup target list --installed 2>/dev/null)),$(shell uname -m)-unknown-linux-gnu)
@@ -22,13 +23,17 @@ size: static ## how large the static program is
 	ls -l target/$(TARGET)/release/destination-aws-datalake
 
 .PHONY: test
-test: $(PYTHON)/ready ## every test; the servers they need are set up under target/
+test: $(PYTHON)/ready $(if $(shell command -v java),$(SPARK)/ready) ## every test; the servers they need are set up under target/
 	cargo test --locked --no-fail-fast
 
 .PHONY: lint
 lint: ## formatting and clippy, warnings as errors
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+
+.PHONY: bench
+bench: ## how fast rows are made, in release
+	cargo bench --locked
 
 .PHONY: demo
 demo: build ## a sync of fixtures/faker into target/demo/lake, and what it wrote
@@ -44,7 +49,11 @@ help: ## this list
 
 # The other people's tools that the tests run against, made once per list of versions.
 $(PYTHON)/ready: tests/requirements.txt
-	rm -rf $(PYTHON)
-	python3 -m venv $(PYTHON)
-	$(PYTHON)/bin/pip install --quiet --requirement $<
+# Spark is half a gigabyte, and of use only where there is Java.
+$(SPARK)/ready: tests/spark.txt
+
+$(PYTHON)/ready $(SPARK)/ready:
+	rm -rf $(@D)
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --requirement $<
 	touch $@

@@ -1,4 +1,4 @@
-//! HeadObject: whether an object is there, and what it is; answers and refusals have no body.
+//! HeadObject: what is known of an object; answers and refusals have no body.
 
 use crate::aws::operation::{Call, Operation, Unfit};
 use crate::aws::s3::{checksum, path};

@@ -46,12 +46,6 @@ fn role(server: &Server) -> Aws {
     aws(settings, &base).unwrap()
 }
 
-/// The simplest call there is.
-const ABORT: AbortUpload<'_> = AbortUpload {
-    key: "key",
-    upload: "upload",
-};
-
 /// Methods and the keys that signed them.
 fn who(received: &[Received]) -> Vec<String> {
     let of = |request: &Received| {
@@ -63,11 +57,19 @@ fn who(received: &[Received]) -> Vec<String> {
     received.iter().map(of).collect()
 }
 
+/// A call that asks for nothing and is answered with nothing.
+fn abort(aws: &Aws) -> Result<()> {
+    aws.perform(&AbortUpload {
+        key: "key",
+        upload: "1",
+    })
+}
+
 #[test]
 fn a_role_is_assumed_once_and_renewed_when_it_is_refused_as_ended() {
     let server = role_server("2026-11-22T12:01:00Z");
     let aws = role(&server);
-    aws.perform(&ABORT).unwrap();
+    abort(&aws).unwrap();
     put(&aws).unwrap();
     put(&aws).unwrap();
     let received = server.received();
@@ -91,8 +93,8 @@ fn a_role_is_assumed_once_and_renewed_when_it_is_refused_as_ended() {
 fn a_role_that_ends_is_assumed_anew_before_the_next_call() {
     let server = role_server(NOW);
     let aws = role(&server);
-    aws.perform(&ABORT).unwrap();
-    aws.perform(&ABORT).unwrap();
+    abort(&aws).unwrap();
+    abort(&aws).unwrap();
     assert_eq!(
         who(&server.received()),
         [
