@@ -3,6 +3,7 @@
 mod check;
 mod ending;
 mod load;
+mod plan;
 mod policy;
 mod spec;
 mod write;
@@ -51,7 +52,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Request::Check(lake) => check::run(&lake, &environment),
         Request::Write { lake, catalog, .. } => write::run(&lake, &catalog, &environment),
         Request::Load(load) => load::run(&load, &environment),
-        Request::Plan(_) => Err(Error::config("not built yet")),
+        Request::Plan(plan) => plan::run(&plan, &environment),
         Request::Policy(policy) => policy::run(&policy, &environment),
     };
     match ending {

@@ -5,6 +5,7 @@
 //! the waiting states, which makes those rows *durable*, and then prints the states: they are *acknowledged*.
 
 mod end;
+pub(crate) mod forecast;
 mod ledger;
 mod leftovers;
 mod object;

@@ -7,7 +7,7 @@ use crate::lake::Lake;
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::row::{self, Plan};
-use crate::schema::{self, evolve, name};
+use crate::schema::{self, Note, evolve, name};
 use crate::sink::ledger::Ledger;
 use crate::sink::object::Sizes;
 use crate::sink::stream::{Fate, Stream};
@@ -18,10 +18,12 @@ use crate::table::{self, Target};
 use crate::time::Clock;
 
 /// A stream with its place in the lake, before anything was written.
-struct Planned {
-    configured: ConfiguredStream,
-    target: Target,
-    rows: row::Options,
+pub(super) struct Planned {
+    pub(super) configured: ConfiguredStream,
+    pub(super) target: Target,
+    pub(super) rows: row::Options,
+    /// How the schema became columns.
+    pub(super) notes: Vec<Note>,
 }
 
 impl<'a> Sink<'a> {
@@ -92,8 +94,10 @@ impl<'a> Sink<'a> {
             configured,
             mut target,
             rows,
+            notes,
         } = plan(configured, &self.options);
         let key = &configured.key;
+        tell(key, &notes);
         write_key(key.namespace.as_deref(), &key.name, &mut self.scratch);
         let Some(index) = self.by_key.get(&self.scratch) else {
             return Ok(());
@@ -140,7 +144,7 @@ impl<'a> Sink<'a> {
 }
 
 /// Schema to columns; sends nothing.
-fn plan(configured: ConfiguredStream, options: &Options) -> Planned {
+pub(super) fn plan(configured: ConfiguredStream, options: &Options) -> Planned {
     let rows = row::Options {
         rescued: options.rescued.clone(),
         metadata: options.metadata.then_some(row::Metadata {
@@ -151,9 +155,6 @@ fn plan(configured: ConfiguredStream, options: &Options) -> Planned {
     let extra = rows.extra_fields();
     let reserved: Vec<&str> = extra.iter().map(|field| field.name.as_str()).collect();
     let schema = schema::read(&configured.json_schema, options.numbers, &reserved);
-    for note in &schema.notes {
-        log::info!("stream {}: {note}", configured.key);
-    }
     let mut wanted = schema.fields;
     wanted.extend(extra);
     let database = name::database(
@@ -174,10 +175,11 @@ fn plan(configured: ConfiguredStream, options: &Options) -> Planned {
         configured,
         target,
         rows,
+        notes: schema.notes,
     }
 }
 
-fn refuse_shared_tables(planned: &[Planned]) -> Result<()> {
+pub(super) fn refuse_shared_tables(planned: &[Planned]) -> Result<()> {
     let mut tables: BTreeMap<(&str, &str), Vec<&Planned>> = BTreeMap::new();
     for planned in planned {
         let table = (
@@ -221,6 +223,12 @@ fn shared_tables(shared: &[String]) -> Error {
     .hint("rename one of them at the source, or give it another namespace")
 }
 
+fn tell(key: &StreamKey, notes: &[Note]) {
+    for note in notes {
+        log::info!("stream {key}: {note}");
+    }
+}
+
 fn open_stream(
     lake: &Lake,
     planned: Planned,
@@ -232,7 +240,9 @@ fn open_stream(
         configured,
         target,
         rows,
+        notes,
     } = planned;
+    tell(&configured.key, &notes);
     let folders = Folders::new(&options.prefix, &target.database, &target.name);
     let root = lake.objects.root();
     let catalog = &*lake.catalog;
@@ -297,7 +307,7 @@ fn open_stream(
 }
 
 /// The folder of a location in this bucket, with a slash at its end.
-fn key_of(location: &str, root: &str) -> Option<String> {
+pub(super) fn key_of(location: &str, root: &str) -> Option<String> {
     // Hadoop's names of the same scheme.
     let location = match location
         .strip_prefix("s3a://")

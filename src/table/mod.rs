@@ -38,14 +38,19 @@ pub(crate) struct Shown {
     pub(crate) generation: Option<i64>,
 }
 
+/// Whether the database is there, as far as that is told.
+pub(crate) fn has_database(catalog: &dyn Catalog, database: &str) -> Result<bool> {
+    match catalog.has_database(database) {
+        Ok(is_there) => Ok(is_there),
+        // Lake Formation refuses to say whether a database that is absent is there: creating it tells.
+        Err(error) if is_denied(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Makes the database where it is absent, and puts its tag on it.
 pub(crate) fn ensure_database(catalog: &dyn Catalog, database: &str) -> Result<()> {
-    let is_there = match catalog.has_database(database) {
-        Ok(is_there) => is_there,
-        // Lake Formation refuses to say whether a database that is absent is there: creating it tells.
-        Err(error) if is_denied(&error) => false,
-        Err(error) => return Err(error),
-    };
+    let is_there = has_database(catalog, database)?;
     if !is_there && catalog.create_database(database)? == Created::Now {
         log::info!("created the database database={database}");
     }
@@ -73,8 +78,7 @@ impl Target {
                     generation: None,
                 });
             };
-            definition::refuse_unwritable(&table.input, self)?;
-            let reconciled = self.reconcile(&table.input);
+            let reconciled = self.preview(&table)?;
             let updated = if reconciled.changed {
                 let input = definition::with_fields(&table.input, &reconciled.fields);
                 catalog.update_table(&self.database, &input, table.version.as_deref())?
@@ -111,6 +115,12 @@ impl Target {
             }
         }
         fields
+    }
+
+    /// What `ensure` would make of the table's columns, without doing it.
+    pub(crate) fn preview(&self, table: &Table) -> Result<Reconciled> {
+        definition::refuse_unwritable(&table.input, self)?;
+        Ok(self.reconcile(&table.input))
     }
 
     fn reconcile(&self, input: &Map<String, Value>) -> Reconciled {
@@ -210,4 +220,9 @@ fn is_denied(error: &Error) -> bool {
 /// Where the table's rows are.
 pub(crate) fn location(table: &Table) -> &str {
     definition::location(&table.input)
+}
+
+/// The table's columns.
+pub(crate) fn columns(table: &Table) -> Vec<Field> {
+    definition::fields(&table.input)
 }

@@ -16,6 +16,7 @@ mod engines; // the value cases, read back by DuckDB, Arrow and Spark
 mod generations; // refreshes and overwrites: what is shown, when, and what is kept
 mod journal; // order of effects and states, whole, against the scripted server
 mod load; // bare records and Singer taps, from pipes and files
+mod plan; // what plan says comes true, and saying it changes nothing
 mod policy; // what policy prints is enough, and nothing of it too much
 mod process; // one thread, closed pipes, exit codes, secrets
 mod scripted; // the scripted server against AWS's own client

@@ -4,6 +4,8 @@ mod records;
 mod sample;
 mod singer;
 
+pub(super) use records::{read_schema, refresh};
+
 use crate::cli::{self, Input};
 use crate::command::ending::{self, Ending};
 use crate::command::{configuration, open, options};

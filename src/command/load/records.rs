@@ -72,7 +72,7 @@ pub(super) fn load(
 }
 
 /// What becomes of the rows that are there, where nothing but the end of input ends a load.
-pub(super) fn refresh(mode: Mode) -> Refresh {
+pub(in crate::command) fn refresh(mode: Mode) -> Refresh {
     match mode {
         Mode::Append => Refresh::Append {
             ends: Ends::WithInput,
@@ -81,7 +81,7 @@ pub(super) fn refresh(mode: Mode) -> Refresh {
     }
 }
 
-fn read_schema(path: &Path) -> Result<Value> {
+pub(in crate::command) fn read_schema(path: &Path) -> Result<Value> {
     let schema = serde_json::from_slice(&read_file(path, "schema")?).map_err(|error| {
         Error::config(format!("the schema {} is not valid JSON", path.display())).because(error)
     })?;
