@@ -46,6 +46,10 @@ lint: ## formatting and clippy, warnings as errors
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 
+.PHONY: bench
+bench: ## how fast rows are made, in release
+	cargo bench --locked
+
 .PHONY: demo
 demo: build ## a sync of fixtures/faker into target/demo/lake, and what it wrote
 	@.ci/demo

@@ -32,8 +32,6 @@
 //!
 //! The modules stand below in the order of their imports: one uses only what stands under it, or beside it on the floor.
 
-#![allow(dead_code)] // while the parts are being joined
-
 // The shell: what the user asked for.
 mod cli;
 mod command;

@@ -35,7 +35,7 @@ use crate::http::retry::Patience;
 use crate::http::{self, Client, Proxy, Trust};
 use crate::time::Clock;
 
-pub(crate) use endpoint::{Addressing, Switch};
+pub(crate) use endpoint::{Addressing, Partition, Switch};
 pub(crate) use s3::options::{BucketKey, Encryption, RequestChecksum, Writing};
 pub(crate) use session::Credentials;
 
@@ -70,6 +70,7 @@ pub(crate) struct Settings {
     pub(crate) dual_stack: Switch,
 }
 
+#[cfg(test)]
 impl Settings {
     /// What is left when the configuration says nothing: the default chain, and S3's and Glue's own defaults.
     pub(crate) fn of(region: impl Into<String>) -> Self {
@@ -190,7 +191,7 @@ impl Aws {
 fn is_walled_off(error: &Error) -> bool {
     error
         .refusal()
-        .is_some_and(|refusal| refusal.message == http::NO_CONNECTION)
+        .is_some_and(|refusal| refusal.message.ends_with(http::NO_CONNECTION))
 }
 
 fn is_word(environment: &Environment, variable: &str, word: &str) -> bool {
@@ -234,7 +235,7 @@ impl Caller for Aws {
             return false;
         };
         warn!(
-            "bucket {} is in region {found}, not in {known}: set bucket_region to save a detour",
+            "bucket {} is in region {found}, not in {known}: set bucket_region to save the detour",
             self.settings.bucket
         );
         found.clone_into(&mut known);

@@ -27,7 +27,7 @@ const VALUES: [&str; 14] = [
 ];
 
 /// Options without one.
-const FLAGS: [&str; 5] = ["help", "json", "strict", "terraform", "version"];
+const FLAGS: [&str; 6] = ["caller", "help", "json", "strict", "terraform", "version"];
 
 /// Options that are settings of the configuration.
 const SETTINGS: [(&str, &str); 3] = [

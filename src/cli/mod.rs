@@ -30,10 +30,7 @@ pub(crate) enum Request {
     },
     Load(Load),
     Plan(Plan),
-    Policy {
-        lake: Lake,
-        form: PolicyForm,
-    },
+    Policy(Policy),
 }
 
 /// The lake that a command works on.
@@ -113,6 +110,25 @@ pub(crate) enum PlanForm {
     Json,
 }
 
+/// `policy`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Policy {
+    pub(crate) lake: Lake,
+    /// Its streams may have databases of their own.
+    pub(crate) catalog: Option<PathBuf>,
+    pub(crate) holder: Holder,
+    pub(crate) form: PolicyForm,
+}
+
+/// Whose policy is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// The identity that writes: the role, where the configuration has one.
+    Writer,
+    /// The identity that assumes the role.
+    Caller,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PolicyForm {
     Json,
@@ -151,14 +167,20 @@ fn request(given: &mut Given) -> Result<Request, String> {
         },
         "load" => Request::Load(load(given)?),
         "plan" => Request::Plan(plan(given)?),
-        "policy" => Request::Policy {
+        "policy" => Request::Policy(Policy {
             lake: given.lake()?,
+            catalog: given.path("catalog"),
+            holder: if given.flag("caller") {
+                Holder::Caller
+            } else {
+                Holder::Writer
+            },
             form: if given.flag("terraform") {
                 PolicyForm::Terraform
             } else {
                 PolicyForm::Json
             },
-        },
+        }),
         "" => {
             return Err(
                 "a command is missing: spec, check, write, load, plan or policy".to_owned(),

@@ -29,32 +29,24 @@ pub(super) fn run(asked: &cli::Lake, environment: &Environment) -> Result<Ending
 fn check(asked: &cli::Lake, environment: &Environment) -> Result<()> {
     let config = configuration(asked, environment)?;
     let run = Run::begin(Clock::System.now())?;
-    let lake = match &asked.local {
-        Some(folder) => lake::dir::open(folder)?,
-        None => {
-            let aws = Rc::new(connect(&config, &run, environment, Patience::check())?);
-            let caller = aws.sign_in()?;
-            log::info!("signed in as {caller}");
-            lake::aws::lake(&aws)
-        }
+    let lake = if let Some(folder) = &asked.local {
+        lake::dir::open(folder)?
+    } else {
+        let aws = Rc::new(connect(&config, &run, environment, Patience::check())?);
+        let caller = aws.sign_in()?;
+        log::info!("signed in as {caller}");
+        lake::aws::lake(&aws)
     };
     let slash = if config.prefix.is_empty() { "" } else { "/" };
-    step("finding the bucket", lake.objects.find())?;
-    probe_objects(
-        &lake,
-        &format!("{}{slash}_check/{}/", config.prefix, run.name()),
-    )?;
+    let folder = format!("{}{slash}_check/", config.prefix);
+    step("finding the bucket", lake.objects.find(&folder))?;
+    probe_objects(&lake, &format!("{folder}{}/", run.name()))?;
     let database = name::database(&config.database);
     step(
         "finding or creating the database",
         table::ensure_database(&*lake.catalog, &database),
     )?;
-    probe_table(
-        &lake,
-        &database,
-        &format!("{}{slash}_check/", config.prefix),
-        &run,
-    )
+    probe_table(&lake, &database, &folder, &run)
 }
 
 fn step<T>(what: &str, outcome: Result<T>) -> Result<T> {

@@ -3,6 +3,7 @@
 mod check;
 mod ending;
 mod load;
+mod policy;
 mod spec;
 mod write;
 
@@ -50,7 +51,8 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Request::Check(lake) => check::run(&lake, &environment),
         Request::Write { lake, catalog, .. } => write::run(&lake, &catalog, &environment),
         Request::Load(load) => load::run(&load, &environment),
-        Request::Plan(_) | Request::Policy { .. } => Err(Error::config("not built yet")),
+        Request::Plan(_) => Err(Error::config("not built yet")),
+        Request::Policy(policy) => policy::run(&policy, &environment),
     };
     match ending {
         Ok(Ending::Done) => 0,

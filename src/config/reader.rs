@@ -63,12 +63,11 @@ impl<'a> Reader<'a> {
 
     /// A text; Airbyte's form stores an optional field left blank as an empty one.
     pub(super) fn text(&self, key: &str, expected: &str) -> Option<&'a str> {
-        match self.present(key)? {
-            Value::String(text) => Some(text.trim()).filter(|text| !text.is_empty()),
-            _ => {
-                self.expected(key, expected);
-                None
-            }
+        if let Value::String(text) = self.present(key)? {
+            Some(text.trim()).filter(|text| !text.is_empty())
+        } else {
+            self.expected(key, expected);
+            None
         }
     }
 
@@ -87,12 +86,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn boolean(&self, key: &str) -> Option<bool> {
-        match self.present(key)? {
-            Value::Bool(value) => Some(*value),
-            _ => {
-                self.expected(key, "true or false");
-                None
-            }
+        if let Value::Bool(value) = self.present(key)? {
+            Some(*value)
+        } else {
+            self.expected(key, "true or false");
+            None
         }
     }
 
@@ -134,12 +132,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn object(&self, key: &str, expected: &str) -> Option<Reader<'a>> {
-        match self.present(key)? {
-            Value::Object(members) => Some(Reader::new(members, &self.path(key), self.mistakes)),
-            _ => {
-                self.expected(key, expected);
-                None
-            }
+        if let Value::Object(members) = self.present(key)? {
+            Some(Reader::new(members, &self.path(key), self.mistakes))
+        } else {
+            self.expected(key, expected);
+            None
         }
     }
 }

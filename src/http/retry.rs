@@ -31,10 +31,10 @@ impl Patience {
         }
     }
 
-    /// For `write`: hours of work are not thrown away for a minute of trouble.
+    /// For `write`: hours of work are not thrown away for two minutes of trouble.
     pub(crate) fn write() -> Self {
         Self {
-            attempts: 10,
+            attempts: 20,
             total: Duration::from_secs(180),
             timeouts: Timeouts {
                 connect: Duration::from_secs(10),
@@ -142,6 +142,15 @@ mod tests {
             [100, 200, 400, 800, 1600, 3200, 6400, 12800, 20000, 20000]
         );
         assert_eq!(ceiling(u32::MAX, Pace::Slow), Duration::from_secs(20));
+    }
+
+    #[test]
+    fn a_sync_bears_two_minutes_of_trouble_on_average() {
+        let waits =
+            (1..Patience::write().attempts).map(|attempt| delay(attempt, Pace::Normal, 0.5));
+        let sum: Duration = waits.sum();
+        assert!(sum > Duration::from_secs(120), "{sum:?}");
+        assert!(sum < Patience::write().total);
     }
 
     #[test]

@@ -209,7 +209,7 @@ impl Lines {
             return Ok(false);
         };
         let file = if is_stdin(&path) {
-            self.name = "stdin".to_owned();
+            "stdin".clone_into(&mut self.name);
             let stdin = std::io::stdin().as_fd().try_clone_to_owned();
             stdin.map(File::from)
         } else {

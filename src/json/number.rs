@@ -24,12 +24,16 @@ impl<'a> Number<'a> {
 
     /// Whether every digit before the exponent is a zero.
     pub(crate) fn is_zero(&self) -> bool {
-        let digits = self
-            .text
-            .split(|byte| matches!(byte, b'e' | b'E'))
-            .next()
-            .unwrap_or_default();
-        !digits.iter().any(|byte| matches!(byte, b'1'..=b'9'))
+        !self
+            .mantissa()
+            .iter()
+            .any(|byte| matches!(byte, b'1'..=b'9'))
+    }
+
+    /// What stands before the exponent.
+    pub(crate) fn mantissa(&self) -> &'a [u8] {
+        let exponent = |byte: &u8| matches!(byte, b'e' | b'E');
+        self.text.split(exponent).next().unwrap_or_default()
     }
 
     /// Appends the number as digits with at most one point, if it has no more than `whole` digits before

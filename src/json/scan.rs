@@ -1,32 +1,12 @@
 //! Walks over JSON text, validates what it passes and says where things are.
 
-use std::fmt;
-
 use crate::error::Error;
 
-/// Text that is not JSON, or not the JSON that was expected: where, and what should have stood there. It holds none of the text.
+/// What should have stood where the scanner is: the text is not JSON, or not the JSON that was expected.
+///
+/// The place is the scanner's, so that a result fits into registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
-    /// Bytes before the place.
-    pub(crate) at: usize,
-    pub(crate) expected: &'static str,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "malformed at byte {}: expected {}",
-            self.at, self.expected
-        )
-    }
-}
-
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
-        Self::system(fault.to_string())
-    }
-}
+pub(crate) struct Fault(pub(crate) &'static str);
 
 /// What is inside a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +17,21 @@ pub(crate) enum Inside {
     Escaped,
     /// An escape of half a surrogate pair: JSON's grammar has it, Unicode does not.
     Broken,
+}
+
+/// Where a key stands, with its quotes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    pub(crate) inside: Inside,
+}
+
+impl Key {
+    /// What stands between the quotes.
+    pub(crate) fn content<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        &text[self.from + 1..self.to - 1]
+    }
 }
 
 /// The form of a number.
@@ -69,12 +64,12 @@ impl<'a> Scanner<'a> {
         self.text.get(self.at).copied().unwrap_or(0)
     }
 
-    #[cold]
-    pub(crate) fn fault(&self, expected: &'static str) -> Fault {
-        Fault {
-            at: self.at,
-            expected,
-        }
+    /// The error to tell of a fault that was found here. It says where and what was expected, and holds no text.
+    pub(crate) fn error(&self, fault: Fault) -> Error {
+        Error::system(format!(
+            "malformed at byte {}: expected {}",
+            self.at, fault.0
+        ))
     }
 
     /// Walks over whitespace.
@@ -89,7 +84,7 @@ impl<'a> Scanner<'a> {
     #[inline]
     pub(crate) fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), Fault> {
         if self.peek() != byte {
-            return Err(self.fault(expected));
+            return Err(Fault(expected));
         }
         self.at += 1;
         Ok(())
@@ -99,7 +94,7 @@ impl<'a> Scanner<'a> {
     pub(crate) fn end(&mut self) -> Result<(), Fault> {
         self.space();
         if self.at < self.text.len() {
-            return Err(self.fault("the end of the record"));
+            return Err(Fault("the end of the record"));
         }
         Ok(())
     }
@@ -109,7 +104,7 @@ impl<'a> Scanner<'a> {
     pub(crate) fn literal(&mut self, word: &'static str) -> Result<(), Fault> {
         let rest = self.text.get(self.at..).unwrap_or_default();
         if !rest.starts_with(word.as_bytes()) {
-            return Err(self.fault("a value"));
+            return Err(Fault("a value"));
         }
         self.at += word.len();
         Ok(())
@@ -120,12 +115,19 @@ impl<'a> Scanner<'a> {
     pub(crate) fn string(&mut self) -> Result<Inside, Fault> {
         self.expect(b'"', "a string")?;
         let content = self.at;
+        let (at, high) = run(self.text, content);
+        self.at = at;
+        if self.peek() == b'"' && high == 0 {
+            self.at += 1;
+            return Ok(Inside::Plain);
+        }
+        self.rest_of_string(content, high)
+    }
+
+    /// Walks over the rest of a string, behind its first run of plain characters.
+    fn rest_of_string(&mut self, content: usize, mut high: u8) -> Result<Inside, Fault> {
         let mut inside = Inside::Plain;
-        let mut high = 0;
         loop {
-            let (at, seen) = run(self.text, self.at);
-            self.at = at;
-            high |= seen;
             match self.peek() {
                 b'"' => break,
                 b'\\' => {
@@ -136,17 +138,18 @@ impl<'a> Scanner<'a> {
                         inside = Inside::Escaped;
                     }
                 }
-                _ if self.at >= self.text.len() => return Err(self.fault("the end of a string")),
-                _ => return Err(self.fault("an escape in place of a control character")),
+                _ if self.at >= self.text.len() => return Err(Fault("the end of a string")),
+                _ => return Err(Fault("an escape in place of a control character")),
             }
+            let (at, seen) = run(self.text, self.at);
+            self.at = at;
+            high |= seen;
         }
-        if high >= 0x80
+        if high != 0
             && let Err(error) = std::str::from_utf8(&self.text[content..self.at])
         {
-            return Err(Fault {
-                at: content + error.valid_up_to(),
-                expected: "UTF-8",
-            });
+            self.at = content + error.valid_up_to();
+            return Err(Fault("UTF-8"));
         }
         self.at += 1;
         Ok(inside)
@@ -175,7 +178,7 @@ impl<'a> Scanner<'a> {
                 0xDC00..=0xDFFF => Ok(false),
                 _ => Ok(true),
             },
-            _ => Err(self.fault("one of \"\\/bfnrtu after a backslash")),
+            _ => Err(Fault("one of \"\\/bfnrtu after a backslash")),
         }
     }
 
@@ -187,7 +190,7 @@ impl<'a> Scanner<'a> {
             let digit = char::from(self.peek())
                 .to_digit(16)
                 .and_then(|digit| u16::try_from(digit).ok())
-                .ok_or_else(|| self.fault("four hexadecimal digits"))?;
+                .ok_or(Fault("four hexadecimal digits"))?;
             unit = unit << 4 | digit;
             self.at += 1;
         }
@@ -204,7 +207,7 @@ impl<'a> Scanner<'a> {
             b'0' => {
                 self.at += 1;
                 if self.peek().is_ascii_digit() {
-                    return Err(self.fault("no digit after a leading zero"));
+                    return Err(Fault("no digit after a leading zero"));
                 }
             }
             _ => self.digits()?,
@@ -234,21 +237,24 @@ impl<'a> Scanner<'a> {
             self.at += 1;
         }
         if self.at == first {
-            return Err(self.fault("a digit"));
+            return Err(Fault("a digit"));
         }
         Ok(())
     }
 
     /// Walks over a key and its colon, up to the value.
-    pub(crate) fn key(&mut self) -> Result<Inside, Fault> {
+    #[inline]
+    pub(crate) fn key(&mut self) -> Result<Key, Fault> {
+        let from = self.at;
         if self.peek() != b'"' {
-            return Err(self.fault("a key in quotes"));
+            return Err(Fault("a key in quotes"));
         }
         let inside = self.string()?;
+        let to = self.at;
         self.space();
         self.expect(b':', "a colon after a key")?;
         self.space();
-        Ok(inside)
+        Ok(Key { from, to, inside })
     }
 
     /// Walks over any value. Depth costs one bit per level on the heap, no stack.
@@ -284,7 +290,7 @@ impl<'a> Scanner<'a> {
                     }
                     self.at += 1;
                 }
-                _ => return Err(self.fault("a value")),
+                _ => return Err(Fault("a value")),
             }
             // Behind a value: close what ends here, up to a comma.
             loop {
@@ -308,8 +314,8 @@ impl<'a> Scanner<'a> {
                         self.at += 1;
                         open.pop();
                     }
-                    (_, Bracket::Object) => return Err(self.fault(AFTER_MEMBER)),
-                    (_, Bracket::Array) => return Err(self.fault(AFTER_ELEMENT)),
+                    (_, Bracket::Object) => return Err(Fault(AFTER_MEMBER)),
+                    (_, Bracket::Array) => return Err(Fault(AFTER_ELEMENT)),
                 }
             }
         }

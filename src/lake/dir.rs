@@ -118,7 +118,7 @@ impl Objects for Dir {
         format!("file://{}/", self.folder.join("objects").display())
     }
 
-    fn find(&self) -> Result<()> {
+    fn find(&self, _folder: &str) -> Result<()> {
         let folder = self.folder.join("objects");
         fs::create_dir_all(&folder).map_err(|error| failed("making", &folder, error))
     }

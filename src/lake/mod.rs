@@ -45,8 +45,8 @@ pub(crate) trait Objects {
     /// The location of the empty key, with a trailing slash: `s3://bucket/`.
     fn root(&self) -> String;
 
-    /// Whether the bucket is there and may be used.
-    fn find(&self) -> Result<()>;
+    /// Whether the bucket is there and the folder in it may be used, as far as a look at it tells.
+    fn find(&self, folder: &str) -> Result<()>;
 
     /// Makes the object visible with these bytes; an object of that key is replaced.
     fn put(&self, key: &str, body: &[u8]) -> Result<()>;

@@ -201,7 +201,7 @@ mod tests {
         let overwrite = r#""destination_sync_mode":"overwrite""#;
         let cases = [
             (
-                format!("{append}"),
+                append.to_string(),
                 Refresh::Append {
                     ends: Ends::WithInput,
                 },
@@ -226,7 +226,7 @@ mod tests {
                 format!("{overwrite},\"generation_id\":7,\"minimum_generation_id\":7"),
                 Refresh::Truncate { generation: 7 },
             ),
-            (format!("{overwrite}"), Refresh::Overwrite),
+            (overwrite.to_string(), Refresh::Overwrite),
         ];
         for (fields, expected) in cases {
             assert_eq!(refresh_of(&fields).unwrap(), expected, "{fields}");

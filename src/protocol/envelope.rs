@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::error::Result;
 use crate::json::number::Number;
 use crate::json::scan::{AFTER_MEMBER, Fault, Inside, Scanner, Shape};
 use crate::json::text::unquoted;
@@ -41,15 +42,13 @@ pub(super) enum Ends {
 }
 
 /// Reads a line.
-pub(super) fn read(line: &[u8], ends: Ends) -> Result<Envelope<'_>, Fault> {
+pub(super) fn read(line: &[u8], ends: Ends) -> Result<Envelope<'_>> {
     let mut reader = Reader {
         scan: Scanner::new(line),
         ends,
     };
-    reader.scan.space();
-    let envelope = reader.envelope()?;
-    reader.scan.end()?;
-    Ok(envelope)
+    let envelope = reader.envelope();
+    envelope.map_err(|fault| reader.scan.error(fault))
 }
 
 struct Reader<'a> {
@@ -60,6 +59,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn envelope(&mut self) -> Result<Envelope<'a>, Fault> {
         let (mut kind, mut record, mut trace) = (None, None, None);
+        self.scan.space();
         self.object("a message, which is a JSON object", |this, key| {
             match key {
                 b"type" => once(&mut kind, this.string()?),
@@ -71,12 +71,13 @@ impl<'a> Reader<'a> {
                 }
             }
             .then_some(())
-            .ok_or_else(|| this.scan.fault("each key once"))
+            .ok_or(Fault("each key once"))
         })?;
+        self.scan.end()?;
         Ok(Envelope {
             kind: kind
                 .flatten()
-                .ok_or_else(|| self.scan.fault("a message with the key \"type\""))?,
+                .ok_or(Fault("a message with the key \"type\""))?,
             record: record.flatten(),
             trace: trace.flatten(),
         })
@@ -103,15 +104,15 @@ impl<'a> Reader<'a> {
                     }
                 }
                 .then_some(())
-                .ok_or_else(|| this.scan.fault("each key once"))
+                .ok_or(Fault("each key once"))
             },
         )?;
         Ok(Some(Payload {
             stream: stream
                 .flatten()
-                .ok_or_else(|| self.scan.fault("a record with the key \"stream\""))?,
+                .ok_or(Fault("a record with the key \"stream\""))?,
             namespace: namespace.flatten(),
-            data: data.ok_or_else(|| self.scan.fault("a record with the key \"data\""))?,
+            data: data.ok_or(Fault("a record with the key \"data\""))?,
             emitted_at: emitted_at.flatten(),
             changes: changes.flatten(),
         }))
@@ -125,7 +126,7 @@ impl<'a> Reader<'a> {
         let mut changes = None;
         self.object("an object or null", |this, key| match key {
             b"changes" if once(&mut changes, this.value()?) => Ok(()),
-            b"changes" => Err(this.scan.fault("each key once")),
+            b"changes" => Err(Fault("each key once")),
             _ => this.scan.skip(),
         })?;
         Ok(changes.flatten())
@@ -175,18 +176,11 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         loop {
-            let from = self.scan.at + 1;
-            if self.scan.peek() != b'"' {
-                return Err(self.scan.fault("a key in quotes"));
-            }
-            let inside = self.scan.string()?;
-            let key = &self.scan.text[from..self.scan.at - 1];
-            self.scan.space();
-            self.scan.expect(b':', "a colon after a key")?;
-            self.scan.space();
-            match inside {
-                Inside::Plain => member(self, key)?,
-                _ => member(self, &unquoted(key))?,
+            let key = self.scan.key()?;
+            let content = key.content(self.scan.text);
+            match key.inside {
+                Inside::Plain => member(self, content)?,
+                _ => member(self, &unquoted(content))?,
             }
             self.scan.space();
             match self.scan.peek() {
@@ -198,7 +192,7 @@ impl<'a> Reader<'a> {
                     self.scan.at += 1;
                     return Ok(());
                 }
-                _ => return Err(self.scan.fault(AFTER_MEMBER)),
+                _ => return Err(Fault(AFTER_MEMBER)),
             }
         }
     }
@@ -223,12 +217,11 @@ impl<'a> Reader<'a> {
         let content = &text[from + 1..self.scan.at - 1];
         let characters = "a string of Unicode characters";
         Ok(Some(match inside {
-            Inside::Plain => Cow::Borrowed(
-                std::str::from_utf8(content).map_err(|_| self.scan.fault(characters))?,
-            ),
+            Inside::Plain => {
+                Cow::Borrowed(std::str::from_utf8(content).map_err(|_| Fault(characters))?)
+            }
             _ => Cow::Owned(
-                String::from_utf8(unquoted(content).into_owned())
-                    .map_err(|_| self.scan.fault(characters))?,
+                String::from_utf8(unquoted(content).into_owned()).map_err(|_| Fault(characters))?,
             ),
         }))
     }

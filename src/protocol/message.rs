@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::json::scan::Fault;
 use crate::protocol::StreamKey;
 use crate::protocol::envelope::{self, Ends, Envelope};
 
@@ -59,7 +58,10 @@ impl<'a> Record<'a> {
         let Some(line) = self.line else {
             return Ok(None);
         };
-        match of_envelope(envelope::read(line, Ends::Walked).map_err(invalid)?, None)? {
+        match of_envelope(
+            envelope::read(line, Ends::Walked).map_err(|error| error.hint(EXPECTED))?,
+            None,
+        )? {
             Message::Record(record) => Ok(Some(record)),
             _ => Ok(None),
         }
@@ -107,7 +109,10 @@ pub(crate) fn read(line: &[u8]) -> Result<Message<'_>> {
         Ok(envelope) if envelope.kind == "RECORD" || envelope.record.is_none() => {
             of_envelope(envelope, Some(line))
         }
-        _ => of_envelope(envelope::read(line, Ends::Walked).map_err(invalid)?, None),
+        _ => of_envelope(
+            envelope::read(line, Ends::Walked).map_err(|error| error.hint(EXPECTED))?,
+            None,
+        ),
     }
 }
 
@@ -158,10 +163,6 @@ pub(crate) fn malformed(error: &serde_json::Error) -> Error {
         Category::Io => "the line can not be read",
     };
     Error::system(format!("{what} (column {})", error.column())).hint(EXPECTED)
-}
-
-fn invalid(fault: Fault) -> Error {
-    Error::from(fault).hint(EXPECTED)
 }
 
 const EXPECTED: &str = "expected one JSON object per line, as {\"type\": \"RECORD\", \"record\": {\"stream\": …, \"data\": {…}, \"emitted_at\": …}}";

@@ -76,10 +76,21 @@ enum Level {
 }
 
 impl Encoder<'_> {
-    /// From the opening brace of the record to behind its closing one. Writes the opening brace and the
-    /// members, not the closing one; says whether there were any.
+    /// Reads the whole text, a record. Writes the opening brace and the members of its row, not the closing one;
+    /// says whether there are any members.
     pub(super) fn record(&mut self, members: &mut Members) -> Result<bool, Fault> {
-        let (_, any) = self.members(members, Level::Record)?;
+        self.scan.space();
+        let any = match self.scan.peek() {
+            b'{' => self.members(members, Level::Record)?.1,
+            b'n' => {
+                self.scan.literal("null")?;
+                self.row.put(b"{");
+                false
+            }
+            _ => return Err(Fault("a record, which is a JSON object")),
+        };
+        self.scan.end()?;
+        self.row.out();
         Ok(any)
     }
 
@@ -145,7 +156,7 @@ impl Encoder<'_> {
                     self.scan.at += 1;
                     break;
                 }
-                _ => return Err(self.scan.fault(AFTER_MEMBER)),
+                _ => return Err(Fault(AFTER_MEMBER)),
             }
         }
         if !any {
@@ -177,10 +188,12 @@ impl Encoder<'_> {
         if self.scan.peek() == b'n' {
             self.scan.literal("null")?;
         } else {
-            self.row.separate(if any { b',' } else { b'{' }, key.from);
+            let separator = if any { b',' } else { b'{' };
             if step.same && key.verbatim {
-                self.row.keep(key.from, key.from + step.key.len());
+                self.row
+                    .keep_behind(separator, key.from, key.from + step.key.len());
             } else {
+                self.row.put(&[separator]);
                 self.row.put(&step.name);
             }
             let fit = self.value(&mut step.form)?;
@@ -218,22 +231,13 @@ impl Encoder<'_> {
     }
 
     fn find(&mut self, members: &Members) -> Result<Key, Fault> {
-        let from = self.scan.at;
-        if self.scan.peek() != b'"' {
-            return Err(self.scan.fault("a key in quotes"));
-        }
-        let inside = self.scan.string()?;
-        let to = self.scan.at;
-        let verbatim = inside == Inside::Plain && self.scan.peek() == b':';
-        self.scan.space();
-        self.scan.expect(b':', "a colon after a key")?;
-        self.scan.space();
-        let content = &self.scan.text[from + 1..to - 1];
+        let key = self.scan.key()?;
+        let content = unquoted(key.content(self.scan.text));
         Ok(Key {
-            step: members.find(&unquoted(content)).unwrap_or(UNKNOWN),
-            from,
-            to,
-            verbatim,
+            step: members.find(&content).unwrap_or(UNKNOWN),
+            from: key.from,
+            to: key.to,
+            verbatim: key.inside == Inside::Plain && self.scan.text[key.to] == b':',
         })
     }
 
@@ -262,7 +266,7 @@ impl Encoder<'_> {
             Form::Array(element) if self.scan.peek() == b'[' => self.array(element),
             Form::Struct(members) if self.scan.peek() == b'{' => {
                 let (fit, _) = self.members(members, Level::Inner)?;
-                self.row.separate(b'}', self.scan.at);
+                self.row.keep_behind(b'}', self.scan.at, self.scan.at);
                 Ok(fit)
             }
             Form::Array(_) | Form::Struct(_) | Form::Foreign => {
@@ -306,7 +310,7 @@ impl Encoder<'_> {
                     self.bracket();
                     return Ok(fit);
                 }
-                _ => return Err(self.scan.fault(AFTER_ELEMENT)),
+                _ => return Err(Fault(AFTER_ELEMENT)),
             }
         }
     }

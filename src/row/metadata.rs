@@ -114,7 +114,8 @@ impl Writer {
         };
         encoder.scan.space();
         if encoder.scan.peek() == b'[' {
-            encoder.value(&mut self.changes)?;
+            let done = encoder.value(&mut self.changes);
+            done.map_err(|fault| encoder.scan.error(fault))?;
             encoder.row.out();
             out.remove(from);
             out.pop();

@@ -25,7 +25,7 @@ mod value;
 mod tests;
 
 use crate::error::Result;
-use crate::json::scan::{Fault, Scanner};
+use crate::json::scan::Scanner;
 use crate::row::encode::{Encoder, Scratch};
 use crate::row::metadata::Writer;
 use crate::row::splice::Splice;
@@ -159,25 +159,14 @@ impl Plan {
     }
 
     /// Writes the members of the row behind an opening brace; says whether there are any.
-    fn record(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<bool, Fault> {
+    fn record(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<bool> {
         self.scratch.clear();
         let mut encoder = Encoder {
             scan: Scanner::new(data),
             row: Splice::new(data, out),
             scratch: &mut self.scratch,
         };
-        encoder.scan.space();
-        let any = match encoder.scan.peek() {
-            b'{' => encoder.record(&mut self.members)?,
-            b'n' => {
-                encoder.scan.literal("null")?;
-                encoder.row.put(b"{");
-                false
-            }
-            _ => return Err(encoder.scan.fault("a record, which is a JSON object")),
-        };
-        encoder.scan.end()?;
-        encoder.row.out();
-        Ok(any)
+        let any = encoder.record(&mut self.members);
+        any.map_err(|fault| encoder.scan.error(fault))
     }
 }

@@ -33,8 +33,7 @@ impl<'a> Splice<'a> {
     #[inline]
     pub(super) fn keep(&mut self, from: usize, to: usize) {
         if from != self.to {
-            self.flush();
-            self.from = from;
+            self.begin(from);
         }
         self.to = to;
     }
@@ -46,14 +45,20 @@ impl<'a> Splice<'a> {
         self.out.extend_from_slice(text);
     }
 
-    /// Appends `wanted`, which for a whole row's run is mostly the byte that stands before `at` anyway.
+    /// Appends `before` and `source[from..to]`; mostly that byte stands before `from` anyway.
     #[inline]
-    pub(super) fn separate(&mut self, wanted: u8, at: usize) {
-        if at > 0 && self.source[at - 1] == wanted {
-            self.keep(at - 1, at);
+    pub(super) fn keep_behind(&mut self, before: u8, from: usize, to: usize) {
+        if self.source.get(from.wrapping_sub(1)) == Some(&before) {
+            self.keep(from - 1, to);
         } else {
-            self.put(&[wanted]);
+            self.put_behind(before, from, to);
         }
+    }
+
+    #[inline(never)]
+    fn put_behind(&mut self, before: u8, from: usize, to: usize) {
+        self.put(&[before]);
+        self.keep(from, to);
     }
 
     /// The output itself, with nothing waiting.
@@ -83,6 +88,13 @@ impl<'a> Splice<'a> {
         self.out.truncate(mark.written);
         self.from = mark.from;
         self.to = mark.to;
+    }
+
+    /// Begins a new run.
+    #[inline(never)] // rare, and short only as long as it is not copied to every caller
+    fn begin(&mut self, from: usize) {
+        self.flush();
+        self.from = from;
     }
 
     #[inline]

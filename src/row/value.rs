@@ -109,33 +109,35 @@ impl<'a> Encoder<'a> {
             let shape = self.scan.number()?;
             let text = &self.scan.text[from..self.scan.at];
             // 10^300 and 10^-300 are far from the edges.
-            let near = shape != Shape::Exponent && text.len() <= 300;
-            if near || in_double(&Number { text, shape }) {
+            if shape != Shape::Exponent && text.len() <= 300 {
                 self.row.keep(from, self.scan.at);
                 return Ok(Fit::Whole);
             }
-            return Ok(Fit::No);
+            return Ok(self.in_double(&Number { text, shape }));
         }
-        self.number(|this, number| {
-            if in_double(number) {
-                this.put(number.text)
-            } else {
-                Fit::No
-            }
-        })
+        self.number(Self::in_double)
+    }
+
+    fn in_double(&mut self, number: &Number) -> Fit {
+        let nearest: f64 = number.as_str().parse().unwrap_or(f64::NAN);
+        self.floating(number, nearest.is_finite(), nearest == 0.0)
     }
 
     /// Under `float`: as under `double`, within its range.
     pub(super) fn float(&mut self) -> Result<Fit, Fault> {
         self.number(|this, number| {
             let nearest: f32 = number.as_str().parse().unwrap_or(f32::NAN);
-            let fits = nearest.is_finite() && (nearest != 0.0 || number.is_zero());
-            if fits && number.text.len() <= LONGEST_FLOAT {
-                this.put(number.text)
-            } else {
-                Fit::No
-            }
+            this.floating(number, nearest.is_finite(), nearest == 0.0)
         })
+    }
+
+    /// A number whose nearest value in the column's type is finite, and perhaps zero.
+    fn floating(&mut self, number: &Number, finite: bool, zero: bool) -> Fit {
+        if !finite || zero != number.is_zero() || number.text.len() > LONGEST_FLOAT {
+            return Fit::No;
+        }
+        // Arrow takes `0e400` for too large, and the whole file for malformed: it looks at the exponent first.
+        self.put(if zero { number.mantissa() } else { number.text })
     }
 
     /// Under `date`: days, also as the midnight (in UTC) that begins them.
@@ -201,11 +203,4 @@ impl<'a> Encoder<'a> {
         self.row.put(text);
         Fit::Whole
     }
-}
-
-fn in_double(number: &Number<'_>) -> bool {
-    let nearest: f64 = number.as_str().parse().unwrap_or(f64::NAN);
-    number.text.len() <= LONGEST_FLOAT
-        && nearest.is_finite()
-        && (nearest != 0.0 || number.is_zero())
 }

@@ -336,7 +336,7 @@ impl Sink<'_> {
         for (stream, sealed) in taken {
             let mut sealed = sealed.into_iter();
             let mut shown = Vec::new();
-            while let Some(object) = sealed.next() {
+            for object in sealed.by_ref() {
                 shown.push(object.key().to_owned());
                 if let Err(error) = object.complete(objects) {
                     outcome.fail(stream, error);

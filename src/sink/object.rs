@@ -110,15 +110,6 @@ impl OpenObject {
         self.mark != Mark::Before
     }
 
-    /// Rows that no state covers.
-    pub(super) fn has_rows_behind_mark(&self) -> bool {
-        match self.mark {
-            Mark::Before => !self.is_empty(),
-            Mark::Tail(offset) => offset < self.tail.len(),
-            Mark::Pending(_) => true,
-        }
-    }
-
     /// Bytes after encoding, as far as they are known.
     pub(super) fn encoded(&self) -> usize {
         self.uploaded + self.pending.len()
@@ -143,7 +134,7 @@ impl OpenObject {
         if self.tail.len() >= self.sizes.block {
             match self.mark {
                 Mark::Tail(offset) if self.tail.len() - offset < self.sizes.block => {
-                    self.encode_to(offset, Mark::Tail(0))
+                    self.encode_to(offset, Mark::Tail(0));
                 }
                 Mark::Tail(offset) => {
                     self.encode_to(offset, Mark::Before);
@@ -295,11 +286,11 @@ impl Closing {
             Some(upload) => upload,
             None => objects.begin(&self.key)?,
         };
-        if !self.bytes.is_empty() {
-            if let Err(error) = objects.part(&mut upload, &self.bytes) {
-                drop(objects.abort(&upload));
-                return Err(error);
-            }
+        if !self.bytes.is_empty()
+            && let Err(error) = objects.part(&mut upload, &self.bytes)
+        {
+            drop(objects.abort(&upload));
+            return Err(error);
         }
         Ok(Sealed::Uploaded {
             upload,

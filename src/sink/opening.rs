@@ -108,7 +108,7 @@ impl<'a> Sink<'a> {
                 target.ensure(catalog, &location)?.fields
             }
             Refresh::Truncate { .. } | Refresh::Overwrite => {
-                target.fields_of_a_new_generation(table::find(catalog, &target)?.as_ref())
+                target.fields_of_a_new_generation(target.find(catalog)?.as_ref())
             }
         };
         stream.rescued_before = stream.rescued();
@@ -250,7 +250,7 @@ fn open_stream(
             (folder.clone(), None, Some(folder), shown.fields)
         }
         Refresh::Truncate { .. } | Refresh::Overwrite => {
-            let table = table::find(catalog, &target)?;
+            let table = target.find(catalog)?;
             // Refused now, not after hours of writing.
             target.refuse_replacing(table.as_ref())?;
             let shown = table

@@ -31,7 +31,7 @@ impl Objects for Store {
         "s3://test/".to_owned()
     }
 
-    fn find(&self) -> Result<()> {
+    fn find(&self, _folder: &str) -> Result<()> {
         Ok(())
     }
 

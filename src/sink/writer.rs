@@ -87,6 +87,7 @@ impl Writer {
     }
 
     /// Whether rows are accepted and not durable.
+    #[cfg(test)]
     pub(super) fn has_rows(&self) -> bool {
         !self.finished.is_empty() || self.open.values().any(|object| !object.is_empty())
     }
@@ -179,7 +180,7 @@ impl Writer {
             match extent {
                 Extent::Covered => closing.extend(self.split_off(partition)),
                 Extent::All => {
-                    closing.extend(self.open.remove(partition).and_then(OpenObject::close))
+                    closing.extend(self.open.remove(partition).and_then(OpenObject::close));
                 }
             }
         }

@@ -125,14 +125,6 @@ impl Folders {
             _ => own,
         }
     }
-
-    /// The generation in whose folder the key lies, and that folder; nothing for a key that is not ours.
-    pub(crate) fn generation_of<'a>(&self, key: &'a str) -> Option<(Generation, &'a str)> {
-        let base = self.all().into_iter().find(|base| key.starts_with(base))?;
-        let (folder, object) = key[base.len()..].split_once('/')?;
-        let generation = Generation::of_folder(folder)?;
-        is_object(object).then_some((generation, &key[..=base.len() + folder.len()]))
-    }
 }
 
 /// The name of the run's object of this number.
@@ -243,22 +235,6 @@ mod tests {
         assert_eq!(
             folders.place(&five, Some("lake/raw/users-generations/g4/")),
             "lake/raw/users/g5/"
-        );
-    }
-
-    #[test]
-    fn keys_tell_their_generation() {
-        let folders = Folders::new("", "raw", "users");
-        let object = object(&Run::begin(Millis(0)).unwrap(), 1, ".jsonl");
-        let key = format!("raw/users-generations/g5/{object}");
-        assert_eq!(
-            folders.generation_of(&key),
-            Some((Generation::Numbered(5), "raw/users-generations/g5/"))
-        );
-        assert_eq!(folders.generation_of("raw/users/g5/theirs.jsonl"), None);
-        assert_eq!(
-            folders.generation_of(&format!("raw/users2/g5/{object}")),
-            None
         );
     }
 }

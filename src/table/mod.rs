@@ -6,7 +6,7 @@ pub(crate) mod layout;
 
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::file::Format;
 use crate::lake::{Catalog, Created, Table, Updated};
 use crate::schema::Field;
@@ -34,7 +34,6 @@ pub(crate) struct Shown {
     pub(crate) location: String,
     /// In the catalog's order; each with the property that fills it.
     pub(crate) fields: Vec<Field>,
-    pub(crate) created: Created,
     /// The number of the last generation that a swap has shown.
     pub(crate) generation: Option<i64>,
 }
@@ -53,50 +52,26 @@ pub(crate) fn ensure_database(catalog: &dyn Catalog, database: &str) -> Result<(
     catalog.tag_database(database)
 }
 
-/// The table's entry, if it is there and may be seen.
-pub(crate) fn find(catalog: &dyn Catalog, target: &Target) -> Result<Option<Table>> {
-    match catalog.table(&target.database, &target.name) {
-        Err(error) if is_denied(&error) => Ok(None),
-        other => other,
-    }
-}
-
 impl Target {
     /// Makes the table at `location` where there is none; else gives it the columns it lacks and keeps its location.
     pub(crate) fn ensure(&self, catalog: &dyn Catalog, location: &str) -> Result<Shown> {
-        let mut denied = None;
         for _ in 0..CONFLICTS {
-            let table = match catalog.table(&self.database, &self.name) {
-                Ok(table) => table,
-                // As with databases: an absent table may look like a forbidden one.
-                Err(error) if is_denied(&error) => {
-                    denied = Some(error);
-                    None
-                }
-                Err(error) => return Err(error),
-            };
+            let (table, denied) = self.look(catalog)?;
             let Some(table) = table else {
                 let input = definition::new(&self.name, location, &self.wanted, self.format);
-                match (catalog.create_table(&self.database, &input)?, denied) {
-                    (Created::Now, _) => {
-                        log::info!(
-                            "created the table database={} table={}",
-                            self.database,
-                            self.name
-                        );
-                        let location = location.to_owned();
-                        return Ok(Shown {
-                            location,
-                            fields: self.wanted.clone(),
-                            created: Created::Now,
-                            generation: None,
-                        });
-                    }
-                    (Created::Before, Some(error)) => return Err(error),
-                    (Created::Before, None) => {}
+                if !self.create(catalog, &input, denied)? {
+                    continue;
                 }
-                denied = None;
-                continue;
+                log::info!(
+                    "created the table database={} table={}",
+                    self.database,
+                    self.name
+                );
+                return Ok(Shown {
+                    location: location.to_owned(),
+                    fields: self.wanted.clone(),
+                    generation: None,
+                });
             };
             definition::refuse_unwritable(&table.input, self)?;
             let reconciled = self.reconcile(&table.input);
@@ -115,7 +90,6 @@ impl Target {
                 return Ok(Shown {
                     location,
                     fields: reconciled.fields,
-                    created: Created::Before,
                     generation,
                 });
             }
@@ -143,6 +117,36 @@ impl Target {
         evolve::reconcile(&definition::fields(input), &self.wanted, self.claim)
     }
 
+    /// The table as it is now, if it is there and may be seen.
+    pub(crate) fn find(&self, catalog: &dyn Catalog) -> Result<Option<Table>> {
+        self.look(catalog).map(|(table, _)| table)
+    }
+
+    /// The table, if it is there and may be seen; else what was said where it may be there and hidden.
+    ///
+    /// Under Lake Formation an absent table may look like a forbidden one, as databases do.
+    fn look(&self, catalog: &dyn Catalog) -> Result<(Option<Table>, Option<Error>)> {
+        match catalog.table(&self.database, &self.name) {
+            Ok(table) => Ok((table, None)),
+            Err(error) if is_denied(&error) => Ok((None, Some(error))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Creates a table that was not seen; not so where another was quicker. One that is there and hidden is an error.
+    fn create(
+        &self,
+        catalog: &dyn Catalog,
+        input: &Map<String, Value>,
+        denied: Option<Error>,
+    ) -> Result<bool> {
+        match (catalog.create_table(&self.database, input)?, denied) {
+            (Created::Now, _) => Ok(true),
+            (Created::Before, None) => Ok(false),
+            (Created::Before, Some(error)) => Err(error),
+        }
+    }
+
     /// Shows the objects below `location`, and no others, in one step.
     pub(crate) fn show(
         &self,
@@ -151,13 +155,13 @@ impl Target {
         generation: Option<&Generation>,
     ) -> Result<()> {
         for _ in 0..CONFLICTS {
-            let table = find(catalog, self)?;
+            let (table, denied) = self.look(catalog)?;
             let fields = self.fields_of_a_new_generation(table.as_ref());
             let done = match table {
                 None => {
                     let input = definition::new(&self.name, location, &fields, self.format);
                     let input = definition::with_generation(input, generation);
-                    catalog.create_table(&self.database, &input)? == Created::Now
+                    self.create(catalog, &input, denied)?
                 }
                 Some(table) => {
                     definition::refuse_replacing(&table.input, self)?;
@@ -195,8 +199,12 @@ impl Target {
     }
 }
 
+/// Whether Lake Formation refuses to say whether something is there. IAM's refusals say which permission lacks: those
+/// are told as they are.
 fn is_denied(error: &Error) -> bool {
+    let is_of_iam = |refusal: &Refusal| refusal.message.contains("not authorized to perform");
     matches!(error.code(), "AccessDeniedException" | "AccessDenied")
+        && !error.refusal().is_some_and(is_of_iam)
 }
 
 /// Where the table's rows are.

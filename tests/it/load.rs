@@ -123,7 +123,7 @@ fn a_broken_line_shows_nothing_and_is_told_by_its_file_and_number() {
         .file("a.jsonl", &lines(0..3))
         .file("b.jsonl", "{\"id\":4}\n\n{\"MARKER\"}\n")
         .run();
-    ended(&output, 1, &["line 3 of b.jsonl", "invalid JSON"]);
+    ended(&output, 1, &["line 3 of b.jsonl", "malformed at byte 9"]);
     assert!(!output.stderr.contains("MARKER"), "{}", output.report());
     assert!(table(folder.path(), "t").1.is_empty());
     for (input, words) in [("[1]\n", "a JSON object"), ("7", "a JSON object")] {

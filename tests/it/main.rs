@@ -16,6 +16,7 @@ mod generations; // refreshes and overwrites: what is shown, when, and what is k
 mod images; // what is in the images, and a sync under Airbyte's launcher
 mod journal; // order of effects and states, whole, against the scripted server
 mod load; // bare records and Singer taps, from pipes and files
+mod policy; // what policy prints is enough, and nothing of it too much
 mod process; // one thread, closed pipes, exit codes, secrets
 mod scripted; // the scripted server against AWS's own client
 mod sharding; // several processes at one table, as packaging/shard runs them

@@ -17,6 +17,7 @@ import boto3  # noqa: E402  (the variables above are read at import)
 from moto.core.exceptions import JsonRESTError  # noqa: E402
 from moto.glue.responses import GlueResponse  # noqa: E402
 from moto.server import ThreadedMotoServer  # noqa: E402
+from permissions import heed_resources  # noqa: E402
 
 
 def heed_versions() -> None:
@@ -37,6 +38,7 @@ def heed_versions() -> None:
 
 def main() -> None:
     heed_versions()
+    heed_resources()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -61,6 +63,7 @@ def main() -> None:
     ready = {"endpoint": endpoint, "key": key["AccessKeyId"], "secret": key["SecretAccessKey"]}
     print(json.dumps(ready), flush=True)
     sys.stdin.read()
+    os._exit(0)  # at once: nothing is worth an orderly end
 
 
 if __name__ == "__main__":

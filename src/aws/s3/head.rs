@@ -1,28 +1,9 @@
-//! HeadBucket and HeadObject: whether something is there; answers and refusals have no body.
+//! HeadObject: what is known of an object; answers and refusals have no body.
 
 use crate::aws::operation::{Call, Operation, Unfit};
 use crate::aws::s3::{checksum, path};
 use crate::aws::service::Service;
 use crate::http::{Answer, Method};
-
-pub(crate) struct HeadBucket;
-
-impl Operation for HeadBucket {
-    const SERVICE: Service = Service::S3;
-    const NAME: &'static str = "HeadBucket";
-    type Output = ();
-
-    fn call(&self) -> Call<'_> {
-        Call {
-            method: Method::Head,
-            ..Call::default()
-        }
-    }
-
-    fn read(&self, _: Answer) -> Result<(), Unfit> {
-        Ok(())
-    }
-}
 
 pub(crate) struct HeadObject<'a> {
     pub(crate) key: &'a str,

@@ -20,7 +20,7 @@ pub(crate) use checksum::crc32;
 pub(crate) use copy::{CopyObject, UploadPartCopy, WHOLE};
 pub(crate) use delete_objects::{BATCH, DeleteObjects};
 pub(crate) use get_object::GetObject;
-pub(crate) use head::{HeadBucket, HeadObject};
+pub(crate) use head::HeadObject;
 pub(crate) use list_multipart_uploads::ListMultipartUploads;
 pub(crate) use list_objects::{Depth, ListObjects, Page};
 pub(crate) use multipart::{AbortUpload, CompleteUpload, CreateUpload, Part, UploadPart};

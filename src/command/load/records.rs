@@ -30,12 +30,11 @@ pub(super) fn load(
     clock: &Clock,
 ) -> Result<(), Stop> {
     let interval = asked.checkpoint_interval;
-    let (schema, claim, sample) = match &asked.schema {
-        Some(path) => (read_schema(path)?, Claim::Declared, Sample::default()),
-        None => {
-            let sample = Sample::read(lines, interval, clock)?;
-            (sample.schema(), Claim::Guessed, sample)
-        }
+    let (schema, claim, sample) = if let Some(path) = &asked.schema {
+        (read_schema(path)?, Claim::Declared, Sample::default())
+    } else {
+        let sample = Sample::read(lines, interval, clock)?;
+        (sample.schema(), Claim::Guessed, sample)
     };
     sink.add(ConfiguredStream {
         key: StreamKey::new(None, table),

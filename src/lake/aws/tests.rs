@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
+use crate::aws::Settings;
 use crate::aws::tests::{aws, settings};
 use crate::http::stub::{Reply, Server};
 use crate::lake::aws::lake;
@@ -13,6 +14,10 @@ fn scripted(replies: Vec<Reply>) -> (Lake, Server) {
     let server = Server::script(replies);
     let aws = aws(settings(&server), &[]).unwrap();
     (lake(&Rc::new(aws)), server)
+}
+
+fn lake_of(settings: Settings) -> Lake {
+    lake(&Rc::new(aws(settings, &[]).unwrap()))
 }
 
 fn refused(code: &str) -> Reply {
@@ -269,7 +274,7 @@ fn every_way_of_writing_asks_for_the_same_encryption_class_and_tags() {
         tags: vec![("team".into(), "lake".into())],
         ..Writing::default()
     };
-    let lake = lake(&Rc::new(aws(settings, &[]).unwrap()));
+    let lake = lake_of(settings.clone());
     lake.objects.put("k", b"x").unwrap();
     let mut upload = lake.objects.begin("k").unwrap();
     lake.objects.copy("k", "l").unwrap();
@@ -287,6 +292,18 @@ fn every_way_of_writing_asks_for_the_same_encryption_class_and_tags() {
         assert_eq!(header("x-amz-storage-class"), Some("INTELLIGENT_TIERING"));
         assert_eq!(header("x-amz-tagging"), Some("team=lake"));
     }
+    let refused = Server::script(vec![Reply::say(
+        403,
+        "<Error><Code>AccessDenied</Code></Error>",
+    )]);
+    let mut denied = settings.clone();
+    denied.endpoint_url = Some(refused.url());
+    let bucket = lake_of(denied);
+    let error = bucket.objects.put("k", b"x").unwrap_err().to_string();
+    assert!(
+        error.ends_with("; grant s3:PutObject, s3:PutObjectTagging, and kms:GenerateDataKey and kms:Decrypt on the key"),
+        "{error}"
+    );
     // Parts take what the upload was begun with.
     lake.objects.part(&mut upload, b"part").unwrap();
     let received = server.received();

@@ -23,9 +23,9 @@ pub(super) struct Case {
     pub(super) rescued: Option<String>,
 }
 
-/// A record of a stream.
+/// A whole record of a stream.
 #[derive(Deserialize)]
-struct Record {
+struct Whole {
     why: String,
     schema: Value,
     /// What the catalog is told: names and types.
@@ -100,7 +100,7 @@ fn values_become_what_the_cases_say() {
 #[test]
 fn records_become_what_the_cases_say() {
     let mut wrong = String::new();
-    for case in lines::<Record>("records.jsonl") {
+    for case in lines::<Whole>("records.jsonl") {
         let fields = read(&case.schema, Numbers::Double, &["_rescued_data"]).fields;
         let columns: Vec<_> = fields
             .iter()

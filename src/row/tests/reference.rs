@@ -169,7 +169,8 @@ fn is_number(text: &str) -> bool {
 fn float(text: &str, finite: bool, zero: bool) -> Option<String> {
     let mantissa = text.split(['e', 'E']).next()?;
     let is_zero = !mantissa.contains(|c: char| ('1'..='9').contains(&c));
-    (finite && zero == is_zero && text.len() <= 1000).then(|| text.to_string())
+    let written = if zero { mantissa } else { text };
+    (finite && zero == is_zero && text.len() <= 1000).then(|| written.to_string())
 }
 
 /// A number as digits with at most one point, as few as it needs; nothing for very large and very small ones.
@@ -215,8 +216,8 @@ fn decimal(text: &str, precision: u8, scale: u8) -> Option<String> {
         whole <= usize::from(precision - scale) && fraction.len() <= usize::from(scale)
     };
     let shortest = plain(text)?;
-    let as_it_stands = !text.contains(['e', 'E']) && !(text.starts_with('-') && shortest == "0");
-    if as_it_stands && fits(text) {
+    let is_negative_zero = text.starts_with('-') && shortest == "0";
+    if !text.contains(['e', 'E']) && !is_negative_zero && fits(text) {
         return Some(text.to_string());
     }
     fits(&shortest).then_some(shortest)

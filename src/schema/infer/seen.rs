@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::json::scan::{Fault, Scanner, Shape};
+use crate::json::scan::{AFTER_ELEMENT, AFTER_MEMBER, Fault, Scanner, Shape};
 use crate::json::text::unquoted;
 use crate::schema::infer::moment::{self, Moment};
 
@@ -64,12 +64,8 @@ impl Members {
             return Ok(());
         }
         loop {
-            let from = scan.at + 1;
-            let mut content = *scan;
-            content.string()?;
-            let to = content.at - 1;
-            scan.key()?;
-            let key = unquoted(&scan.text[from..to]);
+            let key = scan.key()?;
+            let key = unquoted(key.content(scan.text));
             match std::str::from_utf8(&key) {
                 Ok(key) => self.of(key).value(scan, depth)?,
                 // Half a character: no column can have that name.
@@ -85,19 +81,18 @@ impl Members {
                     scan.at += 1;
                     return Ok(());
                 }
-                _ => return Err(scan.fault("a comma or a closing brace")),
+                _ => return Err(Fault(AFTER_MEMBER)),
             }
         }
     }
 
     fn of(&mut self, key: &str) -> &mut Seen {
-        let place = match self.places.get(key) {
-            Some(place) => *place,
-            None => {
-                self.places.insert(key.to_owned(), self.seen.len());
-                self.seen.push((key.to_owned(), Seen::default()));
-                self.seen.len() - 1
-            }
+        let place = if let Some(place) = self.places.get(key) {
+            *place
+        } else {
+            self.places.insert(key.to_owned(), self.seen.len());
+            self.seen.push((key.to_owned(), Seen::default()));
+            self.seen.len() - 1
         };
         &mut self.seen[place].1
     }
@@ -193,7 +188,7 @@ impl Seen {
                     scan.at += 1;
                     return Ok(());
                 }
-                _ => return Err(scan.fault("a comma or a closing bracket")),
+                _ => return Err(Fault(AFTER_ELEMENT)),
             }
         }
     }

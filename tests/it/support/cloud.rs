@@ -145,7 +145,7 @@ impl Account {
         account
     }
 
-    /// The smallest permissions that the program needs (moto does not check the resources of Glue).
+    /// The smallest permissions that the program needs, on any bucket and database.
     pub(crate) fn needed() -> Vec<Value> {
         vec![
             may(
@@ -154,7 +154,6 @@ impl Account {
                     "s3:GetObject",
                     "s3:DeleteObject",
                     "s3:ListBucket",
-                    "s3:HeadBucket", // AWS asks for s3:ListBucket; moto has a name of its own
                     "s3:ListBucketMultipartUploads",
                     "s3:ListMultipartUploadParts",
                     "s3:AbortMultipartUpload",
@@ -186,6 +185,11 @@ impl Account {
             name,
             user,
         }
+    }
+
+    /// Lets the user do what the policy says and nothing else.
+    pub(crate) fn permit(&self, policy: &Value) {
+        tools().call("permit", json!({"name": self.name, "policy": policy}));
     }
 
     /// The configuration, as Airbyte stores it for the user.

@@ -1,22 +1,14 @@
-//! A lake on AWS: objects in S3, tables in the Glue Data Catalog.
-//! It puts operations together; what they look like on the wire is known below.
-
-#[cfg(test)]
-mod faults;
-#[cfg(test)]
-mod tests;
+//! Objects in S3.
 
 use std::rc::Rc;
 
 use log::warn;
-use serde_json::{Map, Value};
 
-use crate::aws::{Aws, Settings, glue, lakeformation, s3};
-use crate::environment::Environment;
+use crate::aws::s3::options::Encryption;
+use crate::aws::{Aws, s3};
 use crate::error::{Error, Kind, Result};
-use crate::http::retry::Patience;
-use crate::lake::{Catalog, Created, Lake, Listed, Objects, Table, Unfinished, Updated, Upload};
-use crate::time::Clock;
+use crate::lake::aws::grant;
+use crate::lake::{Listed, Objects, Unfinished, Upload};
 
 /// The largest object that `get` reads.
 const SMALL: usize = 64 << 20;
@@ -24,30 +16,8 @@ const SMALL: usize = 64 << 20;
 /// Bytes in a part that is copied: 10,000 of them hold the largest object of S3.
 const COPIED: u64 = 1 << 30;
 
-/// The lake, without a word sent yet.
-pub(crate) fn open(
-    settings: Settings,
-    environment: &Environment,
-    clock: &Clock,
-    patience: Patience,
-) -> Result<Lake> {
-    Ok(lake(&Rc::new(Aws::new(
-        settings,
-        environment,
-        clock,
-        patience,
-    )?)))
-}
-
-/// The lake of an account that is known already, as `check` does after signing in.
-pub(crate) fn lake(aws: &Rc<Aws>) -> Lake {
-    Lake {
-        objects: Box::new(Bucket(Rc::clone(aws))),
-        catalog: Box::new(Glue(Rc::clone(aws))),
-    }
-}
-
-struct Bucket(Rc<Aws>);
+/// The bucket of the settings.
+pub(super) struct Bucket(pub(super) Rc<Aws>);
 
 impl Bucket {
     fn name(&self) -> &str {
@@ -56,6 +26,19 @@ impl Bucket {
 
     fn url(&self, key: &str) -> String {
         format!("s3://{}/{key}", self.name())
+    }
+
+    /// Names all permissions that writing asks for with these options: S3 does not say which was missing.
+    fn grant_writing(&self, error: Error) -> Error {
+        let writing = &self.0.settings().writing;
+        let mut permissions = "s3:PutObject".to_owned();
+        if !writing.tags.is_empty() {
+            permissions.push_str(", s3:PutObjectTagging");
+        }
+        if matches!(writing.encryption, Encryption::Kms { .. }) {
+            permissions.push_str(", and kms:GenerateDataKey and kms:Decrypt on the key");
+        }
+        grant(error, &permissions)
     }
 
     /// Calls `visit` for every page of a listing.
@@ -133,9 +116,16 @@ impl Objects for Bucket {
         self.url("")
     }
 
-    fn find(&self) -> Result<()> {
+    fn find(&self, folder: &str) -> Result<()> {
+        // A listing, because HeadBucket needs the permission to list the whole bucket.
+        let list = s3::ListObjects {
+            prefix: folder,
+            depth: s3::Depth::One,
+            continuation: None,
+        };
         self.0
-            .perform(&s3::HeadBucket)
+            .perform(&list)
+            .map(drop)
             .map_err(|error| {
                 let hint = match error.code() {
                     "NotFound" | "NoSuchBucket" => "create the bucket, or correct bucket_name",
@@ -154,7 +144,8 @@ impl Objects for Bucket {
             writing: &self.0.settings().writing,
         };
         self.0.perform(&put).map_err(|error| {
-            grant(error, "s3:PutObject").while_doing(format!("writing {}", self.url(key)))
+            self.grant_writing(error)
+                .while_doing(format!("writing {}", self.url(key)))
         })
     }
 
@@ -225,7 +216,8 @@ impl Objects for Bucket {
             writing: &self.0.settings().writing,
         };
         let id = self.0.perform(&create).map_err(|error| {
-            grant(error, "s3:PutObject").while_doing(format!("beginning {}", self.url(key)))
+            self.grant_writing(error)
+                .while_doing(format!("beginning {}", self.url(key)))
         })?;
         Ok(Upload {
             key: key.to_owned(),
@@ -244,7 +236,7 @@ impl Objects for Bucket {
             writing: &self.0.settings().writing,
         };
         let part = self.0.perform(&part).map_err(|error| {
-            grant(error, "s3:PutObject").while_doing(format!(
+            self.grant_writing(error).while_doing(format!(
                 "writing part {number} of {}",
                 self.url(&upload.key)
             ))
@@ -275,7 +267,7 @@ impl Objects for Bucket {
             Err(error)
         });
         outcome.map_err(|error| {
-            grant(error, "s3:PutObject")
+            self.grant_writing(error)
                 .while_doing(format!("completing {}", self.url(&upload.key)))
         })
     }
@@ -329,154 +321,5 @@ impl Objects for Bucket {
                 None => return Ok(found),
             }
         }
-    }
-}
-
-struct Glue(Rc<Aws>);
-
-impl Glue {
-    /// Whether a refusal only says that an earlier attempt succeeded without our hearing of it.
-    fn is_ours(&self, error: &Error, database: &str, input: &Map<String, Value>) -> Result<bool> {
-        if error.refusal().is_none_or(|refusal| refusal.attempts < 2) {
-            return Ok(false);
-        }
-        let found = self.table(database, name(input))?;
-        Ok(found.is_some_and(|table| {
-            let mut fields = input.iter();
-            fields.all(|(key, sent)| table.input.get(key).is_some_and(|kept| holds(kept, sent)))
-        }))
-    }
-}
-
-/// Whether the catalog kept what was sent; it adds fields of its own.
-fn holds(kept: &Value, sent: &Value) -> bool {
-    match (kept, sent) {
-        (Value::Object(kept), Value::Object(sent)) => sent
-            .iter()
-            .all(|(key, sent)| kept.get(key).is_some_and(|kept| holds(kept, sent))),
-        (Value::Array(kept), Value::Array(sent)) => {
-            kept.len() == sent.len() && kept.iter().zip(sent).all(|(kept, sent)| holds(kept, sent))
-        }
-        _ => kept == sent,
-    }
-}
-
-impl Catalog for Glue {
-    fn has_database(&self, database: &str) -> Result<bool> {
-        match self.0.perform(&glue::GetDatabase { name: database }) {
-            Ok(()) => Ok(true),
-            Err(error) if error.code() == "EntityNotFoundException" => Ok(false),
-            Err(error) => Err(grant(error, "glue:GetDatabase")
-                .while_doing(format!("looking for database {database}"))),
-        }
-    }
-
-    fn create_database(&self, database: &str) -> Result<Created> {
-        match self.0.perform(&glue::CreateDatabase { name: database }) {
-            Ok(()) => Ok(Created::Now),
-            Err(error) if error.code() == "AlreadyExistsException" => Ok(Created::Before),
-            Err(error) => Err(grant(error, "glue:CreateDatabase")
-                .while_doing(format!("creating database {database}"))),
-        }
-    }
-
-    fn tag_database(&self, database: &str) -> Result<()> {
-        let Some((key, values)) = &self.0.settings().tag else {
-            return Ok(());
-        };
-        let add = lakeformation::AddTag {
-            database,
-            key,
-            values,
-        };
-        self.0.perform(&add).map_err(|error| {
-            grant(
-                error,
-                "lakeformation:AddLFTagsToResource, and ASSOCIATE on the tag",
-            )
-            .while_doing(format!("tagging database {database} with {key}"))
-        })
-    }
-
-    fn table(&self, database: &str, table: &str) -> Result<Option<Table>> {
-        match self.0.perform(&glue::GetTable {
-            database,
-            name: table,
-        }) {
-            Ok(described) => Ok(Some(Table {
-                input: described.input,
-                version: described.version,
-            })),
-            Err(error) if error.code() == "EntityNotFoundException" => Ok(None),
-            Err(error) => Err(grant(error, "glue:GetTable")
-                .while_doing(format!("looking for table {database}.{table}"))),
-        }
-    }
-
-    fn create_table(&self, database: &str, input: &Map<String, Value>) -> Result<Created> {
-        match self.0.perform(&glue::CreateTable { database, input }) {
-            Ok(()) => Ok(Created::Now),
-            Err(error) if error.code() == "AlreadyExistsException" => {
-                Ok(if self.is_ours(&error, database, input)? {
-                    Created::Now
-                } else {
-                    Created::Before
-                })
-            }
-            Err(error) => Err(grant(error, "glue:CreateTable")
-                .while_doing(format!("creating table {database}.{}", name(input)))),
-        }
-    }
-
-    fn update_table(
-        &self,
-        database: &str,
-        input: &Map<String, Value>,
-        version: Option<&str>,
-    ) -> Result<Updated> {
-        let update = glue::UpdateTable {
-            database,
-            input,
-            version,
-        };
-        match self.0.perform(&update) {
-            Ok(()) => Ok(Updated::Done),
-            Err(error) if error.code() == "ConcurrentModificationException" => {
-                Ok(if self.is_ours(&error, database, input)? {
-                    Updated::Done
-                } else {
-                    Updated::Conflict
-                })
-            }
-            Err(error) => Err(grant(error, "glue:UpdateTable")
-                .while_doing(format!("updating table {database}.{}", name(input)))),
-        }
-    }
-
-    fn delete_table(&self, database: &str, table: &str) -> Result<()> {
-        match self.0.perform(&glue::DeleteTable {
-            database,
-            name: table,
-        }) {
-            Err(error) if error.code() != "EntityNotFoundException" => {
-                Err(grant(error, "glue:DeleteTable")
-                    .while_doing(format!("deleting table {database}.{table}")))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-fn name(input: &Map<String, Value>) -> &str {
-    input.get("Name").and_then(Value::as_str).unwrap_or("")
-}
-
-/// Names the permission that a refusal asks for.
-fn grant(error: Error, permission: &str) -> Error {
-    match error.code() {
-        "AccessDenied" | "AccessDeniedException" | "Forbidden" => {
-            error.hint(format!("grant {permission}"))
-        }
-        _ => error,
     }
 }

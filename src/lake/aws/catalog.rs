@@ -1,0 +1,150 @@
+//! Databases and tables in the Glue Data Catalog.
+
+use std::rc::Rc;
+
+use serde_json::{Map, Value};
+
+use crate::aws::{Aws, glue, lakeformation};
+use crate::error::{Error, Result};
+use crate::lake::aws::grant;
+use crate::lake::{Catalog, Created, Table, Updated};
+
+/// The Data Catalog of the settings' account and region.
+pub(super) struct Glue(pub(super) Rc<Aws>);
+
+impl Glue {
+    /// Whether a refusal only says that an earlier attempt succeeded without our hearing of it.
+    fn is_ours(&self, error: &Error, database: &str, input: &Map<String, Value>) -> Result<bool> {
+        if error.refusal().is_none_or(|refusal| refusal.attempts < 2) {
+            return Ok(false);
+        }
+        let found = self.table(database, name(input))?;
+        Ok(found.is_some_and(|table| {
+            let mut fields = input.iter();
+            fields.all(|(key, sent)| table.input.get(key).is_some_and(|kept| holds(kept, sent)))
+        }))
+    }
+}
+
+/// Whether the catalog kept what was sent; it adds fields of its own.
+fn holds(kept: &Value, sent: &Value) -> bool {
+    match (kept, sent) {
+        (Value::Object(kept), Value::Object(sent)) => sent
+            .iter()
+            .all(|(key, sent)| kept.get(key).is_some_and(|kept| holds(kept, sent))),
+        (Value::Array(kept), Value::Array(sent)) => {
+            kept.len() == sent.len() && kept.iter().zip(sent).all(|(kept, sent)| holds(kept, sent))
+        }
+        _ => kept == sent,
+    }
+}
+
+impl Catalog for Glue {
+    fn has_database(&self, database: &str) -> Result<bool> {
+        match self.0.perform(&glue::GetDatabase { name: database }) {
+            Ok(()) => Ok(true),
+            Err(error) if error.code() == "EntityNotFoundException" => Ok(false),
+            Err(error) => Err(grant(error, "glue:GetDatabase")
+                .while_doing(format!("looking for database {database}"))),
+        }
+    }
+
+    fn create_database(&self, database: &str) -> Result<Created> {
+        match self.0.perform(&glue::CreateDatabase { name: database }) {
+            Ok(()) => Ok(Created::Now),
+            Err(error) if error.code() == "AlreadyExistsException" => Ok(Created::Before),
+            Err(error) => Err(grant(error, "glue:CreateDatabase")
+                .while_doing(format!("creating database {database}"))),
+        }
+    }
+
+    fn tag_database(&self, database: &str) -> Result<()> {
+        let Some((key, values)) = &self.0.settings().tag else {
+            return Ok(());
+        };
+        let add = lakeformation::AddTag {
+            database,
+            key,
+            values,
+        };
+        self.0.perform(&add).map_err(|error| {
+            grant(
+                error,
+                "lakeformation:AddLFTagsToResource, and ASSOCIATE on the tag",
+            )
+            .while_doing(format!("tagging database {database} with {key}"))
+        })
+    }
+
+    fn table(&self, database: &str, table: &str) -> Result<Option<Table>> {
+        match self.0.perform(&glue::GetTable {
+            database,
+            name: table,
+        }) {
+            Ok(described) => Ok(Some(Table {
+                input: described.input,
+                version: described.version,
+            })),
+            Err(error) if error.code() == "EntityNotFoundException" => Ok(None),
+            Err(error) => Err(grant(error, "glue:GetTable")
+                .while_doing(format!("looking for table {database}.{table}"))),
+        }
+    }
+
+    fn create_table(&self, database: &str, input: &Map<String, Value>) -> Result<Created> {
+        match self.0.perform(&glue::CreateTable { database, input }) {
+            Ok(()) => Ok(Created::Now),
+            Err(error) if error.code() == "AlreadyExistsException" => {
+                Ok(if self.is_ours(&error, database, input)? {
+                    Created::Now
+                } else {
+                    Created::Before
+                })
+            }
+            Err(error) => Err(grant(error, "glue:CreateTable")
+                .while_doing(format!("creating table {database}.{}", name(input)))),
+        }
+    }
+
+    fn update_table(
+        &self,
+        database: &str,
+        input: &Map<String, Value>,
+        version: Option<&str>,
+    ) -> Result<Updated> {
+        let update = glue::UpdateTable {
+            database,
+            input,
+            version,
+        };
+        match self.0.perform(&update) {
+            Ok(()) => Ok(Updated::Done),
+            Err(error) if error.code() == "ConcurrentModificationException" => {
+                Ok(if self.is_ours(&error, database, input)? {
+                    Updated::Done
+                } else {
+                    Updated::Conflict
+                })
+            }
+            Err(error) => Err(grant(error, "glue:UpdateTable")
+                .while_doing(format!("updating table {database}.{}", name(input)))),
+        }
+    }
+
+    fn delete_table(&self, database: &str, table: &str) -> Result<()> {
+        match self.0.perform(&glue::DeleteTable {
+            database,
+            name: table,
+        }) {
+            Err(error) if error.code() != "EntityNotFoundException" => {
+                Err(grant(error, "glue:DeleteTable")
+                    .while_doing(format!("deleting table {database}.{table}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn name(input: &Map<String, Value>) -> &str {
+    input.get("Name").and_then(Value::as_str).unwrap_or("")
+}
