@@ -2,6 +2,7 @@
 
 export CLIPPY_CONF_DIR := .ci
 PYTHON := target/python
+SPARK := target/spark
 # musl where its target is installed, else glibc, which links statically too.
 MUSL = $(shell uname -m)-unknown-linux-musl
 TARGET = $(or $(filter $(MUSL),$(shell rustup target list --installed 2>/dev/null)),$(shell uname -m)-unknown-linux-gnu)
@@ -38,7 +39,7 @@ image: ## both images, with docker
 	docker build --target airbyte --tag destination-aws-datalake:$(VERSION) .
 
 .PHONY: test
-test: $(PYTHON)/ready static ## every test; the servers they need are set up under target/
+test: $(PYTHON)/ready $(if $(shell command -v java),$(SPARK)/ready) static ## every test; the servers they need are set up under target/
 	cargo test --locked --no-fail-fast
 
 .PHONY: lint
@@ -64,7 +65,11 @@ help: ## this list
 
 # The other people's tools that the tests run against, made once per list of versions.
 $(PYTHON)/ready: tests/requirements.txt
-	rm -rf $(PYTHON)
-	python3 -m venv $(PYTHON)
-	$(PYTHON)/bin/pip install --quiet --requirement $<
+# Spark is half a gigabyte, and of use only where there is Java.
+$(SPARK)/ready: tests/spark.txt
+
+$(PYTHON)/ready $(SPARK)/ready:
+	rm -rf $(@D)
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --requirement $<
 	touch $@

@@ -12,6 +12,7 @@ mod broken; // two hundred inputs that no source should send
 mod check; // every way in which a connection can fail, and that nothing stays behind
 mod checkpoints; // when states are acknowledged, and what stays invisible until then
 mod crash; // killed at every remote call, run again
+mod engines; // the value cases, read back by DuckDB, Arrow and Spark
 mod generations; // refreshes and overwrites: what is shown, when, and what is kept
 mod images; // what is in the images, and a sync under Airbyte's launcher
 mod journal; // order of effects and states, whole, against the scripted server
