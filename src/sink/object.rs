@@ -282,6 +282,11 @@ impl Closing {
         }
     }
 
+    /// Gives the object up.
+    pub(super) fn into_upload(self) -> Option<Upload> {
+        self.upload
+    }
+
     /// Sends everything, so that no memory is held.
     pub(super) fn park(self, objects: &dyn Objects) -> Result<Sealed> {
         let mut upload = match self.upload {
