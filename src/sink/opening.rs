@@ -11,6 +11,7 @@ use crate::schema::{self, Note, evolve, name};
 use crate::sink::ledger::Ledger;
 use crate::sink::object::Sizes;
 use crate::sink::stream::{Fate, Stream};
+use crate::sink::tally::Counts;
 use crate::sink::writer::{Place, Writer};
 use crate::sink::{Options, RECORDS_BETWEEN_LOOKS, Sink, leftovers, write_key};
 use crate::table::layout::{Folders, Generation, Run};
@@ -52,6 +53,8 @@ impl<'a> Sink<'a> {
             memory: 0,
             grown: 0,
             last_checkpoint: clock.instant(),
+            checkpoints: 0,
+            states: 0,
             until_look: RECORDS_BETWEEN_LOOKS,
             options,
             clock,
@@ -109,7 +112,9 @@ impl<'a> Sink<'a> {
         let fields = match stream.refresh {
             Refresh::Append { .. } => {
                 let location = format!("{}{}", self.lake.objects.root(), stream.folder);
-                target.ensure(catalog, &location)?.fields
+                let shown = target.ensure(catalog, &location)?;
+                stream.counts.changes.extend(shown.changes);
+                shown.fields
             }
             Refresh::Truncate { .. } | Refresh::Overwrite => {
                 target.fields_of_a_new_generation(target.find(catalog)?.as_ref())
@@ -248,6 +253,7 @@ fn open_stream(
     let catalog = &*lake.catalog;
     let of_run = || Generation::OfRun(run.name().to_owned());
     let mut last_shown_generation = None;
+    let mut counts = Counts::default();
     let (folder, generation, shown, fields) = match configured.refresh {
         Refresh::Append { .. } => {
             let generation = configured
@@ -257,6 +263,7 @@ fn open_stream(
             let shown = target.ensure(catalog, &location)?;
             let folder = folder_of(&shown.location, &root, &target)?;
             last_shown_generation = shown.generation;
+            counts.changes = shown.changes;
             (folder.clone(), None, Some(folder), shown.fields)
         }
         Refresh::Truncate { .. } | Refresh::Overwrite => {
@@ -299,7 +306,7 @@ fn open_stream(
         folder,
         generation,
         last_shown_generation,
-        records: 0,
+        counts,
         fate: Fate::default(),
     };
     leftovers::settle_generations(lake, &stream, configured.generation_id, options, clock)?;

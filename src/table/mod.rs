@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Refusal, Result};
 use crate::file::Format;
 use crate::lake::{Catalog, Created, Table, Updated};
-use crate::schema::Field;
 use crate::schema::evolve::{self, Claim, Reconciled};
+use crate::schema::{Field, Note};
 use crate::table::layout::Generation;
 
 /// How often a definition that others keep changing is read again before we give up.
@@ -34,6 +34,8 @@ pub(crate) struct Shown {
     pub(crate) location: String,
     /// In the catalog's order; each with the property that fills it.
     pub(crate) fields: Vec<Field>,
+    /// What became of the definition, a sentence each.
+    pub(crate) changes: Vec<String>,
     /// The number of the last generation that a swap has shown.
     pub(crate) generation: Option<i64>,
 }
@@ -75,6 +77,7 @@ impl Target {
                 return Ok(Shown {
                     location: location.to_owned(),
                     fields: self.wanted.clone(),
+                    changes: vec!["the table is new".to_owned()],
                     generation: None,
                 });
             };
@@ -86,6 +89,8 @@ impl Target {
                 Updated::Done
             };
             if updated == Updated::Done {
+                let is_change =
+                    |note: &&Note| matches!(note, Note::Added { .. } | Note::Widened { .. });
                 for note in &reconciled.notes {
                     log::info!("{note} database={} table={}", self.database, self.name);
                 }
@@ -94,6 +99,12 @@ impl Target {
                 return Ok(Shown {
                     location,
                     fields: reconciled.fields,
+                    changes: reconciled
+                        .notes
+                        .iter()
+                        .filter(is_change)
+                        .map(ToString::to_string)
+                        .collect(),
                     generation,
                 });
             }

@@ -13,6 +13,7 @@ mod check; // every way in which a connection can fail, and that nothing stays b
 mod checkpoints; // when states are acknowledged, and what stays invisible until then
 mod crash; // killed at every remote call, run again
 mod engines; // the value cases, read back by DuckDB, Arrow and Spark
+mod feedback; // progress, summaries and metrics
 mod generations; // refreshes and overwrites: what is shown, when, and what is kept
 mod images; // what is in the images, and a sync under Airbyte's launcher
 mod journal; // order of effects and states, whole, against the scripted server

@@ -36,12 +36,11 @@ pub(super) fn run(asked: &cli::Plan, environment: &Environment) -> Result<Ending
             sync_id: None,
         }],
     };
-    let lake = match &asked.lake.local {
-        Some(folder) => lake::dir::look(folder)?,
-        None => {
-            let run = Run::begin(Clock::System.now())?;
-            open(&asked.lake, &config, &run, environment)?
-        }
+    let lake = if let Some(folder) = &asked.lake.local {
+        lake::dir::look(folder)?
+    } else {
+        let run = Run::begin(Clock::System.now())?;
+        open(&asked.lake, &config, &run, environment)?
     };
     let forecasts = forecast::forecast(&lake, streams, &options(&config))?;
     let text = match asked.form {
