@@ -21,4 +21,5 @@ mod scripted; // the scripted server against AWS's own client
 mod states; // states come back once, in order, untouched
 mod sync; // whole syncs into moto, read back by DuckDB
 mod tidy; // the source keeps its own rules
+mod wire; // TLS, proxies, and roles that end while the work goes on
 mod writers; // several programs at one table

@@ -236,6 +236,11 @@ impl Account {
         &server().endpoint
     }
 
+    /// The same as `host:port`.
+    pub(crate) fn address() -> String {
+        Self::endpoint().replace("http://", "")
+    }
+
     /// `write` into this place.
     pub(crate) fn write(&self, catalog: &Value) -> Program {
         Program::write(&self.config(), catalog)

@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::authority::Authority;
 use super::journal::Journal;
 use super::proxy::Proxy;
 use super::wire;
@@ -80,6 +81,14 @@ impl Program {
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
+    }
+
+    /// Through this proxy, believing the authority that vouches for the servers behind it.
+    pub(crate) fn through(self, proxy: &Proxy) -> Self {
+        let authority = &Authority::get().certificate;
+        self.file("authority.pem", authority)
+            .env("AWS_CA_BUNDLE", "authority.pem")
+            .env("HTTPS_PROXY", &proxy.url())
     }
 
     pub(crate) fn argument(mut self, argument: impl AsRef<std::ffi::OsStr>) -> Self {

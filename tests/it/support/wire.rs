@@ -20,7 +20,7 @@ pub(crate) const LOGIN: Login = Login {
 };
 
 /// How long the credentials of a role are good.
-const LIFE: Duration = Duration::from_secs(4);
+const LIFE: Duration = Duration::from_secs(2);
 
 pub(crate) fn is_on() -> bool {
     std::env::var_os("WIRE").is_some()
@@ -36,7 +36,15 @@ pub(crate) fn wrapped(command: &mut Command, folder: &Path) -> Option<Proxy> {
         life: Some(LIFE),
         ..Rules::default()
     });
-    over_tls(command, folder, &proxy);
+    std::fs::write(folder.join("authority.pem"), &Authority::get().certificate).unwrap();
+    default(command, "AWS_CA_BUNDLE", "authority.pem");
+    default(command, "HTTPS_PROXY", &proxy.url());
+    let moved: Vec<_> = command
+        .get_envs()
+        .filter(|(name, _)| name.to_string_lossy().starts_with("AWS_ENDPOINT_URL"))
+        .filter_map(|(name, url)| Some((name.to_owned(), secure(url?.to_str()?)?)))
+        .collect();
+    command.envs(moved);
     let file = folder.join("config.json");
     let mut config: Value =
         serde_json::from_slice(&std::fs::read(&file).unwrap_or_default()).unwrap_or_default();
@@ -56,23 +64,8 @@ pub(crate) fn wrapped(command: &mut Command, folder: &Path) -> Option<Proxy> {
     Some(proxy)
 }
 
-/// Hands the program the authority and the proxy, and moves the endpoints of its environment.
-pub(crate) fn over_tls(command: &mut Command, folder: &Path, proxy: &Proxy) {
-    let bundle = folder.join("authority.pem");
-    std::fs::write(&bundle, &Authority::get().certificate).unwrap();
-    default(command, "AWS_CA_BUNDLE", bundle.to_str().unwrap());
-    default(command, "HTTPS_PROXY", &proxy.url());
-    let moved: Vec<_> = command
-        .get_envs()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?.to_str()?.to_owned())))
-        .filter(|(name, _)| name.to_string_lossy().starts_with("AWS_ENDPOINT_URL"))
-        .filter_map(|(name, url)| Some((name, secure(&url)?)))
-        .collect();
-    command.envs(moved);
-}
-
 /// The same server over TLS, if it is one of the tests'.
-pub(crate) fn secure(url: &str) -> Option<String> {
+fn secure(url: &str) -> Option<String> {
     let place = url.strip_prefix("http://127.0.0.1:")?;
     Some(format!("https://127.0.0.1:{place}"))
 }
