@@ -66,8 +66,9 @@ def user(name, statements):
 
 
 def permit(name, policy):
-    """Replaces what the user may do."""
+    """Replaces what the user and the role of this name may do."""
     iam.put_user_policy(UserName=name, PolicyName="test", PolicyDocument=json.dumps(policy))
+    iam.put_role_policy(RoleName=name, PolicyName="test", PolicyDocument=json.dumps(policy))
 
 
 def role(name, trusted, statements):

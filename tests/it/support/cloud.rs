@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::file;
 use super::program::Program;
+use super::wire;
 
 /// A Python process of tests/support that ends when this one does: its stdin closes with us.
 pub(crate) struct Helper {
@@ -126,6 +127,8 @@ pub(crate) struct Account {
     /// Distinct from those of other tests; part of the names above.
     pub(crate) name: String,
     user: Value,
+    /// The ARN of a role that may do the same as the user.
+    role: Value,
 }
 
 /// A table as a reader sees it who trusts only the catalog.
@@ -179,7 +182,9 @@ impl Account {
         static COUNT: AtomicUsize = AtomicUsize::new(1);
         let name = format!("test-{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let user = tools().call("user", json!({"name": name, "statements": statements}));
+        let role = json!({"name": name, "trusted": "*", "statements": statements});
         Self {
+            role: tools().call("role", role),
             bucket: format!("{name}-lake"),
             database: name.replace('-', "_"),
             name,
@@ -192,14 +197,24 @@ impl Account {
         tools().call("permit", json!({"name": self.name, "policy": policy}));
     }
 
-    /// The configuration, as Airbyte stores it for the user.
+    /// The user's keys, as a configuration has them.
+    pub(crate) fn user(&self) -> Value {
+        json!({
+            "credentials_title": "IAM User",
+            "aws_access_key_id": self.user["key"],
+            "aws_secret_access_key": self.user["secret"],
+        })
+    }
+
+    /// The role, as a configuration has it.
+    pub(crate) fn role(&self) -> Value {
+        json!({"credentials_title": "IAM Role", "role_arn": self.role})
+    }
+
+    /// The configuration, as Airbyte stores it.
     pub(crate) fn config(&self) -> Value {
         json!({
-            "credentials": {
-                "credentials_title": "IAM User",
-                "aws_access_key_id": self.user["key"],
-                "aws_secret_access_key": self.user["secret"],
-            },
+            "credentials": if wire::is_on() { self.role() } else { self.user() },
             "region": "us-east-1",
             "bucket_name": self.bucket,
             "bucket_prefix": "lake",
@@ -219,6 +234,11 @@ impl Account {
 
     pub(crate) fn endpoint() -> &'static str {
         &server().endpoint
+    }
+
+    /// The same as `host:port`.
+    pub(crate) fn address() -> String {
+        Self::endpoint().replace("http://", "")
     }
 
     /// `write` into this place.

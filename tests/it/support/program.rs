@@ -11,7 +11,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::authority::Authority;
 use super::journal::Journal;
+use super::proxy::Proxy;
+use super::wire;
 
 /// Longer than any sync of the tests on a busy machine: past it the program hangs, and the test fails.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -80,6 +83,14 @@ impl Program {
         self
     }
 
+    /// Through this proxy, believing the authority that vouches for the servers behind it.
+    pub(crate) fn through(self, proxy: &Proxy) -> Self {
+        let authority = &Authority::get().certificate;
+        self.file("authority.pem", authority)
+            .env("AWS_CA_BUNDLE", "authority.pem")
+            .env("HTTPS_PROXY", &proxy.url())
+    }
+
     pub(crate) fn argument(mut self, argument: impl AsRef<std::ffi::OsStr>) -> Self {
         self.command.arg(argument);
         self
@@ -120,6 +131,7 @@ impl Program {
     /// Starts it; the test feeds it line by line.
     #[track_caller]
     pub(crate) fn start(mut self) -> Running {
+        let proxy = wire::wrapped(&mut self.command, self.folder.path());
         self.command.stdin(Stdio::piped()).stderr(Stdio::piped());
         let (mut child, stdout) = self.journal.launch(&mut self.command);
         let mut stderr = child.stderr.take().unwrap();
@@ -134,6 +146,7 @@ impl Program {
             child,
             started: Instant::now(),
             told: Vec::new(),
+            _proxy: proxy,
             program: self,
         }
     }
@@ -149,6 +162,8 @@ pub(crate) struct Running {
     stderr: Option<JoinHandle<String>>,
     /// What was fed, for the report.
     told: Vec<u8>,
+    /// What stands before the servers, where something does.
+    _proxy: Option<Proxy>,
 }
 
 impl Running {

@@ -5,7 +5,7 @@
 
 mod glue; // databases, tables and partitions
 mod s3; // objects and uploads
-mod wire; // requests and answers
+pub(crate) mod wire; // requests and answers
 
 use std::io::BufReader;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,7 +17,8 @@ use serde_json::{Map, Value, json};
 
 use super::journal::Journal;
 use super::program::Program;
-use wire::{Answer, Request};
+use super::wire as moved;
+use wire::{Answer, Request, escaped};
 
 /// What goes wrong with a call.
 #[derive(Clone)]
@@ -174,12 +175,16 @@ impl Fake {
 
     /// A configuration for this server: prefix `lake`, database `test`.
     pub(crate) fn config(&self) -> Value {
+        let user = json!({
+            "credentials_title": "IAM User",
+            "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
+            "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        });
+        let role = json!({
+            "credentials_title": "IAM Role", "role_arn": "arn:aws:iam::123456789012:role/test",
+        });
         json!({
-            "credentials": {
-                "credentials_title": "IAM User",
-                "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
-                "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-            },
+            "credentials": if moved::is_on() { role } else { user },
             "region": "us-east-1",
             "bucket_name": "test-lake",
             "bucket_prefix": "lake",
@@ -322,7 +327,7 @@ impl Shared {
                 Some(Fault::Reject(status, code)) => {
                     self.journal
                         .note(format!("REJECTED {operation} {status} {code}"));
-                    refusal(&request, *status, code)
+                    refusal(&request, *status, code, "scripted")
                 }
                 _ => self.happen(&operation, &request),
             };
@@ -396,7 +401,7 @@ impl Shared {
 }
 
 /// The operation's name in the service's API, and the key or table that it is about.
-fn named(request: &Request) -> (String, String) {
+pub(crate) fn named(request: &Request) -> (String, String) {
     let target = request.header("x-amz-target");
     if let Some((_, operation)) = target.split_once('.') {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
@@ -421,22 +426,19 @@ fn named(request: &Request) -> (String, String) {
 }
 
 /// A service's error in the form of the service that was asked.
-fn refusal(request: &Request, status: u16, code: &str) -> Answer {
-    if request.header("x-amz-target").is_empty() {
-        let body = if request.text().contains("Action=") {
-            format!(
-                "<ErrorResponse><Error><Code>{code}</Code><Message>scripted</Message></Error></ErrorResponse>"
-            )
-        } else {
-            format!("<Error><Code>{code}</Code><Message>scripted</Message></Error>")
-        };
-        Answer::new(status, body).with("content-type", "application/xml")
-    } else {
-        Answer::new(
-            status,
-            json!({"__type": code, "Message": "scripted"}).to_string(),
-        )
+pub(crate) fn refusal(request: &Request, status: u16, code: &str, message: &str) -> Answer {
+    if !request.header("x-amz-target").is_empty() {
+        let body = json!({"__type": code, "Message": message});
+        return Answer::new(status, body.to_string());
     }
+    let message = escaped(message);
+    let error = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
+    let body = if request.text().contains("Action=") {
+        format!("<ErrorResponse>{error}</ErrorResponse>")
+    } else {
+        error
+    };
+    Answer::new(status, body).with("content-type", "application/xml")
 }
 
 fn assumed() -> Answer {

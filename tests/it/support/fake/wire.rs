@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Result, Write};
-use std::net::TcpStream;
 
 /// A request, decoded.
 pub(crate) struct Request {
     pub(crate) method: String,
+    /// As it was sent.
+    pub(crate) target: String,
     /// Without the query, percent-decoded.
     pub(crate) path: String,
     pub(crate) query: BTreeMap<String, String>,
@@ -17,15 +18,15 @@ pub(crate) struct Request {
 
 impl Request {
     /// The next request of a connection, or nothing when the client is done with it.
-    pub(crate) fn read(connection: &mut BufReader<TcpStream>) -> Result<Option<Self>> {
+    pub(crate) fn read<S: Read + Write>(connection: &mut BufReader<S>) -> Result<Option<Self>> {
         let mut first = String::new();
         if connection.read_line(&mut first)? == 0 {
             return Ok(None);
         }
         let mut words = first.split_whitespace();
         let method = words.next().unwrap_or_default().to_owned();
-        let target = words.next().unwrap_or_default();
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let target = words.next().unwrap_or_default().to_owned();
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         let query = query
             .split('&')
             .filter(|pair| !pair.is_empty())
@@ -57,6 +58,7 @@ impl Request {
         connection.read_exact(&mut body)?;
         Ok(Some(Self {
             method,
+            target,
             path,
             query,
             headers,
@@ -84,7 +86,7 @@ impl Request {
 /// An answer.
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -97,8 +99,8 @@ impl Answer {
         }
     }
 
-    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
         self
     }
 
@@ -107,10 +109,14 @@ impl Answer {
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        head.push_str(&format!(
-            "x-amz-request-id: FAKE\r\ncontent-length: {}\r\n\r\n",
-            self.body.len()
-        ));
+        let has = |wanted| self.headers.iter().any(|(name, _)| name == wanted);
+        if !has("x-amz-request-id") {
+            head.push_str("x-amz-request-id: FAKE\r\n");
+        }
+        if !has("content-length") {
+            head.push_str(&format!("content-length: {}\r\n", self.body.len()));
+        }
+        head.push_str("\r\n");
         // In one piece: a second small write would wait for the client's delayed acknowledgement.
         let mut bytes = head.into_bytes();
         if request.method != "HEAD" {

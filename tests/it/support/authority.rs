@@ -1,0 +1,50 @@
+//! A private certificate authority, made anew for each run of the tests, and servers that it vouches for.
+
+use std::process::Command;
+use std::sync::{Arc, OnceLock};
+
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::Value;
+
+use super::file;
+
+/// What clients and servers need of it.
+pub(crate) struct Authority {
+    /// Its certificate in PEM form, for `AWS_CA_BUNDLE`.
+    pub(crate) certificate: String,
+    /// TLS for a server of AWS's names in us-east-1 and of loopback.
+    pub(crate) server: Arc<ServerConfig>,
+}
+
+impl Authority {
+    /// The one of this run.
+    pub(crate) fn get() -> &'static Self {
+        static AUTHORITY: OnceLock<Authority> = OnceLock::new();
+        AUTHORITY.get_or_init(Self::found)
+    }
+
+    fn found() -> Self {
+        let output = Command::new(file("target/python/bin/python"))
+            .arg(file("tests/support/authority.py"))
+            .output()
+            .unwrap();
+        let texts: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+        let text = |name: &str| texts[name].as_str().unwrap();
+        let chain = vec![CertificateDer::from_pem_slice(text("certificate").as_bytes()).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(text("key").as_bytes()).unwrap();
+        let server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        Self {
+            certificate: text("authority").to_owned(),
+            server: Arc::new(server),
+        }
+    }
+}
