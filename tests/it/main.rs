@@ -21,6 +21,7 @@ mod load; // bare records and Singer taps, from pipes and files
 mod plan; // what plan says comes true, and saying it changes nothing
 mod policy; // what policy prints is enough, and nothing of it too much
 mod process; // one thread, closed pipes, exit codes, secrets
+mod readme; // the commands of the README, as they stand there
 mod scripted; // the scripted server against AWS's own client
 mod sharding; // several processes at one table, as packaging/shard runs them
 mod states; // states come back once, in order, untouched
