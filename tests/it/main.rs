@@ -12,6 +12,7 @@ mod broken; // two hundred inputs that no source should send
 mod check; // every way in which a connection can fail, and that nothing stays behind
 mod checkpoints; // when states are acknowledged, and what stays invisible until then
 mod crash; // killed at every remote call, run again
+mod faults; // seeded faults at any call, before moto
 mod generations; // refreshes and overwrites: what is shown, when, and what is kept
 mod journal; // order of effects and states, whole, against the scripted server
 mod load; // bare records and Singer taps, from pipes and files
