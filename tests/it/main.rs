@@ -19,6 +19,7 @@ mod load; // bare records and Singer taps, from pipes and files
 mod policy; // what policy prints is enough, and nothing of it too much
 mod process; // one thread, closed pipes, exit codes, secrets
 mod scripted; // the scripted server against AWS's own client
+mod secrets; // marker secrets in every place a secret can be
 mod states; // states come back once, in order, untouched
 mod sync; // whole syncs into moto, read back by DuckDB
 mod tidy; // the source keeps its own rules
