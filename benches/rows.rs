@@ -6,8 +6,10 @@
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods)] // a bench prints, and measures time by itself
 
+mod support; // the messages
+
 use std::borrow::Cow;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -15,10 +17,10 @@ use destination_aws_datalake::testing::Rows;
 use fastrand::Rng;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::json;
 use serde_json::value::RawValue;
 
-const SEED: u64 = 20_261_122;
+use support::messages::{SEED, Shape};
+
 const MESSAGES: usize = 100_000;
 const ROUNDS: usize = 9;
 
@@ -26,7 +28,8 @@ fn main() {
     let rng = &mut Rng::with_seed(SEED);
     let mut input = String::new();
     for id in 0..MESSAGES {
-        message(rng, id, &mut input).expect("a String takes everything");
+        let written = Shape::Orders.message(rng, id, 0, &mut input);
+        written.expect("a String takes everything");
         input.push('\n');
     }
     let input = input.into_bytes();
@@ -35,8 +38,8 @@ fn main() {
         input.len() / MESSAGES
     );
 
-    let mut rows = Rows::new(&schema(), false);
-    let mut with_metadata = Rows::new(&schema(), true);
+    let mut rows = Rows::new(&Shape::Orders.schema(), false);
+    let mut with_metadata = Rows::new(&Shape::Orders.schema(), true);
     let mut ratios = Vec::new();
     let (mut ours, mut full, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -144,99 +147,4 @@ fn two_passes(input: &[u8]) -> usize {
         count += members.0;
     }
     count
-}
-
-fn schema() -> serde_json::Value {
-    let (integer, number, string) = (
-        json!({"type": ["null", "integer"]}),
-        json!({"type": ["null", "number"]}),
-        json!({"type": ["null", "string"]}),
-    );
-    json!({"type": "object", "properties": {
-        "id": integer,
-        "quantity": integer,
-        "price": number,
-        "discount": number,
-        "customer": string,
-        "comment": string,
-        "paid": {"type": ["null", "boolean"]},
-        "updated_at": {"type": ["null", "string"], "format": "date-time"},
-        "deliver_on": {"type": ["null", "string"], "format": "date"},
-        "address": {"type": ["null", "object"], "properties": {
-            "street": string,
-            "city": string,
-            "position": {"type": ["null", "object"], "properties": {"lat": number, "lon": number}}
-        }},
-        "tags": {"type": ["null", "array"], "items": string}
-    }})
-}
-
-/// A message as the platform sends it: about 470 bytes.
-fn message(rng: &mut Rng, id: usize, out: &mut String) -> fmt::Result {
-    const WORDS: [&str; 12] = [
-        "alder",
-        "birch",
-        "cedar",
-        "dogwood",
-        "elm",
-        "fir",
-        "ginkgo",
-        "hawthorn",
-        "ironwood",
-        "juniper",
-        "Königsweg",
-        "larch",
-    ];
-    let words = |rng: &mut Rng, count: usize| {
-        let words: Vec<_> = (0..count).map(|_| WORDS[rng.usize(..12)]).collect();
-        words.join(" ")
-    };
-    write!(
-        out,
-        r#"{{"type":"RECORD","record":{{"namespace":"shop","stream":"orders","data":{{"id":{},"quantity":{},"price":{:.2},"#,
-        id + 1_000_000,
-        rng.u32(1..500),
-        rng.f64() * 1000.0,
-    )?;
-    if rng.u8(..2) == 0 {
-        write!(out, r#""discount":{},"#, rng.f64())?;
-    } else {
-        out.push_str(r#""discount":null,"#);
-    }
-    let quote = if rng.u8(..8) == 0 { "\\\"so\\\" " } else { "" };
-    write!(
-        out,
-        r#""customer":"{}","comment":"{quote}{}","paid":{},"#,
-        words(rng, 2),
-        words(rng, 10),
-        rng.bool(),
-    )?;
-    write!(
-        out,
-        r#""updated_at":"2026-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z","deliver_on":"2026-{:02}-{:02}","#,
-        rng.u8(1..=12),
-        rng.u8(1..=28),
-        rng.u8(..24),
-        rng.u8(..60),
-        rng.u8(..60),
-        rng.u16(..1000),
-        rng.u8(1..=12),
-        rng.u8(1..=28),
-    )?;
-    write!(
-        out,
-        r#""address":{{"street":"{} {}","city":"{}","position":{{"lat":{:.6},"lon":{:.6}}}}},"#,
-        words(rng, 1),
-        rng.u8(1..200),
-        words(rng, 1),
-        rng.f64() * 180.0 - 90.0,
-        rng.f64() * 360.0 - 180.0,
-    )?;
-    write!(
-        out,
-        r#""tags":["{}","{}"]}},"emitted_at":17953372{:05}}}}}"#,
-        words(rng, 1),
-        words(rng, 1),
-        id,
-    )
 }

@@ -36,6 +36,7 @@
 mod cli;
 mod command;
 mod config;
+mod feedback;
 
 // Where records become durable.
 mod sink;

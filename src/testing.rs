@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::error::Result;
 use crate::protocol::message::{self, Message, Record};
 use crate::row::{Envelope, Metadata, Options, Plan};
-use crate::schema::{Numbers, read};
+use crate::schema::{Field, Numbers, hive, read};
 
 /// The way of a line of stdin to its row, for one stream.
 pub struct Rows(Plan);
@@ -17,7 +17,7 @@ impl Rows {
             rescued: Some("_rescued_data".into()),
             metadata: metadata.then(Metadata::default),
         };
-        let schema = read(json_schema, Numbers::Double, &[]);
+        let schema = read(json_schema, Numbers::Double, &["_rescued_data"]);
         Self(Plan::compile(&schema.fields, &options))
     }
 
@@ -46,4 +46,16 @@ impl Rows {
         let done = self.0.encode(data, &Envelope::default(), out);
         done.map_err(|error| error.to_string())
     }
+}
+
+/// The columns of a stream's JSON schema: names and the catalog's type strings.
+pub fn columns(json_schema: &Value) -> Vec<(String, String)> {
+    let fields = read(json_schema, Numbers::Double, &["_rescued_data"]).fields;
+    let column = |field: Field| (field.name, field.of.to_string());
+    fields.into_iter().map(column).collect()
+}
+
+/// A type string of the catalog, read and written again.
+pub fn reread(of: &str) -> String {
+    hive::parse(of).to_string()
 }

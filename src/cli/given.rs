@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
 
-use crate::cli::{Lake, Reports};
+use crate::cli::Lake;
+use crate::feedback::Files;
 
 /// Options with a value.
 const VALUES: [&str; 14] = [
@@ -121,8 +122,8 @@ impl Given {
             .ok_or_else(|| format!("{} needs --{name} FILE", self.command))
     }
 
-    pub(super) fn reports(&mut self) -> Reports {
-        Reports {
+    pub(super) fn reports(&mut self) -> Files {
+        Files {
             summary: self.path("summary"),
             metrics: self.path("metrics"),
         }

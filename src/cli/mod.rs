@@ -8,6 +8,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::feedback::Files;
+
 use given::Given;
 
 /// The outline, and what `COMMAND --help` prints.
@@ -23,11 +25,7 @@ pub(crate) enum Request {
     Version,
     Spec,
     Check(Lake),
-    Write {
-        lake: Lake,
-        catalog: PathBuf,
-        reports: Reports,
-    },
+    Write(Write),
     Load(Load),
     Plan(Plan),
     Policy(Policy),
@@ -43,13 +41,12 @@ pub(crate) struct Lake {
     pub(crate) settings: Vec<(String, String)>,
 }
 
-/// Files to be written at the end.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Reports {
-    /// The summary, in JSON.
-    pub(crate) summary: Option<PathBuf>,
-    /// The same numbers as a Prometheus text file.
-    pub(crate) metrics: Option<PathBuf>,
+/// `write`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Write {
+    pub(crate) lake: Lake,
+    pub(crate) catalog: PathBuf,
+    pub(crate) reports: Files,
 }
 
 /// `load`.
@@ -64,7 +61,7 @@ pub(crate) struct Load {
     pub(crate) checkpoint_interval: Option<Duration>,
     /// Whether rescued values are worth an exit code.
     pub(crate) strict: bool,
-    pub(crate) reports: Reports,
+    pub(crate) reports: Files,
 }
 
 /// What the lines of `load` are.
@@ -160,11 +157,11 @@ fn request(given: &mut Given) -> Result<Request, String> {
     let request = match command.as_str() {
         "spec" => Request::Spec,
         "check" => Request::Check(given.stored_lake()?),
-        "write" => Request::Write {
+        "write" => Request::Write(Write {
             lake: given.stored_lake()?,
             catalog: given.required_path("catalog")?,
             reports: given.reports(),
-        },
+        }),
         "load" => Request::Load(load(given)?),
         "plan" => Request::Plan(plan(given)?),
         "policy" => Request::Policy(Policy {

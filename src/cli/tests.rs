@@ -28,7 +28,7 @@ fn load_of(table: &str, lake: Lake) -> Load {
         files: Vec::new(),
         checkpoint_interval: None,
         strict: false,
-        reports: Reports::default(),
+        reports: Files::default(),
     }
 }
 
@@ -38,11 +38,11 @@ fn commands_of_a_platform_with_their_files() {
         parsed("check --config c.json"),
         Ok(Request::Check(lake(Some("c.json"), None, &[])))
     );
-    let write = Request::Write {
+    let write = Request::Write(Write {
         lake: lake(Some("c.json"), Some("lake"), &[]),
         catalog: "k.json".into(),
-        reports: Reports::default(),
-    };
+        reports: Files::default(),
+    });
     assert_eq!(
         parsed("write --catalog=k.json --config c.json --local lake"),
         Ok(write)
@@ -70,7 +70,7 @@ fn load_takes_a_place_files_and_settings() {
         files: vec!["a.jsonl.gz".into(), "-".into()],
         checkpoint_interval: Some(Duration::from_secs(300)),
         strict: true,
-        reports: Reports {
+        reports: Files {
             summary: Some("sum.json".into()),
             metrics: None,
         },

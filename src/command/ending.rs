@@ -1,6 +1,7 @@
 //! How a command ends: what becomes of the sink, what is told, and the exit code.
 
 use crate::error::{Error, Result};
+use crate::feedback::{Feedback, Outcome};
 use crate::input::Signal;
 use crate::out::{self, Reader};
 use crate::sink::Sink;
@@ -27,12 +28,25 @@ impl From<Error> for Stop {
     }
 }
 
-/// Makes durable what may be, after the input was read as far as `read` says.
+/// Makes durable what may be, after the input was read as far as `read` says, and tells what was done.
 pub(super) fn conclude(
     read: Result<(), Stop>,
     sink: &mut Sink<'_>,
+    feedback: &mut Feedback,
+    bytes_in: u64,
     reader: Reader,
 ) -> Result<Ending> {
+    let ending = end(read, sink, reader);
+    let outcome = match &ending {
+        Ok(Ending::Done) => Outcome::Done,
+        Ok(Ending::Told(_)) => Outcome::Stopped,
+        Err(error) => Outcome::Failed(error.to_string()),
+    };
+    feedback.end(sink.tally(), bytes_in, outcome);
+    ending
+}
+
+fn end(read: Result<(), Stop>, sink: &mut Sink<'_>, reader: Reader) -> Result<Ending> {
     match read {
         Ok(()) => sink.finish().map(|()| Ending::Done),
         Err(Stop::Failed(error)) => {

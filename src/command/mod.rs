@@ -3,7 +3,9 @@
 mod check;
 mod ending;
 mod load;
+mod plan;
 mod policy;
+mod reading;
 mod spec;
 mod write;
 
@@ -36,7 +38,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let environment = environment();
     let reader = match &request {
-        Request::Spec | Request::Check(_) | Request::Write { .. } => Reader::Platform,
+        Request::Spec | Request::Check(_) | Request::Write(_) => Reader::Platform,
         _ => Reader::Person,
     };
     out::start(reader, level(&environment));
@@ -49,9 +51,9 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         .map(|()| Ending::Done),
         Request::Spec => spec::run().map(|()| Ending::Done),
         Request::Check(lake) => check::run(&lake, &environment),
-        Request::Write { lake, catalog, .. } => write::run(&lake, &catalog, &environment),
+        Request::Write(write) => write::run(&write, &environment),
         Request::Load(load) => load::run(&load, &environment),
-        Request::Plan(_) => Err(Error::config("not built yet")),
+        Request::Plan(plan) => plan::run(&plan, &environment),
         Request::Policy(policy) => policy::run(&policy, &environment),
     };
     match ending {

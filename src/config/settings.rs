@@ -188,7 +188,7 @@ fn format(root: &Reader<'_>) -> Option<Format> {
     let codecs = [
         ("UNCOMPRESSED", Some(Codec::Plain)),
         ("GZIP", Some(Codec::Gzip)),
-        ("ZSTD", None),
+        ("ZSTD", Some(Codec::Zstd)),
         ("SNAPPY", None),
     ];
     if format
@@ -205,7 +205,7 @@ fn format(root: &Reader<'_>) -> Option<Format> {
         .unwrap_or_default();
     format.unexpected(
         "compression_codec",
-        "\"GZIP\" or \"UNCOMPRESSED\", because other codecs are not supported yet",
+        "\"GZIP\", \"ZSTD\" or \"UNCOMPRESSED\", the codecs of JSON lines",
         found,
     );
     None

@@ -113,8 +113,8 @@ fn what_is_not_built_yet_says_so() {
             "Parquet is not supported yet",
         ),
         (
-            r#""format":{"format_type":"JSONL","compression_codec":"ZSTD"}"#,
-            "other codecs are not supported yet",
+            r#""format":{"format_type":"JSONL","compression_codec":"SNAPPY"}"#,
+            "the codecs of JSON lines",
         ),
         (
             r#""partitioning":"YEAR/MONTH""#,

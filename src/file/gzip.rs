@@ -52,6 +52,10 @@ impl Gzip {
         }
     }
 
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     pub(super) fn cut(&mut self, out: &mut Vec<u8>) {
         if !self.is_open {
             return;

@@ -1,8 +1,10 @@
 //! File formats: what an object is made of, between rows and bytes. It knows no stream and no store.
 
 mod gzip;
+mod zstd;
 
 use gzip::Gzip;
+use zstd::Zstd;
 
 /// How the rows of an object are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,7 @@ pub(crate) enum Format {
 pub(crate) enum Codec {
     Plain,
     Gzip,
+    Zstd,
 }
 
 impl Format {
@@ -24,6 +27,7 @@ impl Format {
         match self {
             Self::Jsonl(Codec::Plain) => ".jsonl",
             Self::Jsonl(Codec::Gzip) => ".jsonl.gz",
+            Self::Jsonl(Codec::Zstd) => ".jsonl.zst",
         }
     }
 
@@ -32,6 +36,7 @@ impl Format {
         match self {
             Self::Jsonl(Codec::Plain) => Encoder::Plain,
             Self::Jsonl(Codec::Gzip) => Encoder::Gzip(Gzip::new()),
+            Self::Jsonl(Codec::Zstd) => Encoder::Zstd(Zstd::new()),
         }
     }
 
@@ -40,6 +45,7 @@ impl Format {
         match self {
             Self::Jsonl(Codec::Plain) => 0,
             Self::Jsonl(Codec::Gzip) => gzip::COST,
+            Self::Jsonl(Codec::Zstd) => zstd::COST,
         }
     }
 }
@@ -51,6 +57,7 @@ impl Format {
 pub(crate) enum Encoder {
     Plain,
     Gzip(Gzip),
+    Zstd(Zstd),
 }
 
 impl Encoder {
@@ -59,6 +66,16 @@ impl Encoder {
         match self {
             Self::Plain => out.extend_from_slice(rows),
             Self::Gzip(gzip) => gzip.write(rows, out),
+            Self::Zstd(zstd) => zstd.write(rows, out),
+        }
+    }
+
+    /// Whether rows were written since the last cut. The encoder may hold all of them, so that `out` does not tell.
+    pub(crate) fn is_open(&self) -> bool {
+        match self {
+            Self::Plain => false,
+            Self::Gzip(gzip) => gzip.is_open(),
+            Self::Zstd(zstd) => zstd.is_open(),
         }
     }
 
@@ -67,6 +84,7 @@ impl Encoder {
         match self {
             Self::Plain => {}
             Self::Gzip(gzip) => gzip.cut(out),
+            Self::Zstd(zstd) => zstd.cut(out),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! It does not know what is tried, nor why it failed.
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::environment::Environment;
@@ -102,6 +103,14 @@ pub(crate) fn chance() -> f64 {
     getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX))
 }
 
+/// Every retry of this process, for its summary.
+static RETRIES: AtomicU64 = AtomicU64::new(0);
+
+/// How many calls were sent again so far.
+pub(crate) fn retries() -> u64 {
+    RETRIES.load(Ordering::Relaxed)
+}
+
 /// Retries cost, successes pay back: a service that fails every call is given up sooner than each call alone would be.
 #[derive(Debug)]
 pub(crate) struct Quota(Cell<u32>);
@@ -119,6 +128,7 @@ impl Quota {
         let Some(left) = self.0.get().checked_sub(Self::COST) else {
             return false;
         };
+        RETRIES.fetch_add(1, Ordering::Relaxed);
         self.0.set(left);
         true
     }

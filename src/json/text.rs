@@ -40,11 +40,17 @@ pub(crate) fn quoted(text: &str) -> Vec<u8> {
 /// The bytes that a string's content (as the scanner found it valid) stands for: UTF-8, but that half a
 /// surrogate pair becomes the three bytes that it would have, so that no two contents are taken for one.
 pub(crate) fn unquoted(content: &[u8]) -> Cow<'_, [u8]> {
-    let Some(first) = memchr::memchr(b'\\', content) else {
+    if memchr::memchr(b'\\', content).is_none() {
         return Cow::Borrowed(content);
-    };
-    let mut out = content[..first].to_vec();
-    let mut rest = &content[first..];
+    }
+    let mut out = Vec::with_capacity(content.len());
+    unquote_into(content, &mut out);
+    Cow::Owned(out)
+}
+
+/// Appends what [`unquoted`] returns.
+pub(crate) fn unquote_into(content: &[u8], out: &mut Vec<u8>) {
+    let mut rest = content;
     while let [byte, tail @ ..] = rest {
         rest = tail;
         if *byte != b'\\' {
@@ -68,12 +74,11 @@ pub(crate) fn unquoted(content: &[u8]) -> Cow<'_, [u8]> {
                     tail = second.get(4..).unwrap_or_default();
                 }
                 rest = tail;
-                push(code, &mut out);
+                push(code, out);
             }
             other => out.push(*other),
         }
     }
-    Cow::Owned(out)
 }
 
 fn unit(digits: &[u8]) -> u32 {

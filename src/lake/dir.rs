@@ -25,6 +25,18 @@ pub(crate) fn open(folder: &Path) -> Result<Lake> {
     })
 }
 
+/// Looks at the lake in this folder without making it.
+pub(crate) fn look(folder: &Path) -> Result<Lake> {
+    let folder = std::path::absolute(folder)
+        .map_err(|error| failed("looking at the local lake", folder, error))?;
+    Ok(Lake {
+        objects: Box::new(Dir {
+            folder: folder.clone(),
+        }),
+        catalog: Box::new(Dir { folder }),
+    })
+}
+
 struct Dir {
     folder: PathBuf,
 }

@@ -5,7 +5,7 @@ mod message;
 
 pub(crate) use message::{connection_status, spec};
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
@@ -22,6 +22,12 @@ pub(crate) enum Reader {
 struct Logger {
     reader: Reader,
 }
+
+/// Whether a line of progress stands on the terminal, without a line end.
+static IN_PROGRESS: AtomicBool = AtomicBool::new(false);
+
+/// Goes to the beginning of the terminal's line and empties it (ECMA-48).
+const CLEAR: &str = "\r\x1b[K";
 
 /// Set once a write to stdout failed: whoever read it is gone.
 static CLOSED: AtomicBool = AtomicBool::new(false);
@@ -68,6 +74,35 @@ pub(crate) fn is_closed() -> bool {
     CLOSED.load(Ordering::Relaxed)
 }
 
+/// How many columns the terminal has that stderr is; nothing where it is none that can write over itself.
+pub(crate) fn terminal_width() -> Option<usize> {
+    let stderr = io::stderr();
+    if !stderr.is_terminal() {
+        return None;
+    }
+    let size = rustix::termios::tcgetwinsize(&stderr).ok()?;
+    // A terminal that does not tell has 80, as terminals had.
+    Some(if size.ws_col == 0 {
+        80
+    } else {
+        size.ws_col.into()
+    })
+}
+
+/// Writes the line of progress over the one before.
+pub(crate) fn progress(text: &str) {
+    IN_PROGRESS.store(true, Ordering::Relaxed);
+    let mut stderr = io::stderr().lock();
+    let _ = write!(stderr, "{CLEAR}{text}").and_then(|()| stderr.flush());
+}
+
+/// Takes the line of progress away.
+pub(crate) fn end_progress() {
+    if IN_PROGRESS.swap(false, Ordering::Relaxed) {
+        let _ = write!(io::stderr().lock(), "{CLEAR}");
+    }
+}
+
 /// Text for a person who asked for it (`--help`).
 pub(crate) fn text(text: &str) -> Result<()> {
     line(text.trim_end().as_bytes())
@@ -75,6 +110,7 @@ pub(crate) fn text(text: &str) -> Result<()> {
 
 /// A usage error: one line on stderr.
 pub(crate) fn usage(message: &str) {
+    end_progress();
     let _ = writeln!(io::stderr().lock(), "destination-aws-datalake: {message}");
 }
 
@@ -103,6 +139,7 @@ impl log::Log for Logger {
         match self.reader {
             Reader::Platform => drop(line(message::log(record.level(), &message).as_bytes())),
             Reader::Person => {
+                end_progress();
                 let level = record.level().as_str().to_lowercase();
                 let _ = writeln!(io::stderr().lock(), "{level}: {message}");
             }

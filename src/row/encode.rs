@@ -1,7 +1,7 @@
 //! Runs the steps over the text of a record: one scan, no tree.
 
 use crate::json::scan::{AFTER_ELEMENT, AFTER_MEMBER, Fault, Inside, Scanner};
-use crate::json::text::unquoted;
+use crate::json::text::unquote_into;
 use crate::row::splice::Splice;
 use crate::row::step::{Form, Members, Step};
 
@@ -26,8 +26,12 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    /// For the next record.
+    /// For the next record. What a huge one needed is given back.
     pub(super) fn clear(&mut self) {
+        const KEPT: usize = 1 << 20;
+        if self.reordered.capacity() + self.converted.capacity() > KEPT {
+            *self = Self::default();
+        }
         self.written.clear();
         self.missed.clear();
     }
@@ -232,9 +236,14 @@ impl Encoder<'_> {
 
     fn find(&mut self, members: &Members) -> Result<Key, Fault> {
         let key = self.scan.key()?;
-        let content = unquoted(key.content(self.scan.text));
+        let mut content = key.content(self.scan.text);
+        if key.inside != Inside::Plain {
+            self.scratch.converted.clear();
+            unquote_into(content, &mut self.scratch.converted);
+            content = &self.scratch.converted;
+        }
         Ok(Key {
-            step: members.find(&content).unwrap_or(UNKNOWN),
+            step: members.find(content).unwrap_or(UNKNOWN),
             from: key.from,
             to: key.to,
             verbatim: key.inside == Inside::Plain && self.scan.text[key.to] == b':',

@@ -6,7 +6,7 @@ mod facets;
 pub(crate) mod hive;
 pub(crate) mod infer;
 pub(crate) mod name;
-mod note;
+pub(crate) mod note;
 mod read;
 #[cfg(test)]
 mod tests;

@@ -168,6 +168,11 @@ impl fmt::Display for Path<'_> {
     }
 }
 
+/// Where in a record a column comes from.
+pub(crate) fn place(key: &str) -> String {
+    Path(vec![Step::Name(key)]).to_string()
+}
+
 fn is_plain(name: &str) -> bool {
     !name.is_empty()
         && name

@@ -25,6 +25,8 @@ impl Sink<'_> {
             {
                 Ok(()) => {
                     stream.set_shown();
+                    let change = format!("the table shows a new generation at {location}");
+                    stream.counts.changes.push(change);
                     leftovers::remove_older(self.lake, stream, &self.clock, &self.options);
                 }
                 Err(error) => {
@@ -56,12 +58,6 @@ impl Sink<'_> {
 
     fn report(&self) {
         for stream in &self.streams {
-            log::info!(
-                "stream {}: records={} folder={}",
-                stream.key,
-                stream.records,
-                stream.folder
-            );
             let rescued = stream.rescued();
             if !rescued.is_empty() {
                 let kept = match &self.options.rescued {

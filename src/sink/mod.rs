@@ -5,11 +5,13 @@
 //! the waiting states, which makes those rows *durable*, and then prints the states: they are *acknowledged*.
 
 mod end;
+pub(crate) mod forecast;
 mod ledger;
 mod leftovers;
 mod object;
 mod opening;
 mod stream;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -32,6 +34,7 @@ use crate::time::Clock;
 use ledger::{Ledger, StreamIndex};
 use object::Sizes;
 use stream::Stream;
+pub(crate) use tally::{StreamTally, Tally};
 use writer::{Extent, Partition};
 
 /// Records between two looks at the clock, for a source that is never silent.
@@ -78,6 +81,9 @@ pub(crate) struct Sink<'a> {
     /// Encoded bytes since the last checkpoint.
     grown: usize,
     last_checkpoint: Instant,
+    checkpoints: u64,
+    /// States that were printed.
+    states: u64,
     until_look: u32,
 }
 
@@ -106,6 +112,7 @@ impl Sink<'_> {
             emitted_at: record.emitted_at,
             changes: record.changes,
         };
+        let read = record.data.len() as u64;
         let rows = stream.writer.rows(&partition);
         let before = rows.len();
         if let Err(error) = stream.plan.encode(record.data, &envelope, rows) {
@@ -117,7 +124,8 @@ impl Sink<'_> {
         }
         let length = rows.len() - before;
         let is_block = rows.len() >= Sizes::S3.block;
-        stream.records += 1;
+        stream.counts.records += 1;
+        stream.counts.bytes_in += read;
         self.memory += length;
         self.ledger.count(index);
         if is_block {
@@ -227,6 +235,7 @@ impl Sink<'_> {
             .ledger
             .enter(&state, stream, |index| streams[index].is_durable())?
         {
+            self.states += 1;
             return out::line(&acknowledgement);
         }
         self.tick()
@@ -242,7 +251,10 @@ impl Sink<'_> {
             .ledger
             .enter_line(line, |index| streams[index].is_durable())
         {
-            Some(line) => out::line(&line),
+            Some(line) => {
+                self.states += 1;
+                out::line(&line)
+            }
             None => self.tick(),
         }
     }
@@ -254,12 +266,6 @@ impl Sink<'_> {
             let stream = &self.streams[*index];
             stream.shown.as_deref() == Some(&*stream.folder)
         })
-    }
-
-    /// How many values did not fit their columns.
-    pub(crate) fn rescued(&self) -> u64 {
-        let of = |stream: &Stream| -> u64 { stream.rescued().values().sum() };
-        self.streams.iter().map(of).sum()
     }
 
     /// Takes what the platform says of a stream.
@@ -316,6 +322,7 @@ impl Sink<'_> {
     /// Completes objects of the streams, as far as `extent` says of each.
     fn commit(&mut self, extent: impl Fn(&Stream) -> Option<Extent>) -> Commit {
         self.last_checkpoint = self.clock.instant();
+        self.checkpoints += 1;
         self.grown = 0;
         let objects = &*self.lake.objects;
         let mut outcome = Commit {
@@ -336,17 +343,25 @@ impl Sink<'_> {
         for (stream, sealed) in taken {
             let mut sealed = sealed.into_iter();
             let mut shown = Vec::new();
+            let before = stream.counts.clone();
             for object in sealed.by_ref() {
                 shown.push(object.key().to_owned());
-                if let Err(error) = object.complete(objects) {
-                    outcome.fail(stream, error);
-                    writer::abort(object.into_upload().into_iter(), objects);
-                    // No state will be printed for those before it: they would come twice.
-                    writer::take_back(&shown, objects);
-                    break;
+                match object.complete(objects) {
+                    Ok(bytes) => {
+                        stream.counts.objects += 1;
+                        stream.counts.bytes_out += bytes as u64;
+                    }
+                    Err(error) => {
+                        outcome.fail(stream, error);
+                        writer::abort(object.into_upload().into_iter(), objects);
+                        // No state will be printed for those before it: they would come twice.
+                        writer::take_back(&shown, objects);
+                        stream.counts = before.clone();
+                        break;
+                    }
                 }
-                outcome.objects += 1;
             }
+            outcome.objects += stream.counts.objects - before.objects;
             writer::abort(sealed.filter_map(object::Sealed::into_upload), objects);
         }
         self.count_memory();
@@ -359,6 +374,7 @@ impl Sink<'_> {
         let released = self.ledger.release(|index| streams[index].is_durable());
         for acknowledgement in &released {
             out::line(acknowledgement)?;
+            self.states += 1;
         }
         Ok(released.len())
     }
@@ -373,7 +389,7 @@ impl Sink<'_> {
 
 /// What a commit did, and the first error of any stream.
 struct Commit {
-    objects: usize,
+    objects: u64,
     result: Result<()>,
 }
 

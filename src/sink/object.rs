@@ -125,8 +125,9 @@ impl OpenObject {
         self.tail.len() + self.pending.len() + encoder
     }
 
+    /// Whether the encoder holds rows, be it all of them.
     fn has_open_encoder(&self) -> bool {
-        self.encoder.is_some()
+        self.encoder.as_ref().is_some_and(Encoder::is_open)
     }
 
     /// Encodes the tail once it is a block, and sends parts once they are full.
@@ -214,13 +215,14 @@ impl OpenObject {
             Mark::Pending(offset) => offset,
         };
         let behind = self.pending.split_off(offset);
+        let is_all = self.tail.is_empty() && behind.is_empty() && !self.has_open_encoder();
         let closing = Closing {
             key: self.key,
             upload: self.upload,
             bytes: self.pending,
             uploaded: self.uploaded,
         };
-        if behind.is_empty() && self.tail.is_empty() {
+        if is_all {
             return (Some(closing), None);
         }
         // Where nothing was encoded behind the mark the encoder is between two files, and worth keeping either way.
@@ -278,6 +280,11 @@ impl Closing {
             }),
             Some(_) => self.park(objects),
         }
+    }
+
+    /// Gives the object up.
+    pub(super) fn into_upload(self) -> Option<Upload> {
+        self.upload
     }
 
     /// Sends everything, so that no memory is held.

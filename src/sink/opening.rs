@@ -7,10 +7,11 @@ use crate::lake::Lake;
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::row::{self, Plan};
-use crate::schema::{self, evolve, name};
+use crate::schema::{self, Note, evolve, name};
 use crate::sink::ledger::Ledger;
 use crate::sink::object::Sizes;
 use crate::sink::stream::{Fate, Stream};
+use crate::sink::tally::Counts;
 use crate::sink::writer::{Place, Writer};
 use crate::sink::{Options, RECORDS_BETWEEN_LOOKS, Sink, leftovers, write_key};
 use crate::table::layout::{Folders, Generation, Run};
@@ -18,10 +19,12 @@ use crate::table::{self, Target};
 use crate::time::Clock;
 
 /// A stream with its place in the lake, before anything was written.
-struct Planned {
-    configured: ConfiguredStream,
-    target: Target,
-    rows: row::Options,
+pub(super) struct Planned {
+    pub(super) configured: ConfiguredStream,
+    pub(super) target: Target,
+    pub(super) rows: row::Options,
+    /// How the schema became columns.
+    pub(super) notes: Vec<Note>,
 }
 
 impl<'a> Sink<'a> {
@@ -50,6 +53,8 @@ impl<'a> Sink<'a> {
             memory: 0,
             grown: 0,
             last_checkpoint: clock.instant(),
+            checkpoints: 0,
+            states: 0,
             until_look: RECORDS_BETWEEN_LOOKS,
             options,
             clock,
@@ -92,8 +97,10 @@ impl<'a> Sink<'a> {
             configured,
             mut target,
             rows,
+            notes,
         } = plan(configured, &self.options);
         let key = &configured.key;
+        tell(key, &notes);
         write_key(key.namespace.as_deref(), &key.name, &mut self.scratch);
         let Some(index) = self.by_key.get(&self.scratch) else {
             return Ok(());
@@ -105,7 +112,9 @@ impl<'a> Sink<'a> {
         let fields = match stream.refresh {
             Refresh::Append { .. } => {
                 let location = format!("{}{}", self.lake.objects.root(), stream.folder);
-                target.ensure(catalog, &location)?.fields
+                let shown = target.ensure(catalog, &location)?;
+                stream.counts.changes.extend(shown.changes);
+                shown.fields
             }
             Refresh::Truncate { .. } | Refresh::Overwrite => {
                 target.fields_of_a_new_generation(target.find(catalog)?.as_ref())
@@ -140,7 +149,7 @@ impl<'a> Sink<'a> {
 }
 
 /// Schema to columns; sends nothing.
-fn plan(configured: ConfiguredStream, options: &Options) -> Planned {
+pub(super) fn plan(configured: ConfiguredStream, options: &Options) -> Planned {
     let rows = row::Options {
         rescued: options.rescued.clone(),
         metadata: options.metadata.then_some(row::Metadata {
@@ -151,9 +160,6 @@ fn plan(configured: ConfiguredStream, options: &Options) -> Planned {
     let extra = rows.extra_fields();
     let reserved: Vec<&str> = extra.iter().map(|field| field.name.as_str()).collect();
     let schema = schema::read(&configured.json_schema, options.numbers, &reserved);
-    for note in &schema.notes {
-        log::info!("stream {}: {note}", configured.key);
-    }
     let mut wanted = schema.fields;
     wanted.extend(extra);
     let database = name::database(
@@ -174,10 +180,11 @@ fn plan(configured: ConfiguredStream, options: &Options) -> Planned {
         configured,
         target,
         rows,
+        notes: schema.notes,
     }
 }
 
-fn refuse_shared_tables(planned: &[Planned]) -> Result<()> {
+pub(super) fn refuse_shared_tables(planned: &[Planned]) -> Result<()> {
     let mut tables: BTreeMap<(&str, &str), Vec<&Planned>> = BTreeMap::new();
     for planned in planned {
         let table = (
@@ -221,6 +228,12 @@ fn shared_tables(shared: &[String]) -> Error {
     .hint("rename one of them at the source, or give it another namespace")
 }
 
+fn tell(key: &StreamKey, notes: &[Note]) {
+    for note in notes {
+        log::info!("stream {key}: {note}");
+    }
+}
+
 fn open_stream(
     lake: &Lake,
     planned: Planned,
@@ -232,12 +245,15 @@ fn open_stream(
         configured,
         target,
         rows,
+        notes,
     } = planned;
+    tell(&configured.key, &notes);
     let folders = Folders::new(&options.prefix, &target.database, &target.name);
     let root = lake.objects.root();
     let catalog = &*lake.catalog;
     let of_run = || Generation::OfRun(run.name().to_owned());
     let mut last_shown_generation = None;
+    let mut counts = Counts::default();
     let (folder, generation, shown, fields) = match configured.refresh {
         Refresh::Append { .. } => {
             let generation = configured
@@ -247,6 +263,7 @@ fn open_stream(
             let shown = target.ensure(catalog, &location)?;
             let folder = folder_of(&shown.location, &root, &target)?;
             last_shown_generation = shown.generation;
+            counts.changes = shown.changes;
             (folder.clone(), None, Some(folder), shown.fields)
         }
         Refresh::Truncate { .. } | Refresh::Overwrite => {
@@ -289,7 +306,7 @@ fn open_stream(
         folder,
         generation,
         last_shown_generation,
-        records: 0,
+        counts,
         fate: Fate::default(),
     };
     leftovers::settle_generations(lake, &stream, configured.generation_id, options, clock)?;
@@ -297,7 +314,7 @@ fn open_stream(
 }
 
 /// The folder of a location in this bucket, with a slash at its end.
-fn key_of(location: &str, root: &str) -> Option<String> {
+pub(super) fn key_of(location: &str, root: &str) -> Option<String> {
     // Hadoop's names of the same scheme.
     let location = match location
         .strip_prefix("s3a://")

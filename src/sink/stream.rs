@@ -7,6 +7,7 @@ use crate::protocol::StreamKey;
 use crate::protocol::catalog::Refresh;
 use crate::protocol::message::Status;
 use crate::row::Plan;
+use crate::sink::tally::Counts;
 use crate::sink::writer::Writer;
 use crate::table::Target;
 use crate::table::layout::{Folders, Generation};
@@ -29,7 +30,7 @@ pub(super) struct Stream {
     /// What did not fit under schemas before this one.
     pub(super) rescued_before: BTreeMap<String, u64>,
     pub(super) writer: Writer,
-    pub(super) records: u64,
+    pub(super) counts: Counts,
     pub(super) fate: Fate,
 }
 
@@ -94,7 +95,7 @@ impl Stream {
 
     /// Whether something shows that the source got as far as this stream.
     pub(super) fn has_evidence(&self) -> bool {
-        self.records > 0 || self.fate.has_state
+        self.counts.records > 0 || self.fate.has_state
     }
 
     /// Whether the rows that states cover are durable, so that the states may be printed.
@@ -102,7 +103,7 @@ impl Stream {
     /// Rows of a generation without a number are durable only on show: a sync that is tried again could not find them.
     pub(super) fn is_durable(&self) -> bool {
         !self.fate.has_failed
-            && (self.takes_checkpoints() || self.records == 0)
+            && (self.takes_checkpoints() || self.counts.records == 0)
             && !self.writer.has_covered_rows()
     }
 

@@ -125,6 +125,10 @@ impl Store {
             let mut text = String::new();
             match format {
                 Format::Jsonl(Codec::Plain) => text.push_str(std::str::from_utf8(bytes).unwrap()),
+                Format::Jsonl(Codec::Zstd) => {
+                    let rows = zstd::decode_all(&bytes[..]).unwrap();
+                    text = String::from_utf8(rows).unwrap();
+                }
                 Format::Jsonl(Codec::Gzip) => {
                     let mut decoder = flate2::read::MultiGzDecoder::new(&bytes[..]);
                     decoder
@@ -142,11 +146,8 @@ impl Store {
 #[test]
 fn a_checkpoint_shows_exactly_the_rows_that_a_state_covers() {
     for seed in 0..200 {
-        let format = Format::Jsonl(if seed % 2 == 0 {
-            Codec::Plain
-        } else {
-            Codec::Gzip
-        });
+        let codecs = [Codec::Plain, Codec::Gzip, Codec::Zstd];
+        let format = Format::Jsonl(codecs[usize::try_from(seed).unwrap() % codecs.len()]);
         run(seed, format);
     }
 }

@@ -192,11 +192,16 @@ impl Writer {
             .into_iter()
             .map(|finished: Finished| finished.sealed)
             .collect();
-        for closing in closing {
-            match closing.seal(objects) {
+        let mut closing = closing.into_iter();
+        while let Some(object) = closing.next() {
+            match object.seal(objects) {
                 Ok(object) => sealed.push(object),
                 Err(error) => {
-                    abort(sealed.into_iter().filter_map(Sealed::into_upload), objects);
+                    let sealed = sealed.into_iter().filter_map(Sealed::into_upload);
+                    abort(
+                        sealed.chain(closing.filter_map(Closing::into_upload)),
+                        objects,
+                    );
                     return Err(error);
                 }
             }

@@ -200,6 +200,7 @@ fn compression_type(format: Format) -> &'static str {
     match format {
         Format::Jsonl(Codec::Plain) => "none",
         Format::Jsonl(Codec::Gzip) => "gzip",
+        Format::Jsonl(Codec::Zstd) => "zstd",
     }
 }
 

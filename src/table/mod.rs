@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Refusal, Result};
 use crate::file::Format;
 use crate::lake::{Catalog, Created, Table, Updated};
-use crate::schema::Field;
 use crate::schema::evolve::{self, Claim, Reconciled};
+use crate::schema::{Field, Note};
 use crate::table::layout::Generation;
 
 /// How often a definition that others keep changing is read again before we give up.
@@ -34,18 +34,25 @@ pub(crate) struct Shown {
     pub(crate) location: String,
     /// In the catalog's order; each with the property that fills it.
     pub(crate) fields: Vec<Field>,
+    /// What became of the definition, a sentence each.
+    pub(crate) changes: Vec<String>,
     /// The number of the last generation that a swap has shown.
     pub(crate) generation: Option<i64>,
 }
 
+/// Whether the database is there, as far as that is told.
+pub(crate) fn has_database(catalog: &dyn Catalog, database: &str) -> Result<bool> {
+    match catalog.has_database(database) {
+        Ok(is_there) => Ok(is_there),
+        // Lake Formation refuses to say whether a database that is absent is there: creating it tells.
+        Err(error) if is_denied(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Makes the database where it is absent, and puts its tag on it.
 pub(crate) fn ensure_database(catalog: &dyn Catalog, database: &str) -> Result<()> {
-    let is_there = match catalog.has_database(database) {
-        Ok(is_there) => is_there,
-        // Lake Formation refuses to say whether a database that is absent is there: creating it tells.
-        Err(error) if is_denied(&error) => false,
-        Err(error) => return Err(error),
-    };
+    let is_there = has_database(catalog, database)?;
     if !is_there && catalog.create_database(database)? == Created::Now {
         log::info!("created the database database={database}");
     }
@@ -70,11 +77,11 @@ impl Target {
                 return Ok(Shown {
                     location: location.to_owned(),
                     fields: self.wanted.clone(),
+                    changes: vec!["the table is new".to_owned()],
                     generation: None,
                 });
             };
-            definition::refuse_unwritable(&table.input, self)?;
-            let reconciled = self.reconcile(&table.input);
+            let reconciled = self.preview(&table)?;
             let updated = if reconciled.changed {
                 let input = definition::with_fields(&table.input, &reconciled.fields);
                 catalog.update_table(&self.database, &input, table.version.as_deref())?
@@ -82,6 +89,8 @@ impl Target {
                 Updated::Done
             };
             if updated == Updated::Done {
+                let is_change =
+                    |note: &&Note| matches!(note, Note::Added { .. } | Note::Widened { .. });
                 for note in &reconciled.notes {
                     log::info!("{note} database={} table={}", self.database, self.name);
                 }
@@ -90,6 +99,12 @@ impl Target {
                 return Ok(Shown {
                     location,
                     fields: reconciled.fields,
+                    changes: reconciled
+                        .notes
+                        .iter()
+                        .filter(is_change)
+                        .map(ToString::to_string)
+                        .collect(),
                     generation,
                 });
             }
@@ -111,6 +126,12 @@ impl Target {
             }
         }
         fields
+    }
+
+    /// What `ensure` would make of the table's columns, without doing it.
+    pub(crate) fn preview(&self, table: &Table) -> Result<Reconciled> {
+        definition::refuse_unwritable(&table.input, self)?;
+        Ok(self.reconcile(&table.input))
     }
 
     fn reconcile(&self, input: &Map<String, Value>) -> Reconciled {
@@ -210,4 +231,9 @@ fn is_denied(error: &Error) -> bool {
 /// Where the table's rows are.
 pub(crate) fn location(table: &Table) -> &str {
     definition::location(&table.input)
+}
+
+/// The table's columns.
+pub(crate) fn columns(table: &Table) -> Vec<Field> {
+    definition::fields(&table.input)
 }

@@ -206,11 +206,16 @@ fn signals_end_the_program_with_their_code_and_leave_nothing_open() {
             json!({"format": {"format_type": "JSONL", "compression_codec": "UNCOMPRESSED"}});
         let mut running = write(&fake, &settings).start();
         running.feed(rows(0..3) + &state("people", 1) + &large(3..20));
+        let begun = std::time::Instant::now();
         while !fake
             .calls()
             .iter()
             .any(|operation| operation == "UploadPart")
         {
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "no part was sent"
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
         running.signal(signal);

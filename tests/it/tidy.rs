@@ -7,8 +7,8 @@ use crate::support::file;
 
 /// The parts of the program, from the top: a part uses only what stands below it.
 const ORDER: &[&str] = &[
-    "main", "lib", "testing", "command", "cli", "input", "config", "sink", "table", "row",
-    "protocol", "schema", "file", "lake", "aws", "http",
+    "main", "lib", "testing", "command", "cli", "feedback", "input", "config", "sink", "table",
+    "row", "protocol", "schema", "file", "lake", "aws", "http",
 ];
 
 /// What every part may use, and which uses nothing but itself.

@@ -4,14 +4,17 @@ mod records;
 mod sample;
 mod singer;
 
+pub(super) use records::{read_schema, refresh};
+
 use crate::cli::{self, Input};
 use crate::command::ending::{self, Ending};
 use crate::command::{configuration, open, options};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::feedback::Feedback;
 use crate::input::{Lines, Stdout};
 use crate::out::{self, Reader};
-use crate::sink::Sink;
+use crate::sink::{Sink, StreamTally};
 use crate::table::layout::Run;
 use crate::time::Clock;
 
@@ -19,6 +22,12 @@ use crate::time::Clock;
 const RESCUED: u8 = 3;
 
 pub(super) fn run(asked: &cli::Load, environment: &Environment) -> Result<Ending> {
+    Feedback::over(Reader::Person, &asked.reports, environment, |feedback| {
+        load(asked, environment, feedback)
+    })
+}
+
+fn load(asked: &cli::Load, environment: &Environment, feedback: &mut Feedback) -> Result<Ending> {
     let config = configuration(&asked.lake, environment)?;
     let clock = Clock::System;
     let run = Run::begin(clock.now())?;
@@ -40,11 +49,13 @@ pub(super) fn run(asked: &cli::Load, environment: &Environment) -> Result<Ending
     }
     let mut sink = Sink::open(&lake, Vec::new(), options, run, clock.clone())?;
     let read = match &asked.input {
-        Input::Records { table } => records::load(table, asked, &mut lines, &mut sink, &clock),
-        Input::Singer => singer::load(asked.mode, &mut lines, &mut sink),
+        Input::Records { table } => {
+            records::load(table, asked, &mut lines, &mut sink, feedback, &clock)
+        }
+        Input::Singer => singer::load(asked.mode, &mut lines, &mut sink, feedback),
     };
-    let ending = ending::conclude(read, &mut sink, Reader::Person)?;
-    let rescued = sink.rescued();
+    let ending = ending::conclude(read, &mut sink, feedback, lines.bytes(), Reader::Person)?;
+    let rescued = sink.tally().sum(StreamTally::rescued);
     if asked.strict && ending == Ending::Done && rescued > 0 {
         let error = Error::config(format!(
             "loaded, but {rescued} values do not fit their columns and were rescued"

@@ -9,8 +9,10 @@ use crate::cli::{self, Mode};
 use crate::command::ending::Stop;
 use crate::command::load::sample::Sample;
 use crate::command::read_file;
+use crate::command::reading::{self, Taker};
 use crate::error::{Error, Result};
-use crate::input::{Event, Lines};
+use crate::feedback::Feedback;
+use crate::input::Lines;
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Ends, Refresh};
 use crate::protocol::message::Record;
@@ -27,6 +29,7 @@ pub(super) fn load(
     asked: &cli::Load,
     lines: &mut Lines,
     sink: &mut Sink<'_>,
+    feedback: &mut Feedback,
     clock: &Clock,
 ) -> Result<(), Stop> {
     let interval = asked.checkpoint_interval;
@@ -53,26 +56,16 @@ pub(super) fn load(
         until_look: ROWS_BETWEEN_LOOKS,
     };
     for (input, number, text) in sample.lines() {
-        rows.take(input, number, text)?;
+        rows.take(text)
+            .map_err(|error| error.while_doing(format_args!("line {number} of {input}")))?;
+        feedback.line(rows.sink, lines.bytes());
     }
     drop(sample);
-    loop {
-        match lines.next(rows.due)? {
-            Event::Line {
-                input,
-                number,
-                text,
-            } => rows.take(input, number, text)?,
-            Event::Due => rows.checkpoint()?,
-            Event::End => return Ok(()),
-            Event::Closed => return Err(Stop::Closed),
-            Event::Stop(signal) => return Err(Stop::Signal(signal)),
-        }
-    }
+    reading::read(lines, &mut rows, feedback)
 }
 
 /// What becomes of the rows that are there, where nothing but the end of input ends a load.
-pub(super) fn refresh(mode: Mode) -> Refresh {
+pub(in crate::command) fn refresh(mode: Mode) -> Refresh {
     match mode {
         Mode::Append => Refresh::Append {
             ends: Ends::WithInput,
@@ -81,7 +74,7 @@ pub(super) fn refresh(mode: Mode) -> Refresh {
     }
 }
 
-fn read_schema(path: &Path) -> Result<Value> {
+pub(in crate::command) fn read_schema(path: &Path) -> Result<Value> {
     let schema = serde_json::from_slice(&read_file(path, "schema")?).map_err(|error| {
         Error::config(format!("the schema {} is not valid JSON", path.display())).because(error)
     })?;
@@ -105,31 +98,37 @@ struct Rows<'a, 'lake> {
     until_look: u32,
 }
 
-impl Rows<'_, '_> {
-    fn take(&mut self, input: &str, number: u64, text: &[u8]) -> Result<()> {
-        let record = Record::bare(self.table.into(), text, None);
+impl<'lake> Taker<'lake> for Rows<'_, 'lake> {
+    fn take(&mut self, line: &[u8]) -> Result<()> {
         self.sink
-            .record(&record)
-            .map_err(|error| error.while_doing(format_args!("line {number} of {input}")))?;
+            .record(&Record::bare(self.table.into(), line, None))?;
         let Some(interval) = self.interval else {
             return Ok(());
         };
-        let Some(due) = self.due else {
+        if self.due.is_none() {
             self.due = Some(self.clock.instant() + interval);
-            return Ok(());
-        };
+        }
         self.until_look -= 1;
         if self.until_look == 0 {
             self.until_look = ROWS_BETWEEN_LOOKS;
-            if self.clock.instant() >= due {
-                self.checkpoint()?;
-            }
+            self.tick()?;
         }
         Ok(())
     }
 
-    fn checkpoint(&mut self) -> Result<()> {
+    fn deadline(&self) -> Option<Instant> {
+        self.due
+    }
+
+    fn tick(&mut self) -> Result<()> {
+        if self.due.is_none_or(|due| self.clock.instant() < due) {
+            return Ok(());
+        }
         self.due = None;
         self.sink.show_all()
+    }
+
+    fn sink(&self) -> &Sink<'lake> {
+        self.sink
     }
 }

@@ -5,15 +5,17 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::time::Instant;
 
 use serde_json::Value;
 
 use crate::cli::Mode;
 use crate::command::ending::Stop;
 use crate::command::load::records::refresh;
+use crate::command::reading::{self, Taker};
 use crate::error::{Error, Result};
-use crate::input::{Event, Lines};
-use crate::out;
+use crate::feedback::Feedback;
+use crate::input::Lines;
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::protocol::message::{Record, Status};
@@ -22,30 +24,19 @@ use crate::schema::evolve::Claim;
 use crate::sink::Sink;
 
 /// Reads to the end of input.
-pub(super) fn load(mode: Mode, lines: &mut Lines, sink: &mut Sink<'_>) -> Result<(), Stop> {
+pub(super) fn load(
+    mode: Mode,
+    lines: &mut Lines,
+    sink: &mut Sink<'_>,
+    feedback: &mut Feedback,
+) -> Result<(), Stop> {
     let mut tap = Tap {
         mode,
         sink,
         streams: HashMap::new(),
     };
-    loop {
-        match lines.next(tap.sink.deadline())? {
-            Event::Line {
-                input,
-                number,
-                text,
-            } => tap
-                .take(text)
-                .map_err(|error| error.while_doing(format_args!("line {number} of {input}")))?,
-            Event::Due => tap.sink.tick()?,
-            Event::End => return Ok(tap.end()?),
-            Event::Closed => return Err(Stop::Closed),
-            Event::Stop(signal) => return Err(Stop::Signal(signal)),
-        }
-        if out::is_closed() {
-            return Err(Stop::Closed);
-        }
-    }
+    reading::read(lines, &mut tap, feedback)?;
+    Ok(tap.end()?)
 }
 
 struct Tap<'a, 'lake> {
@@ -64,7 +55,7 @@ struct Stream {
     is_active: bool,
 }
 
-impl Tap<'_, '_> {
+impl<'lake> Taker<'lake> for Tap<'_, 'lake> {
     fn take(&mut self, line: &[u8]) -> Result<()> {
         match singer::read(line)? {
             Message::Record(record) => {
@@ -85,6 +76,20 @@ impl Tap<'_, '_> {
         }
     }
 
+    fn deadline(&self) -> Option<Instant> {
+        self.sink.deadline()
+    }
+
+    fn tick(&mut self) -> Result<()> {
+        self.sink.tick()
+    }
+
+    fn sink(&self) -> &Sink<'lake> {
+        self.sink
+    }
+}
+
+impl Tap<'_, '_> {
     fn schema(&mut self, name: Cow<'_, str>, schema: Value) -> Result<()> {
         let Some(stream) = self.streams.get_mut(name.as_ref()) else {
             self.streams.insert(

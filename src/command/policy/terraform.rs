@@ -37,16 +37,14 @@ fn block(statement: &Statement) -> String {
 
 /// A list that begins on a line indented so far.
 fn list(items: &[impl AsRef<str>], indent: usize) -> String {
-    match items {
-        [one] => format!("[{}]", quoted(one.as_ref())),
-        _ => {
-            let lines: Vec<String> = items
-                .iter()
-                .map(|item| format!("{:indent$}  {},\n", "", quoted(item.as_ref())))
-                .collect();
-            format!("[\n{}{:indent$}]", lines.concat(), "")
-        }
+    if let [one] = items {
+        return format!("[{}]", quoted(one.as_ref()));
     }
+    let lines: Vec<String> = items
+        .iter()
+        .map(|item| format!("{:indent$}  {},\n", "", quoted(item.as_ref())))
+        .collect();
+    format!("[\n{}{:indent$}]", lines.concat(), "")
 }
 
 /// A string of HCL. IAM's variables are `&{…}` there, because `${…}` is Terraform's own; `%{` begins a directive.

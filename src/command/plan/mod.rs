@@ -1,0 +1,107 @@
+//! `plan`: what a sync or a load would create or change, without touching anything.
+
+mod text;
+
+use serde_json::{Value, json};
+
+use crate::cli::{self, PlanForm, Planned};
+use crate::command::ending::Ending;
+use crate::command::load::{read_schema, refresh};
+use crate::command::{configuration, open, options, read_file};
+use crate::environment::Environment;
+use crate::error::Result;
+use crate::lake;
+use crate::out;
+use crate::protocol::StreamKey;
+use crate::protocol::catalog::{self, ConfiguredStream};
+use crate::schema::evolve::Claim;
+use crate::sink::forecast::{self, Change, Column, Fate, Forecast, Origin};
+use crate::table::layout::Run;
+use crate::time::Clock;
+
+pub(super) fn run(asked: &cli::Plan, environment: &Environment) -> Result<Ending> {
+    let config = configuration(&asked.lake, environment)?;
+    let streams = match &asked.of {
+        Planned::Catalog(path) => catalog::read(&read_file(path, "configured catalog")?)?,
+        Planned::Table {
+            table,
+            schema,
+            mode,
+        } => vec![ConfiguredStream {
+            key: StreamKey::new(None, table),
+            json_schema: read_schema(schema)?,
+            claim: Claim::Declared,
+            refresh: refresh(*mode),
+            generation_id: None,
+            sync_id: None,
+        }],
+    };
+    let lake = if let Some(folder) = &asked.lake.local {
+        lake::dir::look(folder)?
+    } else {
+        let run = Run::begin(Clock::System.now())?;
+        open(&asked.lake, &config, &run, environment)?
+    };
+    let forecasts = forecast::forecast(&lake, streams, &options(&config))?;
+    let text = match asked.form {
+        PlanForm::Text => text::all(&forecasts),
+        PlanForm::Json => {
+            let streams: Vec<Value> = forecasts.iter().map(to_json).collect();
+            format!("{:#}", json!({"streams": streams}))
+        }
+    };
+    out::text(&text)?;
+    let is_refused = |forecast: &Forecast| matches!(forecast.fate, Fate::Refused(_));
+    Ok(if forecasts.iter().any(is_refused) {
+        Ending::Told(1)
+    } else {
+        Ending::Done
+    })
+}
+
+fn to_json(forecast: &Forecast) -> Value {
+    let mut value = json!({
+        "stream": forecast.stream.name,
+        "namespace": forecast.stream.namespace,
+        "database": forecast.database,
+        "creates_database": !forecast.has_database,
+        "table": forecast.table,
+        "action": match &forecast.fate {
+            Fate::Created => "create",
+            Fate::Extended if forecast.changes.is_empty() => "append",
+            Fate::Extended => "change",
+            Fate::Replaced(_) => "replace",
+            Fate::Refused(_) => "refuse",
+        },
+        "location": forecast.location,
+        "columns": forecast.columns.iter().map(column).collect::<Vec<_>>(),
+        "changes": forecast.changes.iter().map(change).collect::<Vec<_>>(),
+        "notes": forecast.notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    });
+    match &forecast.fate {
+        Fate::Replaced(location) => value["replaces"] = location.as_str().into(),
+        Fate::Refused(why) => value["error"] = why.as_str().into(),
+        Fate::Created | Fate::Extended => {}
+    }
+    value
+}
+
+fn column(column: &Column) -> Value {
+    json!({
+        "name": column.name,
+        "type": column.of.to_string(),
+        "path": match &column.origin {
+            Origin::Record(path) => Some(path),
+            Origin::Program | Origin::Nothing => None,
+        },
+    })
+}
+
+fn change(change: &Change) -> Value {
+    match change {
+        Change::Added { column, to } => json!({"column": column, "to": to.to_string()}),
+        Change::Retyped { column, from, to } => {
+            json!({"column": column, "from": from.to_string(), "to": to.to_string()})
+        }
+    }
+}

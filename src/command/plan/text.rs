@@ -1,0 +1,86 @@
+//! A plan for a person.
+
+use std::fmt::{self, Display, Write};
+
+use crate::sink::forecast::{Change, Column, Fate, Forecast, Origin};
+
+/// The widest name and type that push the columns behind them to the right.
+const WIDEST: usize = 32;
+
+pub(super) fn all(forecasts: &[Forecast]) -> String {
+    if forecasts.is_empty() {
+        return "the catalog has no streams: nothing would be created".to_owned();
+    }
+    let texts: Vec<String> = forecasts.iter().map(one).collect();
+    texts.join("\n")
+}
+
+fn one(forecast: &Forecast) -> String {
+    let mut text = String::new();
+    write(&mut text, forecast).expect("a String takes everything");
+    text
+}
+
+fn write(out: &mut String, forecast: &Forecast) -> fmt::Result {
+    let Forecast {
+        stream,
+        database,
+        table,
+        ..
+    } = forecast;
+    writeln!(out, "stream {stream}: table {database}.{table}")?;
+    if !forecast.has_database {
+        writeln!(out, "  creates the database {database}")?;
+    }
+    match &forecast.fate {
+        Fate::Created => writeln!(out, "  creates the table at {}", forecast.location)?,
+        Fate::Extended => writeln!(out, "  adds rows at {}", forecast.location)?,
+        Fate::Replaced(from) => {
+            writeln!(out, "  replaces the rows at {from}")?;
+            writeln!(out, "  by those at {}", forecast.location)?;
+        }
+        Fate::Refused(why) => return writeln!(out, "  fails: {why}"),
+    }
+    section(out, "changes", forecast.changes.iter().map(Line))?;
+    section(out, "notes", forecast.notes.iter())?;
+    writeln!(out, "  columns")?;
+    let width = |of: fn(&Column) -> usize| {
+        let widths = forecast.columns.iter().map(of);
+        widths.max().unwrap_or(0).min(WIDEST)
+    };
+    let (names, types) = (
+        width(|column| column.name.len()),
+        width(|column| column.of.to_string().len()),
+    );
+    for column in &forecast.columns {
+        let origin = match &column.origin {
+            Origin::Record(path) => path,
+            Origin::Program => "(what the program adds)",
+            Origin::Nothing => "(not in the schema)",
+        };
+        let (name, of) = (&column.name, column.of.to_string());
+        writeln!(out, "    {name:names$}  {of:types$}  {origin}")?;
+    }
+    Ok(())
+}
+
+fn section(out: &mut String, name: &str, lines: impl Iterator<Item = impl Display>) -> fmt::Result {
+    for (index, line) in lines.enumerate() {
+        if index == 0 {
+            writeln!(out, "  {name}")?;
+        }
+        writeln!(out, "    {line}")?;
+    }
+    Ok(())
+}
+
+struct Line<'a>(&'a Change);
+
+impl Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Change::Added { column, to } => write!(f, "+ {column} {to}"),
+            Change::Retyped { column, from, to } => write!(f, "~ {column} {from} -> {to}"),
+        }
+    }
+}

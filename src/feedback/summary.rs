@@ -1,0 +1,110 @@
+//! What a run has done, when it is over.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::feedback::figures::{bytes, grouped, speed};
+use crate::sink::{StreamTally, Tally};
+use crate::time::Millis;
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    Failed(String),
+    /// By a signal, or by a reader that went away.
+    Stopped,
+}
+
+pub(super) struct Summary {
+    pub(super) outcome: Outcome,
+    pub(super) began: Millis,
+    pub(super) ended: Millis,
+    pub(super) elapsed: Duration,
+    /// Bytes of the whole input, envelopes and all.
+    pub(super) bytes_in: u64,
+    pub(super) retries: u64,
+    pub(super) peak_memory: Option<u64>,
+    pub(super) tally: Tally,
+}
+
+impl Summary {
+    pub(super) fn log(&self) {
+        for stream in &self.tally.streams {
+            log::info!(
+                "stream {}: table={}.{} records={} bytes_in={} bytes_out={} objects={}",
+                stream.stream,
+                stream.database,
+                stream.table,
+                stream.records,
+                stream.bytes_in,
+                stream.bytes_out,
+                stream.objects,
+            );
+        }
+        let sum = |of: fn(&StreamTally) -> u64| self.tally.sum(of);
+        let memory = self.peak_memory.map_or_else(String::new, |peak| {
+            format!(" peak_memory={:?}", bytes(peak))
+        });
+        log::info!(
+            "{} after {:.1} s: {} records, {} in, {} out, {}; objects={} checkpoints={} retries={}{memory}",
+            self.word(),
+            self.elapsed.as_secs_f64(),
+            grouped(sum(|stream| stream.records)),
+            bytes(self.bytes_in),
+            bytes(sum(|stream| stream.bytes_out)),
+            speed(self.bytes_in, self.elapsed),
+            sum(|stream| stream.objects),
+            self.tally.checkpoints,
+            self.retries,
+        );
+    }
+
+    fn word(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Done => "done",
+            Outcome::Failed(_) => "failed",
+            Outcome::Stopped => "stopped",
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        let sum = |of: fn(&StreamTally) -> u64| self.tally.sum(of);
+        let mut value = json!({
+            "outcome": self.word(),
+            "began_at": self.began.iso(),
+            "ended_at": self.ended.iso(),
+            "seconds": (self.elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
+            "records": sum(|stream| stream.records),
+            "rescued_values": sum(StreamTally::rescued),
+            "bytes_in": self.bytes_in,
+            "bytes_out": sum(|stream| stream.bytes_out),
+            "objects": sum(|stream| stream.objects),
+            "checkpoints": self.tally.checkpoints,
+            "states": self.tally.states,
+            "retries": self.retries,
+            "peak_memory_bytes": self.peak_memory,
+            "streams": self.tally.streams.iter().map(of_stream).collect::<Vec<_>>(),
+        });
+        if let Outcome::Failed(error) = &self.outcome {
+            value["error"] = error.as_str().into();
+        }
+        value
+    }
+}
+
+fn of_stream(stream: &StreamTally) -> Value {
+    json!({
+        "stream": stream.stream.name,
+        "namespace": stream.stream.namespace,
+        "database": stream.database,
+        "table": stream.table,
+        "records": stream.records,
+        "rescued_values": stream.rescued,
+        "bytes_in": stream.bytes_in,
+        "bytes_out": stream.bytes_out,
+        "objects": stream.objects,
+        "changes": stream.changes,
+    })
+}

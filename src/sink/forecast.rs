@@ -1,0 +1,207 @@
+//! What a sync would do to the catalog, without doing it.
+
+use crate::error::Result;
+use crate::lake::{Lake, Table};
+use crate::protocol::StreamKey;
+use crate::protocol::catalog::{ConfiguredStream, Refresh};
+use crate::schema::{Field, Note, Type, note};
+use crate::sink::Options;
+use crate::sink::opening::{self, Planned, key_of};
+use crate::table;
+use crate::table::layout::{Folders, Generation};
+
+/// One stream's part of it.
+pub(crate) struct Forecast {
+    pub(crate) stream: StreamKey,
+    pub(crate) database: String,
+    pub(crate) has_database: bool,
+    pub(crate) table: String,
+    pub(crate) fate: Fate,
+    /// Where the table's rows will be; `<run>` stands for the name that the run will have.
+    pub(crate) location: String,
+    /// In the catalog's order.
+    pub(crate) columns: Vec<Column>,
+    /// What the columns become that are in the table now.
+    pub(crate) changes: Vec<Change>,
+    /// What is renamed, what is kept as text and why, and what does not fit the table.
+    pub(crate) notes: Vec<Note>,
+}
+
+/// What becomes of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Created,
+    /// Rows are added to it.
+    Extended,
+    /// New rows take the place of those at this location.
+    Replaced(String),
+    /// The sync would fail.
+    Refused(String),
+}
+
+/// A column as it will be.
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) of: Type,
+    pub(crate) origin: Origin,
+}
+
+/// What fills a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// This place of the record.
+    Record(String),
+    /// The program itself.
+    Program,
+    /// Nothing: the table has it, and the schema does not.
+    Nothing,
+}
+
+/// A difference to the table as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Added {
+        column: String,
+        to: Type,
+    },
+    Retyped {
+        column: String,
+        from: Type,
+        to: Type,
+    },
+}
+
+/// Looks at the catalog and at nothing else. Streams that would share a table are an error.
+pub(crate) fn forecast(
+    lake: &Lake,
+    configured: Vec<ConfiguredStream>,
+    options: &Options,
+) -> Result<Vec<Forecast>> {
+    let planned: Vec<Planned> = configured
+        .into_iter()
+        .map(|stream| opening::plan(stream, options))
+        .collect();
+    opening::refuse_shared_tables(&planned)?;
+    planned
+        .into_iter()
+        .map(|planned| {
+            let key = planned.configured.key.clone();
+            of_stream(lake, planned, options)
+                .map_err(|error| error.while_doing(format_args!("stream {key}")))
+        })
+        .collect()
+}
+
+fn of_stream(lake: &Lake, planned: Planned, options: &Options) -> Result<Forecast> {
+    let Planned {
+        configured,
+        target,
+        rows,
+        mut notes,
+    } = planned;
+    let catalog = &*lake.catalog;
+    let has_database = table::has_database(catalog, &target.database)?;
+    let table = if has_database {
+        target.find(catalog)?
+    } else {
+        None
+    };
+    let replaces = !matches!(configured.refresh, Refresh::Append { .. });
+    let new_location = new_location(lake, &configured, &target, table.as_ref(), options);
+    let (fate, location, fields) = match &table {
+        None => (Fate::Created, new_location, target.wanted.clone()),
+        Some(table) if replaces => {
+            let fate = match target.refuse_replacing(Some(table)) {
+                Ok(()) => Fate::Replaced(table::location(table).to_owned()),
+                Err(error) => Fate::Refused(error.to_string()),
+            };
+            let fields = target.fields_of_a_new_generation(Some(table));
+            (fate, new_location, fields)
+        }
+        Some(table) => {
+            let location = table::location(table).to_owned();
+            match target.preview(table) {
+                Ok(reconciled) => {
+                    let does_not_fit =
+                        |note: &Note| matches!(note, Note::Kept { .. } | Note::Full { .. });
+                    notes.extend(reconciled.notes.into_iter().filter(does_not_fit));
+                    (Fate::Extended, location, reconciled.fields)
+                }
+                Err(error) => {
+                    let fate = Fate::Refused(error.to_string());
+                    (fate, location, target.wanted.clone())
+                }
+            }
+        }
+    };
+    let changes = match (&table, &fate) {
+        (Some(table), Fate::Extended | Fate::Replaced(_)) => changes(table, &fields),
+        _ => Vec::new(),
+    };
+    let extra = rows.extra_fields();
+    let column = |field: Field| {
+        let is = |other: &Field| other.name == field.name;
+        let origin = if extra.iter().any(is) {
+            Origin::Program
+        } else if target.wanted.iter().any(is) {
+            Origin::Record(note::place(&field.key))
+        } else {
+            Origin::Nothing
+        };
+        Column {
+            name: field.name,
+            of: field.of,
+            origin,
+        }
+    };
+    Ok(Forecast {
+        stream: configured.key,
+        columns: fields.into_iter().map(column).collect(),
+        database: target.database,
+        has_database,
+        table: target.name,
+        fate,
+        location,
+        changes,
+        notes,
+    })
+}
+
+fn new_location(
+    lake: &Lake,
+    configured: &ConfiguredStream,
+    target: &table::Target,
+    table: Option<&Table>,
+    options: &Options,
+) -> String {
+    let root = lake.objects.root();
+    let generation = configured.generation_id.map_or_else(
+        || Generation::OfRun("<run>".to_owned()),
+        Generation::Numbered,
+    );
+    let shown = table.and_then(|table| key_of(table::location(table), &root));
+    let folders = Folders::new(&options.prefix, &target.database, &target.name);
+    let folder = folders.place(&generation, shown.as_deref());
+    format!("{root}{folder}")
+}
+
+fn changes(table: &Table, fields: &[Field]) -> Vec<Change> {
+    let old = table::columns(table);
+    let of_field = |field: &Field| {
+        let before = old
+            .iter()
+            .find(|old| old.name.eq_ignore_ascii_case(&field.name));
+        let column = field.name.clone();
+        let to = field.of.clone();
+        match before {
+            None => Some(Change::Added { column, to }),
+            Some(before) if before.of.to_string() == to.to_string() => None,
+            Some(before) => Some(Change::Retyped {
+                column,
+                from: before.of.clone(),
+                to,
+            }),
+        }
+    };
+    fields.iter().filter_map(of_field).collect()
+}

@@ -1,0 +1,164 @@
+//! What a run tells: a line on a terminal, nothing to a pipe, a summary at the end, and files for machines.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::fake::{Fake, Fault};
+use crate::support::file;
+use crate::support::messages::{people, person, state};
+use crate::support::program::Program;
+
+/// Loads on a terminal of so many columns; what it showed.
+fn on_terminal(columns: usize, term: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(file("target/python/bin/python"))
+        .arg(file("tests/support/terminal.py"))
+        .arg(columns.to_string())
+        .arg(env!("CARGO_BIN_EXE_destination-aws-datalake"))
+        .args(["load", "--table", "events", "--schema"])
+        .arg(file("fixtures/load/ids.json"))
+        .arg("--local")
+        .arg(folder.path())
+        .env("TERM", term)
+        .output()
+        .unwrap();
+    let output: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output["code"], 0, "{output}");
+    output["seen"].as_str().unwrap().to_owned()
+}
+
+/// The frames of the progress line: what was written over the line before, up to a line end.
+fn frames(seen: &str) -> Vec<&str> {
+    let written = seen.split("\r\u{1b}[K").skip(1);
+    written
+        .map(|text| text.split(['\r', '\n']).next().unwrap())
+        .filter(|text| text.contains(" rows"))
+        .collect()
+}
+
+#[test]
+fn a_terminal_shows_one_line_that_fits_it() {
+    for columns in [80, 40] {
+        let seen = on_terminal(columns, "xterm");
+        let frames = frames(&seen);
+        assert!(frames.len() >= 2, "{seen:?}");
+        for frame in &frames {
+            assert!(frame.len() < columns, "{frame:?}");
+            assert!(
+                frame.contains(" rows  ") && frame.contains("B/s"),
+                "{frame:?}"
+            );
+            assert_eq!(frame.contains(" objects"), columns == 80, "{frame:?}");
+        }
+        // The line is gone at the end, and the summary stands on lines of its own.
+        let last = seen.rsplit("\r\u{1b}[K").next().unwrap();
+        assert!(!last.contains(" rows"), "{last:?}");
+        assert!(last.contains("info: done after"), "{last:?}");
+    }
+}
+
+#[test]
+fn a_terminal_that_can_not_go_back_shows_no_line() {
+    let seen = on_terminal(80, "dumb");
+    assert!(
+        frames(&seen).is_empty() && !seen.contains('\u{1b}'),
+        "{seen:?}"
+    );
+}
+
+fn read(folder: &Path, name: &str) -> String {
+    std::fs::read_to_string(folder.join(name)).unwrap()
+}
+
+/// Runs it and returns its summary and metrics, and its exit code.
+fn files(program: Program) -> (Value, String, Option<i32>) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = program
+        .argument("--summary")
+        .argument(folder.path().join("summary.json"))
+        .argument("--metrics")
+        .argument(folder.path().join("datalake.prom"))
+        .run();
+    let summary = serde_json::from_str(&read(folder.path(), "summary.json")).unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    (
+        summary,
+        read(folder.path(), "datalake.prom"),
+        output.status.code(),
+    )
+}
+
+#[test]
+fn a_pipe_gets_no_progress_and_files_hold_the_summary() {
+    let fake = Fake::start();
+    fake.fault("PutObject", 1, Fault::Reject(503, "SlowDown"));
+    let input =
+        person("people", 1) + &person("people", 2).replace("2,", "\"x\",") + &state("people", 1);
+    let write = fake.write(&people("people", "append")).stdin(input);
+    let (summary, metrics, code) = files(write);
+    assert_eq!(code, Some(0), "{summary:#}");
+    assert_eq!(summary["outcome"], "done");
+    for (key, value) in [
+        ("records", 2),
+        ("rescued_values", 1),
+        ("objects", 1),
+        ("states", 1),
+        ("retries", 1),
+    ] {
+        assert_eq!(summary[key], value, "{key}: {summary:#}");
+    }
+    let stream = &summary["streams"][0];
+    assert_eq!(stream["rescued_values"], json!({"id": 1}));
+    assert_eq!(stream["changes"], json!(["the table is new"]));
+    assert!(stream["bytes_out"].as_u64().unwrap() > 0);
+    assert!(summary["peak_memory_bytes"].as_u64().unwrap() > 1 << 20);
+    for line in [
+        "datalake_success 1",
+        "datalake_records{database=\"test\",table=\"people\"} 2",
+        "datalake_rescued_values{database=\"test\",table=\"people\",column=\"id\"} 1",
+    ] {
+        assert!(metrics.lines().any(|one| one == line), "{line}\n{metrics}");
+    }
+}
+
+#[test]
+fn a_run_that_fails_says_so_in_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = |arguments: &[&str]| Program::new(arguments).local(folder.path());
+    let (summary, metrics, code) = files(load(&["load", "--table", "t"]).stdin("{\"id\":1}\n{"));
+    assert_eq!((code, &summary["outcome"]), (Some(1), &json!("failed")));
+    assert_eq!(
+        (&summary["records"], &summary["objects"]),
+        (&json!(1), &json!(0))
+    );
+    assert!(
+        summary["error"]
+            .as_str()
+            .unwrap()
+            .contains("line 2 of stdin"),
+        "{summary:#}"
+    );
+    assert!(metrics.contains("datalake_success 0\n"), "{metrics}");
+    // Also one that fails before it begins.
+    let (summary, _, code) = files(load(&["load", "--table", "t", "none.jsonl"]));
+    assert_eq!((code, &summary["outcome"]), (Some(1), &json!("failed")));
+    assert!(summary["error"].as_str().unwrap().contains("none.jsonl"));
+}
+
+#[test]
+fn files_that_can_not_be_written_are_an_error_before_anything_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Program::new(&["load", "--table", "t", "--summary", "none/summary.json"])
+        .local(folder.path())
+        .stdin("{\"id\":1}\n")
+        .run();
+    assert_eq!(output.status.code(), Some(1), "{}", output.report());
+    assert!(
+        output
+            .stderr
+            .contains("none/summary.json can not be written")
+    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
