@@ -56,9 +56,14 @@ fuzz_target!(|input: &[u8]| {
         let done = rows.record(record, &mut out);
         assert_eq!(done.is_ok(), valid, "{done:?}");
         if valid {
-            let keys: Keys = serde_json::from_slice(&out).expect("a row is an object without duplicates");
+            let keys: Keys =
+                serde_json::from_slice(&out).expect("a row is an object without duplicates");
             assert!(keys.0.is_subset(&names), "{:?} of {names:?}", keys.0);
-            assert_eq!(out.iter().filter(|&&byte| byte == b'\n').count(), 1, "a row is one line");
+            assert_eq!(
+                out.iter().filter(|&&byte| byte == b'\n').count(),
+                1,
+                "a row is one line"
+            );
         } else {
             assert!(out.is_empty(), "an error leaves nothing behind");
         }
