@@ -23,7 +23,7 @@ impl<'de> Deserialize<'de> for Keys {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
                 let mut keys = BTreeSet::new();
-                while let Some((key, _)) = map.next_entry::<String, Value>()? {
+                while let Some((key, _)) = map.next_entry::<String, IgnoredAny>()? {
                     if !keys.insert(key) {
                         return Err(A::Error::custom("twice"));
                     }
