@@ -54,6 +54,12 @@ lint: ## formatting and clippy, warnings as errors
 bench: ## how fast rows are made, in release
 	cargo bench --locked
 
+SECS ?= 60
+.PHONY: fuzz
+fuzz: ## each fuzz target for SECS seconds; needs a nightly compiler and cargo-fuzz
+	fuzz/seed
+	set -e; for target in $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs))); do cargo +nightly fuzz run $$target -- -max_total_time=$(SECS); done
+
 .PHONY: demo
 demo: build ## a sync of fixtures/faker into target/demo/lake, and what it wrote
 	@.ci/demo

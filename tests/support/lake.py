@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import threading
+from collections import Counter
 
 import boto3
 import duckdb
@@ -46,6 +47,11 @@ def bucket(name):
 
 def put(bucket, key, text):
     s3.put_object(Bucket=bucket, Key=key, Body=text.encode())
+
+
+def empty(bucket, prefix):
+    for key in keys(bucket, prefix):
+        s3.delete_object(Bucket=bucket, Key=key)
 
 
 def database(name):
@@ -91,8 +97,8 @@ def keys(bucket, prefix=""):
     return [found["Key"] for page in pages for found in page.get("Contents", [])]
 
 
-def uploads(bucket):
-    return [found["Key"] for found in s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])]
+def uploads(bucket, prefix=""):
+    return [found["Key"] for found in s3.list_multipart_uploads(Bucket=bucket, Prefix=prefix).get("Uploads", [])]
 
 
 def databases():
@@ -132,6 +138,12 @@ def read(database, table):
         for row in read_objects(location, keys_here, columns):
             rows.append(row | dict(zip(partition_keys, values)))
     return {"location": storage["Location"], "columns": columns, "objects": objects, "rows": rows}
+
+
+def counts(database, table, column):
+    """How often each value of the column is there; nothing where there is no table."""
+    rows = read(database, table)["rows"] if table in tables(database) else []
+    return Counter(str(row[column]) for row in rows)
 
 
 def visible(location):

@@ -226,13 +226,14 @@ fn access_key(request: &Request) -> &str {
     rest.split('/').next().unwrap_or_default()
 }
 
-/// The request as some services quote it in a refusal.
+/// The request as some services quote it in a refusal; what is secret in it comes first, lest it is cut off.
 fn quoted(request: &Request) -> String {
-    let mut text = format!("{} {}", request.method, request.target);
+    let mut text = request.header("x-amz-security-token").to_owned();
+    text.push_str(&format!(" {} {}", request.text(), request.target));
     for (name, value) in &request.headers {
         text.push_str(&format!(" {name}: {value}"));
     }
-    text + " " + &request.text()
+    text
 }
 
 /// Passes the request on, over a connection of its own, as it came.

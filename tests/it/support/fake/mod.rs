@@ -355,7 +355,8 @@ impl Shared {
         let store = &mut *store;
         let mut note = |line: String| self.journal.note(line);
         match operation {
-            "AssumeRole" => assumed(),
+            "AssumeRole" | "AssumeRoleWithWebIdentity" => assumed(operation),
+            _ if request.path == "/container" => contained(),
             "GetCallerIdentity" => caller(),
             _ if request.header("x-amz-target").starts_with("AWSGlue.") => {
                 store
@@ -441,13 +442,25 @@ pub(crate) fn refusal(request: &Request, status: u16, code: &str, message: &str)
     Answer::new(status, body).with("content-type", "application/xml")
 }
 
-fn assumed() -> Answer {
+fn assumed(operation: &str) -> Answer {
     Answer::new(
         200,
-        "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIAFAKE</AccessKeyId>\
-         <SecretAccessKey>assumed-secret</SecretAccessKey><SessionToken>assumed-token</SessionToken>\
-         <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>",
+        format!(
+            "<{operation}Response><{operation}Result><Credentials><AccessKeyId>ASIAFAKE</AccessKeyId>\
+             <SecretAccessKey>MARKER-assumed-secret</SecretAccessKey>\
+             <SessionToken>MARKER-assumed-token</SessionToken>\
+             <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></{operation}Result></{operation}Response>"
+        ),
     )
+}
+
+/// As the endpoint of a container answers.
+fn contained() -> Answer {
+    let credentials = json!({
+        "AccessKeyId": "ASIAFAKE", "SecretAccessKey": "MARKER-contained-secret",
+        "Token": "MARKER-contained-token", "Expiration": "2099-01-01T00:00:00Z",
+    });
+    Answer::new(200, credentials.to_string())
 }
 
 fn caller() -> Answer {
