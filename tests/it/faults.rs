@@ -289,7 +289,7 @@ fn trial(seed: u64, account: &Account, tools: &Tools, tally: &Arc<Mutex<Tally>>)
         .map(|name| (*name, sync.seen(name)))
         .collect();
     let proxy = Proxy::start(Rules {
-        behind: Account::address(),
+        behind: Account::addresses(),
         judge: Some(schedule(seed, Arc::clone(tally))),
         ..Rules::default()
     });

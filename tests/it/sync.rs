@@ -423,7 +423,11 @@ fn endpoints_of_the_environment_are_honored() {
         let input = person("people", 1);
         let mut program = Program::write(&config, &people("people", "append")).stdin(input);
         for name in names {
-            program = program.env(name, Account::endpoint());
+            let endpoint = match *name {
+                "AWS_ENDPOINT_URL_S3" => Account::s3_endpoint(),
+                _ => Account::endpoint(),
+            };
+            program = program.env(name, endpoint);
         }
         program.run().succeeded();
         assert_eq!(account.read("people").column("id"), [1]);

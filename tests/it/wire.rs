@@ -18,7 +18,7 @@ use crate::support::wire::{LOGIN, base};
 /// A proxy that leads to moto, asks for a password, and lets roles end after so long.
 fn proxy(life: Duration, judge: Option<Judge>) -> Proxy {
     Proxy::start(Rules {
-        behind: Account::address(),
+        behind: Account::addresses(),
         login: Some(LOGIN),
         life: Some(life),
         judge,
