@@ -3,6 +3,7 @@
 export CLIPPY_CONF_DIR := .ci
 PYTHON := target/python
 SPARK := target/spark
+S3S := target/s3s/bin/s3s-fs
 # musl where its target and its C compiler are installed, else glibc, which links statically too.
 MUSL = $(shell uname -m)-unknown-linux-musl
 HAS_MUSL = $(and $(shell command -v musl-gcc),$(filter $(MUSL),$(shell rustup target list --installed 2>/dev/null)))
@@ -47,6 +48,25 @@ image: ## both images, with docker
 test: $(PYTHON)/ready $(if $(shell command -v java),$(SPARK)/ready) static ## every test; the servers they need are set up under target/
 	cargo test --locked --no-fail-fast
 
+# The same suite, but every program reaches AWS over TLS with a private authority and through a proxy with a password,
+# as a role whose credentials end after two seconds.
+.PHONY: test-wire
+test-wire: $(PYTHON)/ready static ## the integration tests over TLS, through a proxy, as a role
+	WIRE=1 cargo test --locked --no-fail-fast --test it
+
+SEEDS = 500
+SEED = 0
+
+.PHONY: test-faults
+test-faults: $(PYTHON)/ready ## seeded faults at any call: SEEDS=500 of them, from SEED=0 on
+	SEEDS=$(SEEDS) SEED=$(SEED) cargo test --locked --test it faults:: -- --nocapture
+
+# The tests of what s3s-fs does not know are left out: roles, and permissions.
+.PHONY: test-s3s
+test-s3s: $(PYTHON)/ready $(S3S) ## the S3 part of the tests on another server than moto
+	S3S=$(abspath $(S3S)) cargo test --locked --no-fail-fast --test it -- \
+		check:: faults:: load:: states:: sync:: writers:: --skip permission --skip a_role_is
+
 .PHONY: lint
 lint: ## formatting and clippy, warnings as errors
 	cargo fmt --check
@@ -85,7 +105,7 @@ clean: ## removes target
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 # The other people's tools that the tests run against, made once per list of versions.
 $(PYTHON)/ready: tests/requirements.txt
@@ -97,3 +117,7 @@ $(PYTHON)/ready $(SPARK)/ready:
 	python3 -m venv $(@D)
 	$(@D)/bin/pip install --quiet --requirement $<
 	touch $@
+
+# An S3 server that is another people's work than moto, and checks signatures; it takes 200 packages to build.
+$(S3S):
+	cargo install s3s-fs --version 0.14.1 --locked --debug --features binary --root target/s3s

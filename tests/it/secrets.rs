@@ -213,6 +213,54 @@ fn no_way_to_sign_in_shows_its_secrets() {
     });
 }
 
+const KEY: (&str, &str) = ("AWS_ACCESS_KEY_ID", "AKIA");
+const SECRET: (&str, &str) = ("AWS_SECRET_ACCESS_KEY", "MARKER");
+
+/// Variables of which each is wrong in some way, or leads nowhere.
+const WRONG: &[&[(&str, &str)]] = &[
+    &[("AWS_SECRET_ACCESS_KEY", "MARKER")],
+    &[
+        ("AWS_ACCESS_KEY_ID", "AKIA"),
+        ("AWS_SESSION_TOKEN", "MARKER"),
+    ],
+    &[KEY, SECRET, ("AWS_SESSION_TOKEN", "MARKER\nMARKER")],
+    &[KEY, SECRET, ("AWS_ENDPOINT_URL", "https://u:MARKER@host")],
+    &[KEY, SECRET, ("AWS_ENDPOINT_URL", "https://h/?token=MARKER")],
+    &[KEY, SECRET, ("AWS_CA_BUNDLE", "junk")],
+    &[KEY, SECRET, ("HTTPS_PROXY", "socks5://u:MARKER@host")],
+    &[KEY, SECRET, ("HTTPS_PROXY", "http://u:MARKER@127.0.0.1:1")],
+    &[
+        KEY,
+        SECRET,
+        ("HTTPS_PROXY", "http://u:MARKER@nobody.invalid:1"),
+    ],
+    &[("AWS_SHARED_CREDENTIALS_FILE", "junk")],
+    &[("AWS_SHARED_CREDENTIALS_FILE", "half")],
+    &[("AWS_CONFIG_FILE", "process")],
+    &[("AWS_CONFIG_FILE", "nobody")],
+    &[
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "half"),
+        ("AWS_ROLE_ARN", "arn:aws:iam::1:role/r"),
+    ],
+    &[(
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "http://u:MARKER@far.example/",
+    )],
+    &[(
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "http://127.0.0.1:1/?MARKER",
+    )],
+    &[
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/"),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "MARKER\nMARKER"),
+    ],
+    &[(
+        "DATALAKE_CREDENTIALS",
+        "{\"aws_secret_access_key\": \"MARKER",
+    )],
+    &[("DATALAKE_CREDENTIALS", "[\"MARKER\"]")],
+];
+
 /// A configuration for a server that nobody reaches.
 fn config(credentials: &Value) -> Value {
     json!({
@@ -225,10 +273,6 @@ fn config(credentials: &Value) -> Value {
 fn what_is_configured_wrongly_is_told_without_its_secrets() {
     let chain = json!({"credentials_title": "Default chain"});
     let good = config(&chain).to_string();
-    let keys = [
-        ("AWS_ACCESS_KEY_ID", "AKIA"),
-        ("AWS_SECRET_ACCESS_KEY", "MARKER"),
-    ];
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("http://MARKER:MARKER@{}", silent.local_addr().unwrap());
     let proxy = Proxy::start(Rules {
@@ -237,63 +281,6 @@ fn what_is_configured_wrongly_is_told_without_its_secrets() {
     });
     let refused = proxy.url().replace("-pass", "-other");
 
-    let environments: &[&[(&str, &str)]] = &[
-        &[("AWS_SECRET_ACCESS_KEY", "MARKER")],
-        &[
-            ("AWS_ACCESS_KEY_ID", "AKIA"),
-            ("AWS_SESSION_TOKEN", "MARKER"),
-        ],
-        &[keys[0], keys[1], ("AWS_SESSION_TOKEN", "MARKER\nMARKER")],
-        &[
-            keys[0],
-            keys[1],
-            ("AWS_ENDPOINT_URL", "https://u:MARKER@host"),
-        ],
-        &[
-            keys[0],
-            keys[1],
-            ("AWS_ENDPOINT_URL", "https://h/?token=MARKER"),
-        ],
-        &[keys[0], keys[1], ("AWS_CA_BUNDLE", "junk")],
-        &[keys[0], keys[1], ("HTTPS_PROXY", "socks5://u:MARKER@host")],
-        &[
-            keys[0],
-            keys[1],
-            ("HTTPS_PROXY", "http://u:MARKER@127.0.0.1:1"),
-        ],
-        &[
-            keys[0],
-            keys[1],
-            ("HTTPS_PROXY", "http://u:MARKER@nobody.invalid:1"),
-        ],
-        &[keys[0], keys[1], ("HTTPS_PROXY", &refused)],
-        &[keys[0], keys[1], ("HTTPS_PROXY", &silent)],
-        &[("AWS_SHARED_CREDENTIALS_FILE", "junk")],
-        &[("AWS_SHARED_CREDENTIALS_FILE", "half")],
-        &[("AWS_CONFIG_FILE", "process")],
-        &[("AWS_CONFIG_FILE", "nobody")],
-        &[
-            ("AWS_WEB_IDENTITY_TOKEN_FILE", "half"),
-            ("AWS_ROLE_ARN", "arn:aws:iam::1:role/r"),
-        ],
-        &[(
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-            "http://u:MARKER@far.example/",
-        )],
-        &[(
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-            "http://127.0.0.1:1/?MARKER",
-        )],
-        &[
-            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/"),
-            ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "MARKER\nMARKER"),
-        ],
-        &[(
-            "DATALAKE_CREDENTIALS",
-            "{\"aws_secret_access_key\": \"MARKER",
-        )],
-        &[("DATALAKE_CREDENTIALS", "[\"MARKER\"]")],
-    ];
     let configurations = [
         "{\"credentials\": {\"aws_secret_access_key\": \"MARKER\"".to_owned(),
         "\"MARKER\"".to_owned(),
@@ -304,9 +291,13 @@ fn what_is_configured_wrongly_is_told_without_its_secrets() {
         good.replace("https://127", "https://user:MARKER@127"),
         good.replace("https://127", "ftp://user:MARKER@127"),
     ];
-    let nothing: &[(&str, &str)] = &[];
-    let cases = environments.iter().map(|pairs| (&good, *pairs));
-    let cases = cases.chain(configurations.iter().map(|text| (text, nothing)));
+    let proxies = [&refused, &silent].map(|url| [KEY, SECRET, ("HTTPS_PROXY", url.as_str())]);
+    let environments = WRONG
+        .iter()
+        .copied()
+        .chain(proxies.iter().map(|pairs| &pairs[..]));
+    let cases = environments.map(|pairs| (&good, pairs));
+    let cases = cases.chain(configurations.iter().map(|text| (text, &[][..])));
     std::thread::scope(|scope| {
         for (number, (config, environment)) in cases.enumerate() {
             scope.spawn(move || {

@@ -37,8 +37,8 @@ def pem(certificate):
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def texts(names):
-    """The authority's certificate, that of a server of these names and of 127.0.0.1, and the server's key."""
+def made(names):
+    """The PEM texts of an authority, and of a server of these names and of loopback."""
     root, server = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     hosts = [x509.DNSName(host) for host in names] + [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     leaf = certificate("a server", server, False).add_extension(x509.SubjectAlternativeName(hosts), critical=False)
@@ -52,9 +52,5 @@ def texts(names):
     }
 
 
-def main():
-    print(json.dumps(texts(NAMES)))
-
-
 if __name__ == "__main__":
-    main()
+    print(json.dumps(made(NAMES)))

@@ -15,13 +15,14 @@ import authority
 
 
 def context(host):
-    """A context that serves the host and the names below it, and the certificate of its authority."""
-    texts = authority.texts([host, f"*.{host}"])
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.NamedTemporaryFile("w", suffix=".pem") as chain:
-        chain.write(texts["certificate"] + texts["key"])
-        chain.flush()
-        context.load_cert_chain(chain.name)
+    """A context that serves the host, and the certificate of its authority."""
+    texts = authority.made([host, f"*.{host}"])
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "chain.pem")
+        with open(path, "w") as file:
+            file.write(texts["certificate"] + texts["key"])
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
     return context, texts["authority"]
 
 

@@ -9,9 +9,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::fake::unpoisoned;
 use super::file;
 use super::program::Program;
-use super::wire;
 
 /// A Python process of tests/support that ends when this one does: its stdin closes with us.
 pub(crate) struct Helper {
@@ -130,6 +130,9 @@ pub(crate) fn may(actions: &[&str], resource: &str) -> Value {
     json!({"Effect": "Allow", "Action": actions, "Resource": resource})
 }
 
+/// The keys of every user, and the role that may do the same.
+static ROLES: Mutex<Vec<(Value, Value)>> = Mutex::new(Vec::new());
+
 /// One test's place in the shared AWS.
 pub(crate) struct Account {
     pub(crate) bucket: String,
@@ -199,13 +202,24 @@ impl Account {
             _ => user,
         };
         let role = json!({"name": name, "trusted": "*", "statements": statements});
-        Self {
-            role: tools().call("role", role),
+        let role = tools().call("role", role);
+        let account = Self {
             bucket: format!("{name}-lake"),
             database: name.replace('-', "_"),
             name,
             user,
-        }
+            role,
+        };
+        let pair = (account.user(), account.role());
+        unpoisoned(&ROLES).push(pair);
+        account
+    }
+
+    /// The role that may do the same as the user with these keys, both as configurations have them.
+    pub(crate) fn role_like(user: &Value) -> Option<Value> {
+        let roles = unpoisoned(&ROLES);
+        let (_, role) = roles.iter().find(|(known, _)| known == user)?;
+        Some(role.clone())
     }
 
     /// Lets the user do what the policy says and nothing else.
@@ -227,10 +241,10 @@ impl Account {
         json!({"credentials_title": "IAM Role", "role_arn": self.role})
     }
 
-    /// The configuration, as Airbyte stores it.
+    /// The configuration, as Airbyte stores it for the user.
     pub(crate) fn config(&self) -> Value {
         json!({
-            "credentials": if wire::is_on() { self.role() } else { self.user() },
+            "credentials": self.user(),
             "region": "us-east-1",
             "bucket_name": self.bucket,
             "bucket_prefix": "lake",

@@ -8,14 +8,14 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rustls::{ServerConnection, StreamOwned};
 
 use super::authority::Authority;
 use super::fake::wire::{Answer, Request, elements};
-use super::fake::{named, refusal};
+use super::fake::{named, refusal, unpoisoned};
 
 /// What goes wrong with a call.
 #[derive(Clone, Debug)]
@@ -287,8 +287,4 @@ fn forward(place: &str, request: &Request) -> Result<Answer> {
         answer.headers.retain(|(name, _)| name != "content-length");
     }
     Ok(answer)
-}
-
-fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

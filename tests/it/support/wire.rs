@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::authority::Authority;
 use super::cloud::{Account, OTHER_S3, may, tools};
+use super::fake::Fake;
 use super::proxy::{Login, Proxy, Rules};
 
 /// The proxy's user.
@@ -51,20 +52,30 @@ pub(crate) fn wrapped(command: &mut Command, folder: &Path) -> Option<Proxy> {
         .collect();
     command.envs(moved);
     let mut config = config(folder);
-    if config["credentials"]["credentials_title"] == "IAM Role" {
-        let base = base();
-        default(command, "AWS_ACCESS_KEY_ID", base["key"].as_str().unwrap());
-        default(
-            command,
-            "AWS_SECRET_ACCESS_KEY",
-            base["secret"].as_str().unwrap(),
-        );
-    }
     if let Some(url) = config["endpoint_url"].as_str().and_then(secure) {
         config["endpoint_url"] = url.into();
+        if let Some(role) = role_like(&config["credentials"]) {
+            config["credentials"] = role;
+            let base = base();
+            default(command, "AWS_ACCESS_KEY_ID", base["key"].as_str().unwrap());
+            default(
+                command,
+                "AWS_SECRET_ACCESS_KEY",
+                base["secret"].as_str().unwrap(),
+            );
+        }
         std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
     }
     Some(proxy)
+}
+
+/// The role that takes a user's place.
+fn role_like(user: &Value) -> Option<Value> {
+    if *user == Fake::user() {
+        let arn = "arn:aws:iam::123456789012:role/test";
+        return Some(json!({"credentials_title": "IAM Role", "role_arn": arn}));
+    }
+    Account::role_like(user)
 }
 
 /// Sends the program to the other S3 server where there is one, and to moto with all else.

@@ -17,7 +17,6 @@ use serde_json::{Map, Value, json};
 
 use super::journal::Journal;
 use super::program::Program;
-use super::wire as moved;
 use wire::{Answer, Request, escaped};
 
 /// What goes wrong with a call.
@@ -175,21 +174,22 @@ impl Fake {
 
     /// A configuration for this server: prefix `lake`, database `test`.
     pub(crate) fn config(&self) -> Value {
-        let user = json!({
-            "credentials_title": "IAM User",
-            "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
-            "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-        });
-        let role = json!({
-            "credentials_title": "IAM Role", "role_arn": "arn:aws:iam::123456789012:role/test",
-        });
         json!({
-            "credentials": if moved::is_on() { role } else { user },
+            "credentials": Self::user(),
             "region": "us-east-1",
             "bucket_name": "test-lake",
             "bucket_prefix": "lake",
             "lakeformation_database_name": "test",
             "endpoint_url": self.endpoint(),
+        })
+    }
+
+    /// Keys, which it does not look at.
+    pub(crate) fn user() -> Value {
+        json!({
+            "credentials_title": "IAM User",
+            "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
+            "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
         })
     }
 
@@ -471,6 +471,7 @@ fn caller() -> Answer {
     )
 }
 
-fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// A test that panicked elsewhere has told its story already.
+pub(crate) fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
