@@ -45,7 +45,7 @@ fn main() {
             .find_map(|line| line.strip_prefix(&format!("{piece}\t")));
         let before = before.unwrap_or("none");
         println!("{piece:10} {count:8} instructions, recorded {before:>8}: {what}");
-        lines += &format!("{piece}\t{count}\n");
+        lines.extend([piece, "\t", &count.to_string(), "\n"]);
     }
     if std::env::var_os("UPDATE").is_some() {
         fs::write(RECORDED, lines).expect("the folder is there");
