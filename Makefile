@@ -52,7 +52,7 @@ lint: ## formatting and clippy, warnings as errors
 
 .PHONY: bench-rows
 bench-rows: ## how fast rows are made, in release
-	cargo bench --locked
+	cargo bench --locked --bench rows
 
 .PHONY: demo
 demo: build ## a sync of fixtures/faker into target/demo/lake, and what it wrote
