@@ -74,7 +74,7 @@ lint: ## formatting and clippy, warnings as errors
 
 .PHONY: bench-rows
 bench-rows: ## how fast rows are made, in release
-	cargo bench --locked
+	cargo bench --locked --bench rows
 
 SECS ?= 60
 .PHONY: fuzz
