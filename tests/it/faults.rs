@@ -232,24 +232,27 @@ impl Sync<'_> {
     }
 }
 
-/// A schedule of faults: sparse ones, or a service that dies for good at some call.
-fn schedule(seed: u64, faults: Arc<Mutex<Tally>>) -> Judge {
+/// A schedule of faults: sparse ones; and often, from some call on, one and the same at every call.
+fn schedule(seed: u64, tally: Arc<Mutex<Tally>>) -> Judge {
     let mut random = fastrand::Rng::with_seed(seed);
     let odds = [0.05, 0.15, 0.3][random.usize(..3)];
-    let dies_at = if random.f64() < 0.3 {
-        random.usize(1..40)
-    } else {
-        usize::MAX
-    };
-    let state = Mutex::new((random, 0));
-    Box::new(move |operation| {
-        let (random, calls) = &mut *state.lock().unwrap();
-        *calls += 1;
-        if *calls < dies_at && random.f64() >= odds {
-            return None;
+    let end = (random.f64() < 0.4).then(|| {
+        // A call that is only held comes through.
+        let mut verbs = std::iter::repeat_with(|| verb(&mut random, ""));
+        let last = verbs.find(|(name, _)| *name != "hold").unwrap();
+        (random.usize(1..40), last)
+    });
+    let mut calls = 0;
+    let state = Mutex::new(move |operation: &str| {
+        calls += 1;
+        if let Some((_, last)) = end.as_ref().filter(|(at, _)| calls >= *at) {
+            return Some(last.clone());
         }
-        let (name, verb) = verb(random, operation);
-        let mut tally = faults.lock().unwrap();
+        (random.f64() < odds).then(|| verb(&mut random, operation))
+    });
+    Box::new(move |operation| {
+        let (name, verb) = state.lock().unwrap()(operation)?;
+        let mut tally = tally.lock().unwrap();
         let row = tally.faults.entry(operation.to_owned()).or_default();
         *row.entry(name).or_default() += 1;
         Some(verb)
