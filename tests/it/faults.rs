@@ -55,6 +55,24 @@ const KINDS: [Kind; 10] = [
     Kind::Two,
 ];
 
+/// What a sync asks for.
+const OPERATIONS: [&str; 14] = [
+    "AbortMultipartUpload",
+    "CompleteMultipartUpload",
+    "CreateDatabase",
+    "CreateMultipartUpload",
+    "CreateTable",
+    "DeleteObjects",
+    "GetDatabase",
+    "GetTable",
+    "HeadObject",
+    "ListMultipartUploads",
+    "ListObjectsV2",
+    "PutObject",
+    "UpdateTable",
+    "UploadPart",
+];
+
 /// How often each id is visible.
 type Ids = BTreeMap<u64, u64>;
 
@@ -232,23 +250,26 @@ impl Sync<'_> {
     }
 }
 
-/// A schedule of faults: sparse ones; and often, from some call on, one and the same at every call.
+/// A schedule of faults: some at any calls; or one and the same at some call and all later ones, or all later ones of
+/// its operation.
 fn schedule(seed: u64, tally: Arc<Mutex<Tally>>) -> Judge {
     let mut random = fastrand::Rng::with_seed(seed);
     let odds = [0.05, 0.15, 0.3][random.usize(..3)];
-    let end = (random.f64() < 0.4).then(|| {
-        // A call that is only held comes through.
-        let mut verbs = std::iter::repeat_with(|| verb(&mut random, ""));
-        let last = verbs.find(|(name, _)| *name != "hold").unwrap();
-        (random.usize(1..40), last)
-    });
-    let mut calls = 0;
+    let style = random.usize(..3);
+    let from = OPERATIONS[random.usize(..OPERATIONS.len())];
+    // A call that is only held comes through.
+    let mut verbs = std::iter::repeat_with(|| verb(&mut random, from));
+    let lasting = verbs.find(|(name, _)| *name != "hold").unwrap();
+    let mut left = random.usize(1..5);
     let state = Mutex::new(move |operation: &str| {
-        calls += 1;
-        if let Some((_, last)) = end.as_ref().filter(|(at, _)| calls >= *at) {
-            return Some(last.clone());
+        if operation == from {
+            left = left.saturating_sub(1);
         }
-        (random.f64() < odds).then(|| verb(&mut random, operation))
+        match style {
+            0 => (random.f64() < odds).then(|| verb(&mut random, operation)),
+            1 => (left == 0).then(|| lasting.clone()),
+            _ => (left == 0 && operation == from).then(|| lasting.clone()),
+        }
     });
     Box::new(move |operation| {
         let (name, verb) = state.lock().unwrap()(operation)?;
