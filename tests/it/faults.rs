@@ -55,6 +55,24 @@ const KINDS: [Kind; 10] = [
     Kind::Two,
 ];
 
+/// What a sync asks for.
+const OPERATIONS: [&str; 14] = [
+    "AbortMultipartUpload",
+    "CompleteMultipartUpload",
+    "CreateDatabase",
+    "CreateMultipartUpload",
+    "CreateTable",
+    "DeleteObjects",
+    "GetDatabase",
+    "GetTable",
+    "HeadObject",
+    "ListMultipartUploads",
+    "ListObjectsV2",
+    "PutObject",
+    "UpdateTable",
+    "UploadPart",
+];
+
 /// How often each id is visible.
 type Ids = BTreeMap<u64, u64>;
 
@@ -232,24 +250,30 @@ impl Sync<'_> {
     }
 }
 
-/// A schedule of faults: sparse ones, or a service that dies for good at some call.
-fn schedule(seed: u64, faults: Arc<Mutex<Tally>>) -> Judge {
+/// A schedule of faults: some at any calls; or one and the same at some call and all later ones, or all later ones of
+/// its operation.
+fn schedule(seed: u64, tally: Arc<Mutex<Tally>>) -> Judge {
     let mut random = fastrand::Rng::with_seed(seed);
     let odds = [0.05, 0.15, 0.3][random.usize(..3)];
-    let dies_at = if random.f64() < 0.3 {
-        random.usize(1..40)
-    } else {
-        usize::MAX
-    };
-    let state = Mutex::new((random, 0));
-    Box::new(move |operation| {
-        let (random, calls) = &mut *state.lock().unwrap();
-        *calls += 1;
-        if *calls < dies_at && random.f64() >= odds {
-            return None;
+    let style = random.usize(..3);
+    let from = OPERATIONS[random.usize(..OPERATIONS.len())];
+    // A call that is only held comes through.
+    let mut verbs = std::iter::repeat_with(|| verb(&mut random, from));
+    let lasting = verbs.find(|(name, _)| *name != "hold").unwrap();
+    let mut left = random.usize(1..5);
+    let state = Mutex::new(move |operation: &str| {
+        if operation == from {
+            left = left.saturating_sub(1);
         }
-        let (name, verb) = verb(random, operation);
-        let mut tally = faults.lock().unwrap();
+        match style {
+            0 => (random.f64() < odds).then(|| verb(&mut random, operation)),
+            1 => (left == 0).then(|| lasting.clone()),
+            _ => (left == 0 && operation == from).then(|| lasting.clone()),
+        }
+    });
+    Box::new(move |operation| {
+        let (name, verb) = state.lock().unwrap()(operation)?;
+        let mut tally = tally.lock().unwrap();
         let row = tally.faults.entry(operation.to_owned()).or_default();
         *row.entry(name).or_default() += 1;
         Some(verb)
