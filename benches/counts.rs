@@ -37,7 +37,7 @@ fn main() {
         return run(piece, times.parse().expect("a number"));
     }
     let recorded = fs::read_to_string(RECORDED).unwrap_or_default();
-    let mut lines = String::new();
+    let mut counts = Vec::new();
     for (piece, what) in PIECES {
         let count = (count(piece, TIMES) - count(piece, 0)) / TIMES as u64;
         let before = recorded
@@ -45,10 +45,10 @@ fn main() {
             .find_map(|line| line.strip_prefix(&format!("{piece}\t")));
         let before = before.unwrap_or("none");
         println!("{piece:10} {count:8} instructions, recorded {before:>8}: {what}");
-        lines.extend([piece, "\t", &count.to_string(), "\n"]);
+        counts.push(format!("{piece}\t{count}"));
     }
     if std::env::var_os("UPDATE").is_some() {
-        fs::write(RECORDED, lines).expect("the folder is there");
+        fs::write(RECORDED, counts.join("\n") + "\n").expect("the folder is there");
     }
 }
 

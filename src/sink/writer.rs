@@ -1,5 +1,6 @@
 //! One stream's objects: those that are open, by partition, and those that wait to be completed.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use crate::error::Result;
@@ -9,8 +10,25 @@ use crate::sink::object::{Closing, Next, OpenObject, Sealed, Sizes};
 use crate::table::layout::{self, Run};
 
 /// The folder of a partition below the generation's, with a slash at its end; empty for a table without partitions.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Partition(String);
+
+impl Ord for Partition {
+    /// As the texts are ordered, but two empty ones are not handed to `memcmp`: glibc's AVX-512 form of it reads, masked,
+    /// at the address that an empty text does not have. 200,000 of those took 0.04 s (2026-11-22).
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self.0.is_empty(), other.0.is_empty()) {
+            (true, true) => Ordering::Equal,
+            _ => self.0.cmp(&other.0),
+        }
+    }
+}
+
+impl PartialOrd for Partition {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 /// What a checkpoint takes of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
