@@ -50,6 +50,14 @@ fn main() {
     fs::create_dir_all(FOLDER).expect("a folder for the inputs");
     let asked: Vec<String> = std::env::args().skip(1).collect();
     let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+    if asked.contains(&"--serve") {
+        // For a profiler: the services alone, until killed.
+        let services = StandIn::start(Hashes::Unchecked);
+        println!("{}", services.config("GZIP"));
+        loop {
+            std::thread::park();
+        }
+    }
     let mut bench = Bench::new();
     match asked.iter().position(|word| *word == "--rival") {
         Some(at) => bench.rival = asked.get(at + 1).map(|rival| (*rival).to_owned()),

@@ -2,10 +2,14 @@
 
 use serde_json::Value;
 
+use crate::aws::identity::Identity;
+use crate::aws::sigv4::{self, Dialect, Scope, Unsigned};
 use crate::error::Result;
 use crate::protocol::message::{self, Message, Record};
 use crate::row::{Envelope, Metadata, Options, Plan};
 use crate::schema::{Field, Numbers, hive, read};
+use crate::secret::Secret;
+use crate::time::Millis;
 
 /// The way of a line of stdin to its row, for one stream.
 pub struct Rows(Plan);
@@ -58,4 +62,38 @@ pub fn columns(json_schema: &Value) -> Vec<(String, String)> {
 /// A type string of the catalog, read and written again.
 pub fn reread(of: &str) -> String {
     hive::parse(of).to_string()
+}
+
+/// Whether the line is a RECORD message; the error's text.
+pub fn is_record(line: &[u8]) -> Result<bool, String> {
+    let read = message::read(line).map_err(|error| error.to_string())?;
+    Ok(matches!(read, Message::Record(_)))
+}
+
+/// The signature's header of an upload's part.
+pub fn sign(body: &[u8]) -> String {
+    let identity = Identity {
+        access_key_id: "AKIAIOSFODNN7EXAMPLE".into(),
+        secret_access_key: Secret::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+        session_token: None,
+        expires: None,
+    };
+    let scope = Scope {
+        time: Millis(1_795_337_200_000),
+        region: "eu-central-1",
+        service: "s3",
+    };
+    let headers = [(
+        "host".to_owned(),
+        "lake.s3.eu-central-1.amazonaws.com".to_owned(),
+    )];
+    let request = Unsigned {
+        method: "PUT",
+        path: "/raw/shop/orders/g1/20261122T090000000Z-123456789012-000001.jsonl.gz",
+        query: "partNumber=1&uploadId=upload",
+        headers: &headers,
+        body,
+    };
+    let added = sigv4::sign(Dialect::S3, &scope, &identity, &request);
+    added.into_iter().map(|(_, value)| value).collect()
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 pub(crate) const SEED: u64 = 20_261_122;
 
 /// Records between two states.
-const STATE_EVERY: usize = 10_000;
+pub(crate) const STATE_EVERY: usize = 10_000;
 
 /// What records look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,7 +259,7 @@ fn order(rng: &mut Rng, id: usize, out: &mut String) -> fmt::Result {
         rng.f64() * 180.0 - 90.0,
         rng.f64() * 360.0 - 180.0,
     )?;
-    write!(out, r#""tags":["{}","{}"]}}"#, words(rng, 1), words(rng, 1),)
+    write!(out, r#""tags":["{}","{}"]}}"#, words(rng, 1), words(rng, 1))
 }
 
 /// The same columns; every value in a form that its column does not take as it is.

@@ -268,18 +268,16 @@ impl Shared {
         let mut tables = self.tables.lock().expect("no panic");
         let answer = match operation {
             "GetDatabase" => json!({"Database": {"Name": body["Name"]}}),
-            "GetTable" => match tables.get(&key) {
-                Some((input, version)) => {
-                    let mut table = input.clone();
-                    table["DatabaseName"] = database.into();
-                    table["VersionId"] = version.to_string().into();
-                    json!({"Table": table})
-                }
-                None => {
+            "GetTable" => {
+                let Some((input, version)) = tables.get(&key) else {
                     let code = "EntityNotFoundException";
                     return (400, json!({"__type": code, "Message": key}).to_string());
-                }
-            },
+                };
+                let mut table = input.clone();
+                table["DatabaseName"] = database.into();
+                table["VersionId"] = version.to_string().into();
+                json!({"Table": table})
+            }
             "CreateTable" | "UpdateTable" => {
                 let version = tables.get(&key).map_or(0, |(_, version)| version + 1);
                 tables.insert(key, (body["TableInput"].clone(), version));

@@ -6,7 +6,7 @@
 
 mod endpoint;
 pub(crate) mod glue;
-mod identity;
+pub(crate) mod identity;
 pub(crate) mod lakeformation;
 #[cfg(test)]
 mod layers;
@@ -17,7 +17,7 @@ pub(crate) mod s3;
 mod sender;
 mod service;
 mod session;
-mod sigv4;
+pub(crate) mod sigv4;
 mod sts;
 #[cfg(test)]
 pub(crate) mod tests;

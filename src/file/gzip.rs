@@ -1,6 +1,12 @@
-//! gzip (RFC 1952) as a sequence of members: each cut ends one, and any run of members is a whole file.
+//! gzip (RFC 1952) in one member for each file, whatever cuts it has.
+//!
+//! A run of members is a whole file by the standard, and `gzip -d` reads it; Java's reader may stop behind any of them
+//! and say nothing (<https://bugs.openjdk.org/browse/JDK-7036144>), and with it the engines that are built on it.
+//! So a cut only comes to the end of a byte and forgets what came before: both sides can become a file, or none.
 
 use flate2::{Compress, Compression, FlushCompress, Status};
+
+use crate::file::Seam;
 
 /// What zlib-rs allocates for one stream at the default window and memory level.
 pub(super) const COST: usize = 320 * 1024;
@@ -8,25 +14,57 @@ pub(super) const COST: usize = 320 * 1024;
 /// Member header: magic, deflate, no flags, no time, no extra flags, unknown system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
+/// A last block of deflate without content.
+const LAST_BLOCK: [u8; 2] = [3, 0];
+
 /// How much room the output gets at a time.
 const ROOM: usize = 32 * 1024;
 
-/// A gzip encoder; its deflate state is kept over cuts.
+/// A gzip encoder.
 pub(crate) struct Gzip {
     deflate: Compress,
+    /// Rows of the file up to the last cut, and since then.
+    before: Checked,
+    since: Checked,
+}
+
+/// Rows as the trailer tells them.
+#[derive(Clone, Default)]
+struct Checked {
     crc: crc32fast::Hasher,
-    /// Bytes of rows in the member so far, modulo 2^32 as the trailer wants it.
-    length: u32,
-    is_open: bool,
+    length: u64,
+}
+
+impl Checked {
+    fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    fn add(&mut self, rows: &[u8]) {
+        self.crc.update(rows);
+        self.length += rows.len() as u64;
+    }
+
+    fn append(&mut self, other: &Self) {
+        self.crc.combine(&other.crc);
+        self.length += other.length;
+    }
+
+    fn trailer(self) -> [u8; 8] {
+        let mut trailer = [0; 8];
+        trailer[..4].copy_from_slice(&self.crc.finalize().to_le_bytes());
+        // The length is told modulo 2^32.
+        trailer[4..].copy_from_slice(&self.length.to_le_bytes()[..4]);
+        trailer
+    }
 }
 
 impl Gzip {
     pub(super) fn new() -> Self {
         Self {
             deflate: Compress::new(Compression::new(6), false),
-            crc: crc32fast::Hasher::new(),
-            length: 0,
-            is_open: false,
+            before: Checked::default(),
+            since: Checked::default(),
         }
     }
 
@@ -34,14 +72,10 @@ impl Gzip {
         if rows.is_empty() {
             return;
         }
-        if !self.is_open {
+        if self.before.is_empty() && self.since.is_empty() {
             out.extend_from_slice(&HEADER);
-            self.is_open = true;
         }
-        self.crc.update(rows);
-        #[allow(clippy::cast_possible_truncation)] // modulo 2^32 is what the trailer wants
-        let length = rows.len() as u32;
-        self.length = self.length.wrapping_add(length);
+        self.since.add(rows);
         let mut rest = rows;
         while !rest.is_empty() {
             let before = self.deflate.total_in();
@@ -53,19 +87,48 @@ impl Gzip {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.is_open
+        !self.since.is_empty()
     }
 
     pub(super) fn cut(&mut self, out: &mut Vec<u8>) {
-        if !self.is_open {
+        if self.since.is_empty() {
+            return;
+        }
+        loop {
+            self.step(&[], out, FlushCompress::Full);
+            // Where all room is used up there may be more to come.
+            if out.len() < out.capacity() {
+                break;
+            }
+        }
+        self.before.append(&std::mem::take(&mut self.since));
+    }
+
+    pub(super) fn split(&mut self) -> Seam {
+        let before = std::mem::take(&mut self.before);
+        if before.is_empty() {
+            return Seam::default();
+        }
+        let beginning = if self.since.is_empty() {
+            Vec::new()
+        } else {
+            HEADER.to_vec()
+        };
+        Seam {
+            ending: [&LAST_BLOCK[..], &before.trailer()].concat(),
+            beginning,
+        }
+    }
+
+    pub(super) fn end(&mut self, out: &mut Vec<u8>) {
+        self.before.append(&std::mem::take(&mut self.since));
+        let all = std::mem::take(&mut self.before);
+        if all.is_empty() {
             return;
         }
         while self.step(&[], out, FlushCompress::Finish) != Status::StreamEnd {}
-        out.extend_from_slice(&std::mem::take(&mut self.crc).finalize().to_le_bytes());
-        out.extend_from_slice(&self.length.to_le_bytes());
         self.deflate.reset();
-        self.length = 0;
-        self.is_open = false;
+        out.extend_from_slice(&all.trailer());
     }
 
     fn step(&mut self, input: &[u8], out: &mut Vec<u8>, flush: FlushCompress) -> Status {
@@ -82,37 +145,85 @@ mod tests {
 
     use super::*;
 
+    /// The rows of a file of one member.
+    #[track_caller]
     fn unzipped(bytes: &[u8]) -> Vec<u8> {
         let mut rows = Vec::new();
-        flate2::read::MultiGzDecoder::new(bytes)
-            .read_to_end(&mut rows)
-            .unwrap();
+        let mut decoder = flate2::bufread::GzDecoder::new(bytes);
+        decoder.read_to_end(&mut rows).unwrap();
+        assert!(decoder.into_inner().is_empty(), "more than one member");
         rows
     }
 
+    fn numbers() -> Vec<u8> {
+        (0..200_000u32)
+            .flat_map(|number| (number.wrapping_mul(2_654_435_761)).to_le_bytes())
+            .collect()
+    }
+
     #[test]
-    fn each_side_of_a_cut_is_a_whole_file() {
+    fn each_side_of_a_cut_can_become_a_file_of_one_member() {
         let mut gzip = Gzip::new();
         let mut out = Vec::new();
-        let first: Vec<u8> = (0..200_000u32)
-            .flat_map(|number| (number.wrapping_mul(2_654_435_761)).to_le_bytes())
-            .collect();
-        gzip.write(&first, &mut out);
+        gzip.write(&numbers(), &mut out);
         gzip.cut(&mut out);
         let cut = out.len();
-        gzip.write(b"second ", &mut out);
-        gzip.write(b"member\n", &mut out);
+        // Matches what came before, if that were still known.
+        gzip.write(&numbers()[..1000], &mut out);
+        gzip.write(b"second\n", &mut out);
+        let seam = gzip.split();
+        gzip.end(&mut out);
+        gzip.end(&mut out);
+        let first = [&out[..cut], &seam.ending].concat();
+        let second = [&seam.beginning, &out[cut..]].concat();
+        assert_eq!(unzipped(&first), numbers());
+        assert_eq!(
+            unzipped(&second),
+            [&numbers()[..1000], b"second\n"].concat()
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_split_has_one_member_too() {
+        let mut gzip = Gzip::new();
+        for _ in 0..2 {
+            let mut out = Vec::new();
+            let mut rows = Vec::new();
+            for number in 0..50u8 {
+                let row = [number, b'\n'].repeat(usize::from(number) * 100);
+                gzip.write(&row, &mut out);
+                rows.extend(row);
+                gzip.cut(&mut out);
+                gzip.cut(&mut out);
+            }
+            gzip.end(&mut out);
+            assert_eq!(unzipped(&out), rows);
+        }
+    }
+
+    #[test]
+    fn a_split_with_nothing_behind_the_cut_begins_anew() {
+        let mut gzip = Gzip::new();
+        let mut out = Vec::new();
+        gzip.write(b"first\n", &mut out);
         gzip.cut(&mut out);
-        gzip.cut(&mut out);
-        assert_eq!(unzipped(&out[..cut]), first);
-        assert_eq!(unzipped(&out[cut..]), b"second member\n");
-        assert_eq!(unzipped(&out).len(), first.len() + 14);
+        let seam = gzip.split();
+        assert_eq!(seam.beginning, b"");
+        out.extend(seam.ending);
+        assert_eq!(unzipped(&out), b"first\n");
+        out.clear();
+        gzip.write(b"second\n", &mut out);
+        gzip.end(&mut out);
+        assert_eq!(unzipped(&out), b"second\n");
     }
 
     #[test]
     fn nothing_written_is_nothing_at_all() {
         let mut out = Vec::new();
-        Gzip::new().cut(&mut out);
+        let mut gzip = Gzip::new();
+        gzip.cut(&mut out);
+        assert_eq!(gzip.split(), Seam::default());
+        gzip.end(&mut out);
         assert!(out.is_empty());
     }
 }

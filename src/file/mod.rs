@@ -52,12 +52,21 @@ impl Format {
 
 /// Turns rows into an object's bytes.
 ///
-/// After `cut`, the bytes so far are a whole file by themselves, and so are the bytes that follow it:
-/// that is what lets a checkpoint end an object in the middle of what was encoded.
+/// A checkpoint may end an object in the middle of what was encoded, and that is known only afterwards. So there are
+/// cuts: at the last one, the file can still be split in two.
 pub(crate) enum Encoder {
     Plain,
     Gzip(Gzip),
     Zstd(Zstd),
+}
+
+/// What both sides of a cut need to be files of their own.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seam {
+    /// Goes behind the bytes before the cut.
+    pub(crate) ending: Vec<u8>,
+    /// Goes before the bytes behind the cut.
+    pub(crate) beginning: Vec<u8>,
 }
 
 impl Encoder {
@@ -79,11 +88,28 @@ impl Encoder {
         }
     }
 
-    /// Appends what is missing for the bytes so far to be a whole file.
+    /// Appends all that was written, so that the file can be split here. It goes on as if nothing had been, else.
     pub(crate) fn cut(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::Plain => {}
             Self::Gzip(gzip) => gzip.cut(out),
+            Self::Zstd(zstd) => zstd.cut(out),
+        }
+    }
+
+    /// Splits the file at the last cut. What was appended since then begins a new file, which is the open one now.
+    pub(crate) fn split(&mut self) -> Seam {
+        match self {
+            Self::Plain | Self::Zstd(_) => Seam::default(),
+            Self::Gzip(gzip) => gzip.split(),
+        }
+    }
+
+    /// Appends what is missing for the bytes so far to be a whole file. The next row begins another.
+    pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
+        match self {
+            Self::Plain => {}
+            Self::Gzip(gzip) => gzip.end(out),
             Self::Zstd(zstd) => zstd.cut(out),
         }
     }

@@ -26,6 +26,9 @@ use watch::{Wake, Watch};
 /// How much is asked of the kernel at once; the pipe's 64 KiB or a file's read-ahead arrive whole.
 const BLOCK: usize = 256 * 1024;
 
+/// How much the source may write ahead: what Linux allows everybody, instead of its usual 64 KiB.
+const PIPE: usize = 1 << 20;
+
 /// What came next.
 #[derive(Debug)]
 pub(crate) enum Event<'a> {
@@ -211,6 +214,10 @@ impl Lines {
         let file = if is_stdin(&path) {
             "stdin".clone_into(&mut self.name);
             let stdin = std::io::stdin().as_fd().try_clone_to_owned();
+            if let Ok(pipe) = &stdin {
+                // Fewer turns between the source and us. Not every stdin is a pipe, and not every user may.
+                let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);
+            }
             stdin.map(File::from)
         } else {
             self.name = path.display().to_string();

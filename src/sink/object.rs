@@ -214,7 +214,12 @@ impl OpenObject {
             }
             Mark::Pending(offset) => offset,
         };
-        let behind = self.pending.split_off(offset);
+        let seam = self.encoder.as_mut().map(Encoder::split);
+        let seam = seam.unwrap_or_default();
+        let mut behind = seam.beginning;
+        behind.extend_from_slice(&self.pending[offset..]);
+        self.pending.truncate(offset);
+        self.pending.extend(seam.ending);
         let is_all = self.tail.is_empty() && behind.is_empty() && !self.has_open_encoder();
         let closing = Closing {
             key: self.key,
@@ -246,7 +251,9 @@ impl OpenObject {
             return None;
         }
         self.encode_to(self.tail.len(), Mark::Before);
-        self.cut();
+        if let Some(encoder) = &mut self.encoder {
+            encoder.end(&mut self.pending);
+        }
         let closing = Closing {
             key: self.key,
             upload: self.upload,

@@ -130,10 +130,12 @@ impl Store {
                     text = String::from_utf8(rows).unwrap();
                 }
                 Format::Jsonl(Codec::Gzip) => {
-                    let mut decoder = flate2::read::MultiGzDecoder::new(&bytes[..]);
+                    let mut decoder = flate2::bufread::GzDecoder::new(&bytes[..]);
                     decoder
                         .read_to_string(&mut text)
                         .unwrap_or_else(|error| panic!("{key}: {error}"));
+                    let rest = decoder.into_inner();
+                    assert!(rest.is_empty(), "{key} has more than one member");
                 }
             }
             assert!(text.ends_with('\n'), "{key} ends in the middle of a row");

@@ -22,6 +22,7 @@ mod load; // bare records and Singer taps, from pipes and files
 mod plan; // what plan says comes true, and saying it changes nothing
 mod policy; // what policy prints is enough, and nothing of it too much
 mod process; // one thread, closed pipes, exit codes, secrets
+mod readme; // the commands of the README, as they stand there
 mod scripted; // the scripted server against AWS's own client
 mod secrets; // marker secrets in every place a secret can be
 mod sharding; // several processes at one table, as packaging/shard runs them

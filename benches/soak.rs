@@ -1,0 +1,150 @@
+//! Hours of a sync in minutes: `make soak` sends 20 million small records through one stream, and 2 million through 100
+//! interleaved streams, to services on loopback, and watches the memory of the program. Fails where it grows.
+
+#![allow(clippy::print_stdout, clippy::disallowed_methods)] // a bench prints, and measures time by itself
+
+mod support; // inputs, servers, measuring
+
+use std::fs;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use support::messages::{Input, SEED, STATE_EVERY, Shape, complete};
+use support::process::memory;
+use support::stand_in::{Hashes, StandIn};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_destination-aws-datalake");
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench");
+
+/// How many samples are taken.
+const SAMPLES: usize = 20;
+
+/// What the resident set may be, and by how much its later half may pass its earlier one: the allocator's breathing.
+struct Limits {
+    resident: u64,
+    growth: u64,
+}
+
+const MIB: u64 = 1 << 20;
+
+fn main() {
+    fs::create_dir_all(FOLDER).expect("a folder for the configuration");
+    let scale = std::env::args()
+        .skip(1)
+        .find_map(|word| word.parse().ok())
+        .unwrap_or(1.0);
+    let of = |records: f64, streams| Input {
+        shape: Shape::Small,
+        streams,
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a whole number in between
+        records: (records * scale) as usize,
+    };
+    soak(
+        of(2e7, 1),
+        &Limits {
+            resident: 24 * MIB,
+            growth: MIB,
+        },
+    );
+    soak(
+        of(2e6, 100),
+        &Limits {
+            resident: 128 * MIB,
+            growth: 4 * MIB,
+        },
+    );
+}
+
+fn soak(input: Input, limits: &Limits) {
+    let services = StandIn::start(Hashes::Checked);
+    let (config, catalog) = ("soak-config.json", "soak-catalog.json");
+    let place = |name: &str| Path::new(FOLDER).join(name);
+    let mut settings = services.config("GZIP");
+    // Checkpoints come often, so that many are gone through.
+    settings["target_file_size_mb"] = 16.into();
+    fs::write(place(config), settings.to_string()).expect("the folder is there");
+    fs::write(place(catalog), input.catalog().to_string()).expect("the folder is there");
+    let begin = Instant::now();
+    let mut child = Command::new(PROGRAM)
+        .arg("write")
+        .arg("--config")
+        .arg(place(config))
+        .arg("--catalog")
+        .arg(place(catalog))
+        .env("LOG_LEVEL", "WARN")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let pid = child.id();
+    let stdin = child.stdin.take().expect("it was asked for");
+    let samples = feed(input, stdin, || {
+        memory(pid, "VmRSS").expect("it runs as long as it is fed")
+    });
+    // A look before it ends: the peak is the kernel's own.
+    let status = child.wait().expect("our child");
+    let seconds = begin.elapsed().as_secs_f64();
+    assert!(status.success(), "{status}");
+    let faults = services.faults();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    report(input, seconds, &samples, &services, limits);
+}
+
+/// Writes all messages, and looks at the memory now and then.
+fn feed(input: Input, stdin: impl Write, look: impl Fn() -> u64) -> Vec<u64> {
+    let mut stdin = BufWriter::with_capacity(1 << 16, stdin);
+    let mut random = fastrand::Rng::with_seed(SEED);
+    let mut line = String::new();
+    let mut samples = Vec::new();
+    let between = (input.records / SAMPLES).max(1);
+    for id in 0..input.records {
+        line.clear();
+        let stream = id % input.streams;
+        let written = input.shape.message(&mut random, id, stream, &mut line);
+        written.expect("a String takes everything");
+        line.push('\n');
+        stdin.write_all(line.as_bytes()).expect("it reads");
+        if (id + 1) % STATE_EVERY == 0 {
+            writeln!(stdin, "{}", input.state(id)).expect("it reads");
+        }
+        if (id + 1) % between == 0 {
+            samples.push(look());
+        }
+    }
+    for index in 0..input.streams {
+        writeln!(stdin, "{}", complete(index)).expect("it reads");
+    }
+    stdin.flush().expect("it reads");
+    std::thread::sleep(Duration::from_millis(1));
+    samples
+}
+
+#[allow(clippy::cast_precision_loss)] // measurements
+fn report(input: Input, seconds: f64, samples: &[u64], services: &StandIn, limits: &Limits) {
+    let shown: Vec<String> = samples
+        .iter()
+        .map(|bytes| format!("{:.1}", *bytes as f64 / MIB as f64))
+        .collect();
+    println!(
+        "{} records, {} streams: {seconds:.1} s, {:.0} records/s, {} objects, {:.0} MB stored",
+        input.records,
+        input.streams,
+        input.records as f64 / seconds,
+        services.objects(),
+        services.stored() as f64 / 1e6,
+    );
+    println!("resident MiB: {}", shown.join(" "));
+    // What fills up once (buffers, the first parts) is behind it by the first quarter.
+    let (earlier, later) = samples[SAMPLES / 4..].split_at(SAMPLES * 3 / 8);
+    let most = |samples: &[u64]| samples.iter().copied().max().unwrap_or(0);
+    let growth = most(later).saturating_sub(most(earlier));
+    println!("the later half passes the earlier one by {growth} bytes");
+    assert!(growth <= limits.growth, "memory grows");
+    assert!(
+        most(samples) <= limits.resident,
+        "more than {} bytes",
+        limits.resident
+    );
+}
