@@ -254,6 +254,7 @@ fn open_stream(
     let of_run = || Generation::OfRun(run.name().to_owned());
     let mut last_shown_generation = None;
     let mut counts = Counts::default();
+    let mut hidden = None;
     let (folder, generation, shown, fields) = match configured.refresh {
         Refresh::Append { .. } => {
             let generation = configured
@@ -267,7 +268,8 @@ fn open_stream(
             (folder.clone(), None, Some(folder), shown.fields)
         }
         Refresh::Truncate { .. } | Refresh::Overwrite => {
-            let table = target.find(catalog)?;
+            let table;
+            (table, hidden) = target.look(catalog)?;
             // Refused now, not after hours of writing.
             target.refuse_replacing(table.as_ref())?;
             let shown = table
@@ -309,7 +311,10 @@ fn open_stream(
         counts,
         fate: Fate::default(),
     };
-    leftovers::settle_generations(lake, &stream, configured.generation_id, options, clock)?;
+    // A table that may be there and hidden may show any of them.
+    if hidden.is_none() {
+        leftovers::settle_generations(lake, &stream, configured.generation_id, options, clock)?;
+    }
     Ok(stream)
 }
 

@@ -146,7 +146,7 @@ impl Target {
     /// The table, if it is there and may be seen; else what was said where it may be there and hidden.
     ///
     /// Under Lake Formation an absent table may look like a forbidden one, as databases do.
-    fn look(&self, catalog: &dyn Catalog) -> Result<(Option<Table>, Option<Error>)> {
+    pub(crate) fn look(&self, catalog: &dyn Catalog) -> Result<(Option<Table>, Option<Error>)> {
         match catalog.table(&self.database, &self.name) {
             Ok(table) => Ok((table, None)),
             Err(error) if is_denied(&error) => Ok((None, Some(error))),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::fake::Fake;
+use crate::support::fake::{Fake, Fault};
 use crate::support::messages::{catalog, complete, line, people, person, state, stream};
 use crate::support::program::Output;
 
@@ -275,4 +275,31 @@ fn a_first_overwrite_of_a_table_of_the_python_connector_moves_it() {
         "nothing foreign is deleted"
     );
     assert_eq!(store.bucket.objects.len(), 2);
+}
+
+/// Lake Formation may answer alike for a table that is absent and for one that is hidden.
+#[test]
+fn a_table_that_is_hidden_keeps_what_it_shows() {
+    for (catalog, input, end) in [
+        (people("people", "overwrite"), rows(10..14), String::new()),
+        (refresh(7, 7), String::new(), complete("people")),
+    ] {
+        let fake = Fake::start();
+        let first = people("people", "append");
+        run(&fake, &first, rows(0..3)).succeeded();
+        let mut config = fake.config();
+        config["leftover_age_hours"] = 0.into();
+        let again = |input: String| {
+            fake.write(&catalog)
+                .file("config.json", &config.to_string())
+                .stdin(input + &end)
+                .run()
+        };
+        fake.fault_from("GetTable", 1, Fault::Reject(400, "AccessDeniedException"));
+        again(input).failed();
+        assert_rows(&fake, 0..3);
+        fake.forgive();
+        again(rows(10..14)).succeeded();
+        assert_rows(&fake, 10..14);
+    }
 }
