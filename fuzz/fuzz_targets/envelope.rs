@@ -46,12 +46,19 @@ fuzz_target!(|line: &[u8]| {
     let schema = json!({"properties": {"a": {"type": "integer"}, "b": {"type": "string"}}});
     let mut out = Vec::new();
     let done = Rows::new(&schema, false).message(line, &mut out);
-    assert!(done.is_ok() || out.is_empty(), "an error leaves nothing behind");
+    assert!(
+        done.is_ok() || out.is_empty(),
+        "an error leaves nothing behind"
+    );
 
     let text = std::str::from_utf8(line).ok();
     let envelope = text.and_then(|text| serde_json::from_str::<Envelope<'_>>(text).ok());
     match envelope {
-        Some(Envelope { kind, record: Some(record), .. }) if kind == "RECORD" => {
+        Some(Envelope {
+            kind,
+            record: Some(record),
+            ..
+        }) if kind == "RECORD" => {
             let is_record = record.data.get().starts_with(['{', 'n']);
             assert_eq!(done.is_ok(), is_record, "{done:?}");
             assert_eq!(out.is_empty(), !is_record);

@@ -219,7 +219,7 @@ impl Encoder<'_> {
     fn key(&mut self, members: &Members, guess: u32) -> Result<Key, Fault> {
         let from = self.scan.at;
         if let Some(step) = members.steps.get(guess as usize)
-            && self.scan.text[from..].starts_with(&step.key)
+            && step.key.begins(&self.scan.text[from..])
         {
             self.scan.at += step.key.len();
             let to = self.scan.at - 1;

@@ -36,7 +36,7 @@ pub(super) struct Step {
     /// In how many records the column could not hold the value; counted for the columns of the table.
     pub(super) misfits: u64,
     /// `"key":` as most sources write it.
-    pub(super) key: Box<[u8]>,
+    pub(super) key: Token,
     /// `"name":`.
     pub(super) name: Box<[u8]>,
     /// The two are the same.
@@ -44,6 +44,44 @@ pub(super) struct Step {
     /// The step whose key followed this one's in the last object: the next guess.
     pub(super) then: u32,
     pub(super) form: Form,
+}
+
+/// A text to be found at the beginning of another one.
+pub(super) struct Token {
+    text: Box<[u8]>,
+    /// Its first 16 bytes as a number, and which of these bits are its own: most keys are not longer, and
+    /// comparing numbers needs no call.
+    head: u128,
+    mask: u128,
+}
+
+impl Token {
+    fn new(text: Box<[u8]>) -> Self {
+        let (mut head, mut mask) = ([0; 16], [0; 16]);
+        for (index, byte) in text.iter().take(16).enumerate() {
+            (head[index], mask[index]) = (*byte, 0xFF);
+        }
+        Self {
+            text,
+            head: u128::from_le_bytes(head),
+            mask: u128::from_le_bytes(mask),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    #[inline]
+    pub(super) fn begins(&self, text: &[u8]) -> bool {
+        match text.first_chunk() {
+            Some(head) => {
+                u128::from_le_bytes(*head) & self.mask == self.head
+                    && (self.text.len() <= 16 || text.starts_with(&self.text))
+            }
+            None => text.starts_with(&self.text),
+        }
+    }
 }
 
 impl Members {
@@ -69,7 +107,7 @@ impl Members {
                 column: field.name.clone(),
                 misfits: 0,
                 same: key == name,
-                key,
+                key: Token::new(key),
                 name,
                 then: index + 1,
                 form: Form::compile(&field.of, depth),

@@ -7,7 +7,7 @@ use crate::lake::Lake;
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::row::{self, Plan};
-use crate::schema::{self, Note, evolve, name};
+use crate::schema::{self, Field, Note, evolve, name};
 use crate::sink::ledger::Ledger;
 use crate::sink::object::Sizes;
 use crate::sink::stream::{Fate, Stream};
@@ -121,7 +121,7 @@ impl<'a> Sink<'a> {
             }
         };
         stream.rescued_before = stream.rescued();
-        stream.plan = Plan::compile(&fields, &rows);
+        stream.plan = compile(&fields, &rows, &target)?;
         stream.target = target;
         Ok(())
     }
@@ -295,7 +295,7 @@ fn open_stream(
         target_size: options.target_file_size,
     };
     let stream = Stream {
-        plan: Plan::compile(&fields, &rows),
+        plan: compile(&fields, &rows, &target)?,
         rescued_before: BTreeMap::new(),
         writer: Writer::new(place),
         key: configured.key,
@@ -311,6 +311,28 @@ fn open_stream(
     };
     leftovers::settle_generations(lake, &stream, configured.generation_id, options, clock)?;
     Ok(stream)
+}
+
+/// The plan for a table of these columns. A column of ours that is there with another type belongs to somebody else.
+fn compile(fields: &[Field], rows: &row::Options, target: &Target) -> Result<Plan> {
+    for extra in rows.extra_fields() {
+        let taken = fields
+            .iter()
+            .find(|field| field.name == extra.name && field.of != extra.of);
+        if let Some(taken) = taken {
+            let hint = if rows.rescued.as_ref() == Some(&extra.name) {
+                "set rescued_data_column to another name, or to null"
+            } else {
+                "set metadata_columns to false"
+            };
+            return Err(Error::config(format!(
+                "the table {}.{} has a column {} of type {}; expected {}",
+                target.database, target.name, extra.name, taken.of, extra.of
+            ))
+            .hint(hint));
+        }
+    }
+    Ok(Plan::compile(fields, rows))
 }
 
 /// The folder of a location in this bucket, with a slash at its end.

@@ -48,7 +48,6 @@ fn a_good_connection_succeeds_and_leaves_nothing_behind() {
 fn a_wrong_key_is_told() {
     let account = Account::new();
     let mut config = account.config();
-    config["credentials"] = account.user();
     config["credentials"]["aws_access_key_id"] = "AKIAIOSFODNN7EXAMPLE".into();
     fails(
         Program::check(&config),
@@ -60,7 +59,6 @@ fn a_wrong_key_is_told() {
 fn a_wrong_secret_is_told() {
     let account = Account::new();
     let mut config = account.config();
-    config["credentials"] = account.user();
     config["credentials"]["aws_secret_access_key"] =
         "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into();
     fails(

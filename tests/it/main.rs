@@ -13,6 +13,7 @@ mod check; // every way in which a connection can fail, and that nothing stays b
 mod checkpoints; // when states are acknowledged, and what stays invisible until then
 mod crash; // killed at every remote call, run again
 mod engines; // the value cases, read back by DuckDB, Arrow and Spark
+mod faults; // seeded faults at any call, before moto
 mod feedback; // progress, summaries and metrics
 mod generations; // refreshes and overwrites: what is shown, when, and what is kept
 mod images; // what is in the images, and a sync under Airbyte's launcher
@@ -21,7 +22,9 @@ mod load; // bare records and Singer taps, from pipes and files
 mod plan; // what plan says comes true, and saying it changes nothing
 mod policy; // what policy prints is enough, and nothing of it too much
 mod process; // one thread, closed pipes, exit codes, secrets
+mod readme; // the commands of the README, as they stand there
 mod scripted; // the scripted server against AWS's own client
+mod secrets; // marker secrets in every place a secret can be
 mod sharding; // several processes at one table, as packaging/shard runs them
 mod states; // states come back once, in order, untouched
 mod static_binary; // no loader, no files: the static program alone in a root

@@ -186,7 +186,7 @@ fn aws_knows(operation: &str, path: &str) {
 #[test]
 fn the_shares_of_a_connection_write_every_row_once() {
     let names = ["users", "orders", "products", "purchases", "returns"];
-    let shape = json!({"id": {"type": "integer"}, "name": {"type": "string"}});
+    let columns = json!({"id": {"type": "integer"}, "name": {"type": "string"}});
     let streams = names
         .map(|name| json!({"name": name, "syncMode": "incremental_append", "cursorField": ["id"]}));
     let connection = json!({
@@ -236,7 +236,7 @@ fn the_shares_of_a_connection_write_every_row_once() {
             let catalog = catalog(
                 &share
                     .iter()
-                    .map(|name| stream(name, "append", &shape))
+                    .map(|name| stream(name, "append", &columns))
                     .collect::<Vec<_>>(),
             );
             let input: String = share

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::cloud::{Account, Helper};
-use crate::support::image::{chroot, is_root, program};
+use crate::support::image::{chroot, is_root, program, say};
 use crate::support::messages::{people, person, state};
 
 /// The kinds of program headers that a loader would read, by the ELF specification.
@@ -203,9 +203,7 @@ fn it_resolves_names_and_speaks_tls_from_an_empty_root() {
             &format!("nameserver {}\n", names.address),
         );
     } else {
-        eprintln!(
-            "port 53 can not be had: the name comes from /etc/hosts instead of a name server"
-        );
+        say("port 53 can not be had: the name comes from /etc/hosts instead of a name server");
         root.file("etc/hosts", &format!("127.0.0.1 {HOST}\n"));
     }
 

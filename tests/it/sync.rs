@@ -423,7 +423,11 @@ fn endpoints_of_the_environment_are_honored() {
         let input = person("people", 1);
         let mut program = Program::write(&config, &people("people", "append")).stdin(input);
         for name in names {
-            program = program.env(name, Account::endpoint());
+            let endpoint = match *name {
+                "AWS_ENDPOINT_URL_S3" => Account::s3_endpoint(),
+                _ => Account::endpoint(),
+            };
+            program = program.env(name, endpoint);
         }
         program.run().succeeded();
         assert_eq!(account.read("people").column("id"), [1]);
@@ -449,4 +453,33 @@ fn a_local_lake_needs_no_credentials() {
         .run()
         .connection();
     assert!(connected, "{message}");
+}
+
+#[test]
+fn a_column_of_ours_that_somebody_else_made_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, messages) = faker();
+    let config = json!({"lakeformation_database_name": "shop"});
+    let sync = || {
+        let program = Program::write(&config, &catalog).local(folder.path());
+        program.stdin(messages.as_bytes()).run()
+    };
+    sync().succeeded();
+    let entry = folder.path().join("catalog/shop/users.json");
+    let text = std::fs::read_to_string(&entry).unwrap();
+    let mut table: Value = serde_json::from_str(&text).unwrap();
+    let columns = table["StorageDescriptor"]["Columns"]
+        .as_array_mut()
+        .unwrap();
+    *columns.last_mut().unwrap() = json!({"Name": "_rescued_data", "Type": "array<string>"});
+    std::fs::write(&entry, table.to_string()).unwrap();
+    let output = sync();
+    let error = output.failed().to_string();
+    for part in [
+        "config_error",
+        "_rescued_data of type array<string>",
+        "set rescued_data_column",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
 }

@@ -37,20 +37,20 @@ def pem(certificate):
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def main():
+def made(names):
+    """The PEM texts of an authority, and of a server of these names and of loopback."""
     root, server = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    hosts = [x509.DNSName(host) for host in NAMES] + [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    hosts = [x509.DNSName(host) for host in names] + [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     leaf = certificate("a server", server, False).add_extension(x509.SubjectAlternativeName(hosts), critical=False)
     key = server.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    texts = {
+    return {
         "authority": pem(certificate("a private authority", root, True).sign(root, hashes.SHA256())),
         "certificate": pem(leaf.sign(root, hashes.SHA256())),
         "key": key.decode(),
     }
-    print(json.dumps(texts))
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(made(NAMES)))

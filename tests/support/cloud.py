@@ -1,14 +1,20 @@
 """AWS in one process: moto on a free port of loopback, with IAM and signatures enforced.
 
-Prints one JSON line when it is ready (the endpoint and the administrator's keys) and ends when its standard
+Prints one JSON line when it is ready (the endpoints and the administrator's keys) and ends when its standard
 input closes, so that it can not outlive the test process that holds the other end, however that one ends.
+With an argument, the path of s3s-fs, that one is S3, and knows the administrator alone.
 """
 
+import contextlib
 import json
 import logging
 import os
+import socket
+import subprocess
 import sys
+import tempfile
 import threading
+import time
 
 # Creating the user, the policy and the keys are the only actions that need no signature.
 os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = "3"
@@ -36,6 +42,22 @@ def heed_versions() -> None:
     GlueResponse.update_table = update_table
 
 
+def other_s3(program: str, folder: str, key: dict) -> tuple[subprocess.Popen, str]:
+    """s3s-fs on a free port, once it listens."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    keys = ["--access-key", key["AccessKeyId"], "--secret-key", key["SecretAccessKey"]]
+    place = ["--host", "127.0.0.1", "--port", str(port)]
+    server = subprocess.Popen([program, folder, *place, *keys], stdout=subprocess.DEVNULL)
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return server, f"http://127.0.0.1:{port}"
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+    raise RuntimeError("s3s-fs does not listen")
+
+
 def main() -> None:
     heed_versions()
     heed_resources()
@@ -60,9 +82,13 @@ def main() -> None:
         ),
     )
     key = iam.create_access_key(UserName="administrator")["AccessKey"]
-    ready = {"endpoint": endpoint, "key": key["AccessKeyId"], "secret": key["SecretAccessKey"]}
-    print(json.dumps(ready), flush=True)
-    sys.stdin.read()
+    ready = {"endpoint": endpoint, "s3": endpoint, "key": key["AccessKeyId"], "secret": key["SecretAccessKey"]}
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as ending:
+        if len(sys.argv) > 1:
+            server, ready["s3"] = other_s3(sys.argv[1], folder, key)
+            ending.callback(server.kill)
+        print(json.dumps(ready), flush=True)
+        sys.stdin.read()
     os._exit(0)  # at once: nothing is worth an orderly end
 
 

@@ -1,7 +1,7 @@
 """AWS's own client and other people's readers, for the tests: one JSON request a line in, one answer a line out.
 
 `{"do": "name", ...}` calls the function of that name below; the answer is `{"answer": ...}` or `{"error": "..."}`.
-The arguments of the process are the endpoint, the access key and the secret. It ends when its input closes.
+The arguments of the process are the endpoint, the access key, the secret and S3's endpoint. It ends when its input closes.
 """
 
 import gzip
@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import threading
+from collections import Counter
 
 import boto3
 import duckdb
@@ -23,10 +24,10 @@ REGION = "us-east-1"
 
 
 def client(service):
-    endpoint, key, secret = sys.argv[1:4]
+    endpoint, key, secret, s3_endpoint = sys.argv[1:5]
     return boto3.client(
         service,
-        endpoint_url=endpoint,
+        endpoint_url=s3_endpoint if service == "s3" else endpoint,
         region_name=REGION,
         aws_access_key_id=key,
         aws_secret_access_key=secret,
@@ -46,6 +47,11 @@ def bucket(name):
 
 def put(bucket, key, text):
     s3.put_object(Bucket=bucket, Key=key, Body=text.encode())
+
+
+def empty(bucket, prefix):
+    for key in keys(bucket, prefix):
+        s3.delete_object(Bucket=bucket, Key=key)
 
 
 def database(name):
@@ -91,8 +97,14 @@ def keys(bucket, prefix=""):
     return [found["Key"] for page in pages for found in page.get("Contents", [])]
 
 
-def uploads(bucket):
-    return [found["Key"] for found in s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])]
+def uploads(bucket, prefix=""):
+    try:
+        answer = s3.list_multipart_uploads(Bucket=bucket, Prefix=prefix)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NotImplemented":
+            return []  # s3s-fs can not tell
+        raise
+    return [found["Key"] for found in answer.get("Uploads", [])]
 
 
 def databases():
@@ -132,6 +144,12 @@ def read(database, table):
         for row in read_objects(location, keys_here, columns):
             rows.append(row | dict(zip(partition_keys, values)))
     return {"location": storage["Location"], "columns": columns, "objects": objects, "rows": rows}
+
+
+def counts(database, table, column):
+    """How often each value of the column is there; nothing where there is no table."""
+    rows = read(database, table)["rows"] if table in tables(database) else []
+    return Counter(str(row[column]) for row in rows)
 
 
 def visible(location):

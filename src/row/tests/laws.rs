@@ -276,7 +276,8 @@ fn exactly_the_text_that_is_valid_json_becomes_a_row() {
 /// The laws of one row.
 #[track_caller]
 fn check(fields: &[Field], record: &str, row: &str) {
-    serde_json::from_str::<serde_json::Value>(row).expect("a row is valid JSON");
+    // Not as a Value: serde_json's own reading of numbers refuses some that round to the greatest double.
+    serde_json::from_str::<IgnoredAny>(row).expect("a row is valid JSON");
     let row = tree::read(row);
     let mut written = members(&row);
     let rescued = match written.last() {

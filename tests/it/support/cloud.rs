@@ -9,9 +9,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::fake::unpoisoned;
 use super::file;
 use super::program::Program;
-use super::wire;
 
 /// A Python process of tests/support that ends when this one does: its stdin closes with us.
 pub(crate) struct Helper {
@@ -61,10 +61,15 @@ impl Drop for Helper {
     }
 }
 
+/// Names another S3 server's program in the environment of the tests: s3s-fs, which checks signatures too. All
+/// programs are the administrator then, whom alone it knows.
+pub(crate) const OTHER_S3: &str = "S3S";
+
 /// Where moto answers, and the keys of one who may do everything.
 #[derive(Deserialize)]
 struct Server {
     endpoint: String,
+    s3: String,
     key: String,
     secret: String,
 }
@@ -72,7 +77,11 @@ struct Server {
 fn server() -> &'static Server {
     static SERVER: OnceLock<(Server, Mutex<Helper>)> = OnceLock::new();
     let (server, _keeps_it_alive) = SERVER.get_or_init(|| {
-        let mut helper = Helper::start("cloud.py", &[]);
+        let other = std::env::var(OTHER_S3).ok();
+        let mut helper = Helper::start(
+            "cloud.py",
+            &other.iter().map(String::as_str).collect::<Vec<_>>(),
+        );
         let server = serde_json::from_value(helper.hear()).unwrap();
         (server, Mutex::new(helper))
     });
@@ -87,12 +96,13 @@ impl Tools {
     pub(crate) fn new() -> Self {
         let Server {
             endpoint,
+            s3,
             key,
             secret,
         } = server();
         Self(Mutex::new(Helper::start(
             "lake.py",
-            &[endpoint, key, secret],
+            &[endpoint, key, secret, s3],
         )))
     }
 
@@ -119,6 +129,9 @@ pub(crate) fn tools() -> &'static Tools {
 pub(crate) fn may(actions: &[&str], resource: &str) -> Value {
     json!({"Effect": "Allow", "Action": actions, "Resource": resource})
 }
+
+/// The keys of every user, and the role that may do the same.
+static ROLES: Mutex<Vec<(Value, Value)>> = Mutex::new(Vec::new());
 
 /// One test's place in the shared AWS.
 pub(crate) struct Account {
@@ -182,14 +195,31 @@ impl Account {
         static COUNT: AtomicUsize = AtomicUsize::new(1);
         let name = format!("test-{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let user = tools().call("user", json!({"name": name, "statements": statements}));
+        let user = match server() {
+            server if server.s3 != server.endpoint => {
+                json!({"key": server.key, "secret": server.secret})
+            }
+            _ => user,
+        };
         let role = json!({"name": name, "trusted": "*", "statements": statements});
-        Self {
-            role: tools().call("role", role),
+        let role = tools().call("role", role);
+        let account = Self {
             bucket: format!("{name}-lake"),
             database: name.replace('-', "_"),
             name,
             user,
-        }
+            role,
+        };
+        let pair = (account.user(), account.role());
+        unpoisoned(&ROLES).push(pair);
+        account
+    }
+
+    /// The role that may do the same as the user with these keys, both as configurations have them.
+    pub(crate) fn role_like(user: &Value) -> Option<Value> {
+        let roles = unpoisoned(&ROLES);
+        let (_, role) = roles.iter().find(|(known, _)| known == user)?;
+        Some(role.clone())
     }
 
     /// Lets the user do what the policy says and nothing else.
@@ -211,10 +241,10 @@ impl Account {
         json!({"credentials_title": "IAM Role", "role_arn": self.role})
     }
 
-    /// The configuration, as Airbyte stores it.
+    /// The configuration, as Airbyte stores it for the user.
     pub(crate) fn config(&self) -> Value {
         json!({
-            "credentials": if wire::is_on() { self.role() } else { self.user() },
+            "credentials": self.user(),
             "region": "us-east-1",
             "bucket_name": self.bucket,
             "bucket_prefix": "lake",
@@ -236,9 +266,14 @@ impl Account {
         &server().endpoint
     }
 
-    /// The same as `host:port`.
-    pub(crate) fn address() -> String {
-        Self::endpoint().replace("http://", "")
+    /// S3's endpoint, which may be another.
+    pub(crate) fn s3_endpoint() -> &'static str {
+        &server().s3
+    }
+
+    /// S3's `host:port`, and that of all else.
+    pub(crate) fn addresses() -> [String; 2] {
+        [Self::s3_endpoint(), Self::endpoint()].map(|url| url.replace("http://", ""))
     }
 
     /// `write` into this place.

@@ -1,5 +1,6 @@
 //! What is shipped: the static program, the images' file systems, manifests, and roots to change into.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -62,12 +63,17 @@ pub(crate) fn manifest(path: &str) -> Value {
 pub(crate) fn is_root() -> bool {
     let is_root = geteuid().is_root();
     if !is_root {
-        eprintln!(
-            "NOT RUN: {} needs root, to run the program in a root of its own",
-            std::panic::Location::caller()
-        );
+        let test = std::panic::Location::caller();
+        say(&format!(
+            "NOT RUN: {test} needs root, to run the program in a root of its own"
+        ));
     }
     is_root
+}
+
+/// On stderr itself: what a test prints is not shown when it passes.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// `chroot` by its path: the tests give it no PATH.

@@ -132,6 +132,7 @@ impl Program {
     #[track_caller]
     pub(crate) fn start(mut self) -> Running {
         let proxy = wire::wrapped(&mut self.command, self.folder.path());
+        wire::aim_at_other_s3(&mut self.command, self.folder.path());
         self.command.stdin(Stdio::piped()).stderr(Stdio::piped());
         let (mut child, stdout) = self.journal.launch(&mut self.command);
         let mut stderr = child.stderr.take().unwrap();

@@ -8,14 +8,14 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rustls::{ServerConnection, StreamOwned};
 
 use super::authority::Authority;
 use super::fake::wire::{Answer, Request, elements};
-use super::fake::{named, refusal};
+use super::fake::{named, refusal, unpoisoned};
 
 /// What goes wrong with a call.
 #[derive(Clone, Debug)]
@@ -35,8 +35,9 @@ pub(crate) enum Verb {
 /// What a proxy does beyond passing requests on.
 #[derive(Default)]
 pub(crate) struct Rules {
-    /// Where requests go that come without a tunnel, and those for AWS's own names: `host:port`.
-    pub(crate) behind: String,
+    /// Where requests go that come without a tunnel, and those for AWS's own names: the `host:port` of S3 and that
+    /// of all else.
+    pub(crate) behind: [String; 2],
     /// The user and the password that tunnels need, in the form of the URL.
     pub(crate) login: Option<Login>,
     /// The credentials of a role end after so long.
@@ -134,7 +135,7 @@ impl Shared {
             return Ok(());
         };
         if first.method != "CONNECT" {
-            return self.converse(&mut requests, &self.rules.behind, Some(first));
+            return self.converse(&mut requests, None, Some(first));
         }
         let login = self.rules.login.map_or("", |login| login.header);
         if first.header("proxy-authorization") != login {
@@ -147,19 +148,15 @@ impl Shared {
         let tls = ServerConnection::new(Authority::get().server.clone())
             .map_err(|error| std::io::Error::new(ErrorKind::InvalidData, error))?;
         let mut requests = BufReader::new(StreamOwned::new(tls, requests.into_inner()));
-        let behind = if first.target.ends_with(".amazonaws.com:443") {
-            &self.rules.behind
-        } else {
-            &first.target
-        };
-        self.converse(&mut requests, behind, None)
+        let place = Some(&*first.target).filter(|target| !target.ends_with(".amazonaws.com:443"));
+        self.converse(&mut requests, place, None)
     }
 
     /// Answers the requests of one connection until a fault, or until the program closes it.
     fn converse<S: Read + Write>(
         &self,
         requests: &mut BufReader<S>,
-        behind: &str,
+        place: Option<&str>,
         mut first: Option<Request>,
     ) -> Result<()> {
         while let Some(request) = match first.take() {
@@ -184,7 +181,10 @@ impl Shared {
                 Some(Verb::Quote(status, code)) => {
                     refusal(&request, *status, code, &quoted(&request))
                 }
-                _ => self.shorten(&operation, forward(behind, &request)?),
+                _ => self.shorten(
+                    &operation,
+                    forward(place.unwrap_or(self.place_of(&request)), &request)?,
+                ),
             };
             match fault {
                 Some(Verb::Lose) => return Ok(()),
@@ -194,6 +194,16 @@ impl Shared {
             answer.write(requests.get_mut(), &request)?;
         }
         Ok(())
+    }
+
+    /// Where the service is that the request is for.
+    fn place_of(&self, request: &Request) -> &str {
+        let [s3, rest] = &self.rules.behind;
+        if request.header("authorization").contains("/s3/aws4_request") {
+            s3
+        } else {
+            rest
+        }
     }
 
     /// Lets the credentials in the answer end soon.
@@ -226,18 +236,19 @@ fn access_key(request: &Request) -> &str {
     rest.split('/').next().unwrap_or_default()
 }
 
-/// The request as some services quote it in a refusal.
+/// The request as some services quote it in a refusal; what is secret in it comes first, lest it is cut off.
 fn quoted(request: &Request) -> String {
-    let mut text = format!("{} {}", request.method, request.target);
+    let mut text = request.header("x-amz-security-token").to_owned();
+    text.push_str(&format!(" {} {}", request.text(), request.target));
     for (name, value) in &request.headers {
         text.push_str(&format!(" {name}: {value}"));
     }
-    text + " " + &request.text()
+    text
 }
 
 /// Passes the request on, over a connection of its own, as it came.
-fn forward(behind: &str, request: &Request) -> Result<Answer> {
-    let mut connection = TcpStream::connect(behind)?;
+fn forward(place: &str, request: &Request) -> Result<Answer> {
+    let mut connection = TcpStream::connect(place)?;
     connection.set_nodelay(true)?;
     // A server that knows HTTP/1.0 answers with a length, or closes at the end.
     let mut bytes = format!("{} {} HTTP/1.0\r\n", request.method, request.target).into_bytes();
@@ -276,8 +287,4 @@ fn forward(behind: &str, request: &Request) -> Result<Answer> {
         answer.headers.retain(|(name, _)| name != "content-length");
     }
     Ok(answer)
-}
-
-fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -17,7 +17,6 @@ use serde_json::{Map, Value, json};
 
 use super::journal::Journal;
 use super::program::Program;
-use super::wire as moved;
 use wire::{Answer, Request, escaped};
 
 /// What goes wrong with a call.
@@ -175,21 +174,22 @@ impl Fake {
 
     /// A configuration for this server: prefix `lake`, database `test`.
     pub(crate) fn config(&self) -> Value {
-        let user = json!({
-            "credentials_title": "IAM User",
-            "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
-            "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-        });
-        let role = json!({
-            "credentials_title": "IAM Role", "role_arn": "arn:aws:iam::123456789012:role/test",
-        });
         json!({
-            "credentials": if moved::is_on() { role } else { user },
+            "credentials": Self::user(),
             "region": "us-east-1",
             "bucket_name": "test-lake",
             "bucket_prefix": "lake",
             "lakeformation_database_name": "test",
             "endpoint_url": self.endpoint(),
+        })
+    }
+
+    /// Keys, which it does not look at.
+    pub(crate) fn user() -> Value {
+        json!({
+            "credentials_title": "IAM User",
+            "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
+            "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
         })
     }
 
@@ -355,7 +355,8 @@ impl Shared {
         let store = &mut *store;
         let mut note = |line: String| self.journal.note(line);
         match operation {
-            "AssumeRole" => assumed(),
+            "AssumeRole" | "AssumeRoleWithWebIdentity" => assumed(operation),
+            _ if request.path == "/container" => contained(),
             "GetCallerIdentity" => caller(),
             _ if request.header("x-amz-target").starts_with("AWSGlue.") => {
                 store
@@ -441,13 +442,25 @@ pub(crate) fn refusal(request: &Request, status: u16, code: &str, message: &str)
     Answer::new(status, body).with("content-type", "application/xml")
 }
 
-fn assumed() -> Answer {
+fn assumed(operation: &str) -> Answer {
     Answer::new(
         200,
-        "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIAFAKE</AccessKeyId>\
-         <SecretAccessKey>assumed-secret</SecretAccessKey><SessionToken>assumed-token</SessionToken>\
-         <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>",
+        format!(
+            "<{operation}Response><{operation}Result><Credentials><AccessKeyId>ASIAFAKE</AccessKeyId>\
+             <SecretAccessKey>MARKER-assumed-secret</SecretAccessKey>\
+             <SessionToken>MARKER-assumed-token</SessionToken>\
+             <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></{operation}Result></{operation}Response>"
+        ),
     )
+}
+
+/// As the endpoint of a container answers.
+fn contained() -> Answer {
+    let credentials = json!({
+        "AccessKeyId": "ASIAFAKE", "SecretAccessKey": "MARKER-contained-secret",
+        "Token": "MARKER-contained-token", "Expiration": "2099-01-01T00:00:00Z",
+    });
+    Answer::new(200, credentials.to_string())
 }
 
 fn caller() -> Answer {
@@ -458,6 +471,7 @@ fn caller() -> Answer {
     )
 }
 
-fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// A test that panicked elsewhere has told its story already.
+pub(crate) fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
