@@ -45,11 +45,7 @@ fn main() {
             .find_map(|line| line.strip_prefix(&format!("{piece}\t")));
         let before = before.unwrap_or("none");
         println!("{piece:10} {count:8} instructions, recorded {before:>8}: {what}");
-<<<<<<< HEAD
         counts.push(format!("{piece}\t{count}"));
-=======
-        lines.extend([piece, "\t", &count.to_string(), "\n"]);
->>>>>>> main
     }
     if std::env::var_os("UPDATE").is_some() {
         fs::write(RECORDED, counts.join("\n") + "\n").expect("the folder is there");
