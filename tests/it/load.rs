@@ -1,72 +1,16 @@
-//! `load`: bare records and Singer taps, from pipes and files, by people and scripts.
+//! `load`: bare records, from pipes and files, by people and scripts.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::support::cloud::Account;
 use crate::support::fake::{Fake, Fault};
-use crate::support::program::{Output, Program};
-
-/// `load` with these arguments into a folder.
-fn load(lake: &Path, arguments: &[&str]) -> Program {
-    let mut program = Program::new(&["load"]).local(lake);
-    for argument in arguments {
-        program = program.argument(argument);
-    }
-    program
-}
-
-/// The exit code is this one, nothing but states went to stdout, and stderr holds these words.
-#[track_caller]
-fn ended(output: &Output, code: i32, words: &[&str]) {
-    assert_eq!(output.status.code(), Some(code), "{}", output.report());
-    for word in words {
-        assert!(
-            output.stderr.contains(word),
-            "no {word:?}\n{}",
-            output.report()
-        );
-    }
-}
-
-/// The table's entry, and its visible rows in the order of the objects.
-fn table(lake: &Path, name: &str) -> (Value, Vec<Map<String, Value>>) {
-    let entry = std::fs::read(lake.join(format!("catalog/default/{name}.json"))).unwrap();
-    let entry: Value = serde_json::from_slice(&entry).unwrap();
-    let location = entry["StorageDescriptor"]["Location"].as_str().unwrap();
-    let folder = Path::new(location.strip_prefix("file://").unwrap());
-    let mut objects: Vec<_> = match std::fs::read_dir(folder) {
-        Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
-        Err(_) => Vec::new(),
-    };
-    objects.sort();
-    let mut rows = Vec::new();
-    for object in objects {
-        let packed = std::fs::File::open(object).unwrap();
-        let text = std::io::read_to_string(flate2::read::MultiGzDecoder::new(packed)).unwrap();
-        rows.extend(text.lines().map(|row| serde_json::from_str(row).unwrap()));
-    }
-    (entry, rows)
-}
-
-/// `name type` of each column but the rescue column.
-fn columns(entry: &Value) -> Vec<String> {
-    let columns = entry["StorageDescriptor"]["Columns"].as_array().unwrap();
-    let text = |column: &Value, key: &str| column[key].as_str().unwrap().to_owned();
-    columns
-        .iter()
-        .map(|column| format!("{} {}", text(column, "Name"), text(column, "Type")))
-        .filter(|column| column != "_rescued_data string")
-        .collect()
-}
-
-fn ids(rows: &[Map<String, Value>]) -> Vec<u64> {
-    rows.iter().map(|row| row["id"].as_u64().unwrap()).collect()
-}
+use crate::support::local::{columns, ended, ids, load, table};
+use crate::support::program::Program;
 
 fn lines(ids: std::ops::Range<u64>) -> String {
     ids.map(|id| format!("{{\"id\":{id}}}\n")).collect()
@@ -319,127 +263,4 @@ fn wrong_usage_and_wrong_settings_have_exit_codes_of_their_own() {
     ended(&output, 1, &["$.region", "$.lakeformation_database_name"]);
     let output = Program::new(&["load", "--help"]).run();
     assert!(output.stdout.contains("--checkpoint-interval"));
-}
-
-/// A tap's messages, one a line.
-fn tap(messages: &[Value]) -> String {
-    messages
-        .iter()
-        .map(|message| format!("{message}\n"))
-        .collect()
-}
-
-fn schema(stream: &str, properties: &Value) -> Value {
-    json!({"type": "SCHEMA", "stream": stream, "schema": {"properties": properties}, "key_properties": []})
-}
-
-fn row(stream: &str, id: u64) -> Value {
-    json!({"type": "RECORD", "stream": stream, "record": {"id": id}})
-}
-
-fn version_row(stream: &str, id: u64, version: u64) -> Value {
-    json!({"type": "RECORD", "stream": stream, "record": {"id": id}, "version": version})
-}
-
-fn value(id: u64) -> Value {
-    json!({"type": "STATE", "value": {"bookmarks": {"id": id}}})
-}
-
-fn activate(stream: &str, version: u64) -> Value {
-    json!({"type": "ACTIVATE_VERSION", "stream": stream, "version": version})
-}
-
-fn singer(lake: &Path, messages: &[Value]) -> Output {
-    load(lake, &["--input", "singer"])
-        .stdin(tap(messages))
-        .run()
-}
-
-#[test]
-fn a_tap_s_states_come_out_once_their_rows_are_durable() {
-    let folder = tempfile::tempdir().unwrap();
-    let id = json!({"id": {"type": "integer"}});
-    let wider = json!({"id": {"type": "integer"}, "name": {"type": ["null", "string"]}});
-    let named = json!({"type": "RECORD", "stream": "users", "record": {"id": 2, "name": "x"}});
-    let output = singer(
-        folder.path(),
-        &[
-            schema("users", &id),
-            row("users", 1),
-            value(1),
-            schema("public-orders", &id),
-            row("public-orders", 7),
-            schema("users", &wider),
-            named,
-            value(2),
-            schema("none", &id),
-        ],
-    );
-    ended(&output, 0, &[]);
-    assert_eq!(
-        output.stdout,
-        "{\"bookmarks\":{\"id\":1}}\n{\"bookmarks\":{\"id\":2}}\n"
-    );
-    let (entry, rows) = table(folder.path(), "users");
-    assert_eq!(columns(&entry), ["id bigint", "name string"]);
-    assert_eq!(Value::from(rows[1].clone()), json!({"id": 2, "name": "x"}));
-    assert_eq!(ids(&table(folder.path(), "public_orders").1), [7]);
-    assert_eq!(columns(&table(folder.path(), "none").0), ["id bigint"]);
-}
-
-#[test]
-fn a_tap_that_breaks_leaves_what_its_last_state_covers() {
-    let folder = tempfile::tempdir().unwrap();
-    let id = json!({"id": {"type": "integer"}});
-    let output = singer(
-        folder.path(),
-        &[
-            schema("users", &id),
-            row("users", 1),
-            value(1),
-            row("users", 2),
-            row("others", 3),
-        ],
-    );
-    ended(&output, 1, &["line 5 of stdin", "before its SCHEMA"]);
-    assert_eq!(output.stdout, "{\"bookmarks\":{\"id\":1}}\n");
-    assert_eq!(ids(&table(folder.path(), "users").1), [1]);
-}
-
-#[test]
-fn a_version_replaces_older_rows_once_it_is_activated() {
-    let folder = tempfile::tempdir().unwrap();
-    let head = schema("users", &json!({"id": {"type": "integer"}}));
-    let run = |messages: &[Value]| {
-        let all: Vec<Value> = [std::slice::from_ref(&head), messages].concat();
-        singer(folder.path(), &all)
-    };
-    let shown = || ids(&table(folder.path(), "users").1);
-    ended(&run(&[row("users", 1)]), 0, &[]);
-    // Activated at its beginning, as taps do that follow a log.
-    let first = [
-        activate("users", 100),
-        version_row("users", 2, 100),
-        value(1),
-    ];
-    ended(&run(&first), 0, &[]);
-    assert_eq!(shown(), [2]);
-    // The same version again adds to it, with or without being activated again.
-    ended(&run(&[version_row("users", 3, 100), value(2)]), 0, &[]);
-    assert_eq!(shown(), [2, 3]);
-    // A new version that breaks off stays hidden, and is gone on with.
-    let output = run(&[version_row("users", 4, 200), value(3)]);
-    ended(&output, 1, &["before it completed"]);
-    assert_eq!(output.stdout, "{\"bookmarks\":{\"id\":3}}\n");
-    assert_eq!(shown(), [2, 3]);
-    let rest = [
-        version_row("users", 5, 200),
-        activate("users", 200),
-        value(4),
-    ];
-    ended(&run(&rest), 0, &[]);
-    assert_eq!(shown(), [4, 5]);
-    // Two versions in one run can not be told apart.
-    let output = run(&[version_row("users", 6, 200), version_row("users", 7, 300)]);
-    ended(&output, 1, &["a second version"]);
 }
