@@ -8,6 +8,7 @@
 
 mod support; // the program as a child, moto, the scripted server, the journal, the readers
 
+mod arrival; // loads into tables that are not there, and into those that others make meanwhile
 mod broken; // two hundred inputs that no source should send
 mod check; // every way in which a connection can fail, and that nothing stays behind
 mod checkpoints; // when states are acknowledged, and what stays invisible until then

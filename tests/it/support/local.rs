@@ -8,11 +8,7 @@ use super::program::{Output, Program};
 
 /// `load` with these arguments into a folder.
 pub(crate) fn load(lake: &Path, arguments: &[&str]) -> Program {
-    let mut program = Program::new(&["load"]).local(lake);
-    for argument in arguments {
-        program = program.argument(argument);
-    }
-    program
+    Program::new(&["load"]).local(lake).arguments(arguments)
 }
 
 /// The exit code is this one, nothing but states went to stdout, and stderr holds these words.
