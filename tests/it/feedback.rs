@@ -124,6 +124,36 @@ fn a_pipe_gets_no_progress_and_files_hold_the_summary() {
 }
 
 #[test]
+fn a_platform_is_told_of_every_checkpoint_also_while_the_source_is_silent() {
+    let fake = Fake::start();
+    let mut config = fake.config();
+    config["checkpoint_interval_minutes"] = 0.005.into();
+    let mut running = Program::write(&config, &people("people", "append"))
+        .journal(fake.journal())
+        .start();
+    for (count, rows) in [(1, 0..2), (2, 2..5)] {
+        running.feed(rows.map(|id| person("people", id)).collect::<String>());
+        running.feed(state("people", count));
+        // Nothing comes any more until this checkpoint is over.
+        running.wait_for_states(usize::try_from(count).unwrap());
+    }
+    let output = running.finish();
+    output.succeeded();
+    let told: Vec<&str> = output
+        .of_type("LOG")
+        .filter(|message| message["log"]["level"] == "INFO")
+        .map(|message| message["log"]["message"].as_str().unwrap())
+        .filter(|text| text.starts_with("checkpoint ") || text.starts_with("progress"))
+        .collect();
+    assert_eq!(
+        told,
+        ["checkpoint states=1 objects=1"; 2],
+        "{}",
+        output.report()
+    );
+}
+
+#[test]
 fn a_run_that_fails_says_so_in_its_files() {
     let folder = tempfile::tempdir().unwrap();
     let load = |arguments: &[&str]| Program::new(arguments).local(folder.path());
