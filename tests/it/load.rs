@@ -60,6 +60,76 @@ fn files_are_loaded_together_packed_or_not() {
     assert_eq!(ids(&table(folder.path(), "t").1), [0, 1, 2, 3, 4, 5, 6]);
 }
 
+/// The text packed as two files behind each other, as `cat a.gz b.gz` makes them.
+fn packed(name: &str, text: &str) -> Vec<u8> {
+    let middle = text.len() / 2;
+    let pack = |text: &str| {
+        if name == PACKED[1] {
+            // With a checksum, as the command makes it.
+            let mut packer = zstd::Encoder::new(Vec::new(), 3).unwrap();
+            packer.include_checksum(true).unwrap();
+            packer.write_all(text.as_bytes()).unwrap();
+            return packer.finish().unwrap();
+        }
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(text.as_bytes()).unwrap();
+        packer.finish().unwrap()
+    };
+    [pack(&text[..middle]), pack(&text[middle..])].concat()
+}
+
+const PACKED: [&str; 2] = ["events.jsonl.gz", "events.jsonl.zst"];
+
+#[test]
+fn packed_files_and_the_same_bytes_on_stdin_are_the_same_rows() {
+    let account = Account::new();
+    let folder = tempfile::tempdir().unwrap();
+    let run = |table: &str, file: &str, stdin: &[u8]| {
+        let output = Program::new(&["load", "--config", "config.json", "--table", table, file])
+            .file("config.json", &account.config().to_string())
+            .stdin(stdin)
+            .run();
+        ended(&output, 0, &["records=30000"]);
+        // Counted by DuckDB.
+        let ids = account.read(table).column("id");
+        assert!(ids.into_iter().eq(0..30_000), "{table}");
+    };
+    for (number, name) in PACKED.into_iter().enumerate() {
+        let bytes = packed(name, &lines(0..30_000));
+        let path = folder.path().join(name);
+        std::fs::write(&path, &bytes).unwrap();
+        run(&format!("named_{number}"), path.to_str().unwrap(), b"");
+        run(&format!("piped_{number}"), "-", &bytes);
+    }
+}
+
+#[test]
+fn a_packed_file_that_is_not_whole_is_told_by_its_name_and_shows_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in PACKED {
+        let bytes = packed(name, &lines(0..200_000));
+        let whole = bytes.len();
+        let mut broken = bytes.clone();
+        broken[whole / 2 + 5..whole / 2 + 50].fill(0x55);
+        for (bytes, what) in [
+            (&bytes[..whole - 3], "ends too early"),
+            (&bytes[..whole / 4], "ends too early"),
+            (&broken[..], "is broken"),
+        ] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            let of_file = load(folder.path(), &["--table", "t", path.to_str().unwrap()]);
+            let of_stdin = load(folder.path(), &["--table", "t"]).stdin(bytes);
+            for (program, name) in [(of_file, name), (of_stdin, "stdin")] {
+                let words = format!("{name}: the compressed data {what}");
+                ended(&program.run(), 1, &[&words, "load it whole"]);
+                assert!(!folder.path().join("catalog/default/t.json").exists());
+                assert!(!folder.path().join("objects/default/t").exists());
+            }
+        }
+    }
+}
+
 #[test]
 fn a_broken_line_shows_nothing_and_is_told_by_its_file_and_number() {
     let folder = tempfile::tempdir().unwrap();
