@@ -30,10 +30,9 @@ impl Sink<'_> {
                 .target
                 .show(&*self.lake.catalog, &location, stream.generation.as_ref())
             {
-                Ok(()) => {
+                Ok(changes) => {
                     stream.set_shown();
-                    let change = format!("the table shows a new generation at {location}");
-                    stream.counts.changes.push(change);
+                    stream.counts.changes.extend(changes);
                     leftovers::remove_older(self.lake, stream, &self.clock, &self.options);
                 }
                 Err(error) => {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::fake::{Fake, Fault};
 use crate::support::file;
-use crate::support::messages::{people, person, state};
+use crate::support::messages::{catalog, people, person, record as line_of, state, stream};
 use crate::support::program::Program;
 
 /// Loads on a terminal of so many columns; what it showed.
@@ -121,6 +121,45 @@ fn a_pipe_gets_no_progress_and_files_hold_the_summary() {
     ] {
         assert!(metrics.lines().any(|one| one == line), "{line}\n{metrics}");
     }
+}
+
+#[test]
+fn an_overwrite_says_what_became_of_the_columns() {
+    let fake = Fake::start();
+    let of = |properties: &Value, record: &Value| {
+        let catalog = catalog(&[stream("people", "overwrite", properties)]);
+        let input = line_of("people", record);
+        let (summary, _, code) = files(fake.write(&catalog).stdin(input));
+        assert_eq!(code, Some(0), "{summary:#}");
+        let changes = summary["streams"][0]["changes"].as_array().unwrap().clone();
+        let mut changes = changes.into_iter();
+        let first = changes.next().unwrap();
+        let shows = "the table shows a new generation at s3://test-lake/lake/test/people/";
+        assert!(first.as_str().unwrap().starts_with(shows), "{first}");
+        changes.collect::<Vec<_>>()
+    };
+    let before = json!({
+        "id": {"type": "integer"},
+        "name": {"type": "string"},
+        "place": {"type": "object", "properties": {"x": {"type": "integer"}}},
+    });
+    let record = json!({"id": 1, "name": "Ada"});
+    assert_eq!(of(&before, &record), ["the table is new"]);
+    assert!(of(&before, &record).is_empty());
+    let now = json!({
+        "id": {"type": "string"},
+        "place": {"type": "object", "properties": {"x": {"type": "integer"}, "y": {"type": "integer"}}},
+        "age": {"type": "integer"},
+    });
+    assert_eq!(
+        of(&now, &json!({"id": "a"})),
+        [
+            "$.id is string now, and was bigint",
+            "$.name is no longer in the stream; the column stays",
+            "$.place is struct<x:bigint,y:bigint> now, and was struct<x:bigint>",
+            "$.age is new: bigint",
+        ]
+    );
 }
 
 #[test]
