@@ -35,16 +35,25 @@ impl Format {
     pub(crate) fn encoder(self) -> Encoder {
         match self {
             Self::Jsonl(Codec::Plain) => Encoder::Plain,
-            Self::Jsonl(Codec::Gzip) => Encoder::Gzip(Gzip::new()),
+            Self::Jsonl(Codec::Gzip) => Encoder::Gzip(Gzip::default()),
             Self::Jsonl(Codec::Zstd) => Encoder::Zstd(Zstd::new()),
+        }
+    }
+
+    /// How many bytes of rows are best encoded at once, where it matters: a block of gzip knows nothing of those before
+    /// it, and 37.9 MB of the benchmark stream's rows become 7.46 MB in one, 7.55 MB in blocks of 256 KiB, 7.65 MB in
+    /// blocks of 128 KiB (zlib, level 5; 2026-11-22).
+    pub(crate) fn block(self) -> Option<usize> {
+        match self {
+            Self::Jsonl(Codec::Plain) => None,
+            Self::Jsonl(Codec::Gzip | Codec::Zstd) => Some(256 * 1024),
         }
     }
 
     /// Bytes of memory that an encoder holds on to.
     pub(crate) fn encoder_cost(self) -> usize {
         match self {
-            Self::Jsonl(Codec::Plain) => 0,
-            Self::Jsonl(Codec::Gzip) => gzip::COST,
+            Self::Jsonl(Codec::Plain | Codec::Gzip) => 0,
             Self::Jsonl(Codec::Zstd) => zstd::COST,
         }
     }
@@ -82,8 +91,7 @@ impl Encoder {
     /// Whether rows were written since the last cut. The encoder may hold all of them, so that `out` does not tell.
     pub(crate) fn is_open(&self) -> bool {
         match self {
-            Self::Plain => false,
-            Self::Gzip(gzip) => gzip.is_open(),
+            Self::Plain | Self::Gzip(_) => false,
             Self::Zstd(zstd) => zstd.is_open(),
         }
     }
@@ -92,7 +100,7 @@ impl Encoder {
     pub(crate) fn cut(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::Plain => {}
-            Self::Gzip(gzip) => gzip.cut(out),
+            Self::Gzip(gzip) => gzip.cut(),
             Self::Zstd(zstd) => zstd.cut(out),
         }
     }
