@@ -50,7 +50,7 @@ fn a_terminal_shows_one_line_that_fits_it() {
                 frame.contains(" rows  ") && frame.contains("B/s"),
                 "{frame:?}"
             );
-            assert_eq!(frame.contains(" objects"), columns == 80, "{frame:?}");
+            assert_eq!(frame.contains(" object"), columns == 80, "{frame:?}");
         }
         // The line is gone at the end, and the summary stands on lines of its own.
         let last = seen.rsplit("\r\u{1b}[K").next().unwrap();
