@@ -53,9 +53,8 @@ enum Mark {
 /// An object being written.
 pub(super) struct OpenObject {
     key: String,
-    format: Format,
     sizes: Sizes,
-    encoder: Option<Encoder>,
+    encoder: Encoder,
     fresh: Vec<u8>,
     tail: Vec<u8>,
     pending: Vec<u8>,
@@ -87,9 +86,8 @@ impl OpenObject {
     pub(super) fn new(key: String, format: Format, sizes: Sizes) -> Self {
         Self {
             key,
-            format,
             sizes,
-            encoder: None,
+            encoder: format.encoder(),
             fresh: Vec::new(),
             tail: Vec::new(),
             pending: Vec::new(),
@@ -125,10 +123,7 @@ impl OpenObject {
 
     /// No row at all.
     pub(super) fn is_empty(&self) -> bool {
-        self.fresh.is_empty()
-            && self.tail.is_empty()
-            && self.encoded() == 0
-            && !self.has_open_encoder()
+        self.fresh.is_empty() && self.tail.is_empty() && self.encoded() == 0
     }
 
     /// Rows that a state covers.
@@ -143,17 +138,7 @@ impl OpenObject {
 
     /// Bytes of memory that the object holds.
     pub(super) fn memory(&self) -> usize {
-        let encoder = if self.encoder.is_some() {
-            self.format.encoder_cost()
-        } else {
-            0
-        };
-        self.fresh.len() + self.tail.len() + self.pending.len() + encoder
-    }
-
-    /// Whether the encoder holds rows, be it all of them.
-    fn has_open_encoder(&self) -> bool {
-        self.encoder.as_ref().is_some_and(Encoder::is_open)
+        self.fresh.len() + self.tail.len() + self.pending.len()
     }
 
     /// Encodes the tail once it is a block, and sends parts once they are full.
@@ -165,7 +150,7 @@ impl OpenObject {
                 }
                 Mark::Tail(offset) => {
                     self.encode_to(offset, Mark::Before);
-                    self.cut();
+                    self.encoder.cut();
                     self.encode_to(self.tail.len(), Mark::Pending(self.pending.len()));
                 }
                 mark => self.encode_to(self.tail.len(), mark),
@@ -177,8 +162,7 @@ impl OpenObject {
     /// Encodes the tail's rows before `offset`.
     fn encode_to(&mut self, offset: usize, mark: Mark) {
         if offset > 0 {
-            let encoder = self.encoder.get_or_insert_with(|| self.format.encoder());
-            encoder.write(&self.tail[..offset], &mut self.pending);
+            self.encoder.write(&self.tail[..offset], &mut self.pending);
             if offset == self.tail.len() {
                 self.tail.clear();
                 give_back(&mut self.tail);
@@ -187,12 +171,6 @@ impl OpenObject {
             }
         }
         self.mark = mark;
-    }
-
-    fn cut(&mut self) {
-        if let Some(encoder) = &mut self.encoder {
-            encoder.cut(&mut self.pending);
-        }
     }
 
     fn send_full_parts(&mut self, objects: &dyn Objects) -> Result<Next> {
@@ -237,18 +215,17 @@ impl OpenObject {
             Mark::Before => return (None, Some(self)),
             Mark::Tail(offset) => {
                 self.encode_to(offset, Mark::Before);
-                self.cut();
+                self.encoder.cut();
                 self.pending.len()
             }
             Mark::Pending(offset) => offset,
         };
-        let seam = self.encoder.as_mut().map(Encoder::split);
-        let seam = seam.unwrap_or_default();
+        let seam = self.encoder.split();
         let mut behind = seam.beginning;
         behind.extend_from_slice(&self.pending[offset..]);
         self.pending.truncate(offset);
         self.pending.extend(seam.ending);
-        let is_all = self.tail.is_empty() && behind.is_empty() && !self.has_open_encoder();
+        let is_all = self.tail.is_empty() && behind.is_empty();
         let closing = Closing {
             key: self.key,
             upload: self.upload,
@@ -258,10 +235,8 @@ impl OpenObject {
         if is_all {
             return (Some(closing), None);
         }
-        // Where nothing was encoded behind the mark the encoder is between two files, and worth keeping either way.
         let rest = Self {
             key: next_key(),
-            format: self.format,
             sizes: self.sizes,
             encoder: self.encoder,
             fresh: self.fresh,
@@ -281,9 +256,7 @@ impl OpenObject {
         }
         self.collect();
         self.encode_to(self.tail.len(), Mark::Before);
-        if let Some(encoder) = &mut self.encoder {
-            encoder.end(&mut self.pending);
-        }
+        self.encoder.end(&mut self.pending);
         let closing = Closing {
             key: self.key,
             upload: self.upload,
