@@ -114,18 +114,16 @@ impl<'a> Scanner<'a> {
     #[inline]
     pub(crate) fn string(&mut self) -> Result<Inside, Fault> {
         self.expect(b'"', "a string")?;
-        let content = self.at;
-        let (at, high) = run(self.text, content);
-        self.at = at;
-        if self.peek() == b'"' && high == 0 {
+        self.at = run(self.text, self.at);
+        if self.peek() == b'"' {
             self.at += 1;
             return Ok(Inside::Plain);
         }
-        self.rest_of_string(content, high)
+        self.rest_of_string()
     }
 
     /// Walks over the rest of a string, behind its first run of plain characters.
-    fn rest_of_string(&mut self, content: usize, mut high: u8) -> Result<Inside, Fault> {
+    fn rest_of_string(&mut self) -> Result<Inside, Fault> {
         let mut inside = Inside::Plain;
         loop {
             match self.peek() {
@@ -138,21 +136,31 @@ impl<'a> Scanner<'a> {
                         inside = Inside::Escaped;
                     }
                 }
+                0x80.. => self.characters()?,
                 _ if self.at >= self.text.len() => return Err(Fault("the end of a string")),
                 _ => return Err(Fault("an escape in place of a control character")),
             }
-            let (at, seen) = run(self.text, self.at);
-            self.at = at;
-            high |= seen;
-        }
-        if high != 0
-            && let Err(error) = std::str::from_utf8(&self.text[content..self.at])
-        {
-            self.at = content + error.valid_up_to();
-            return Err(Fault("UTF-8"));
+            self.at = run(self.text, self.at);
         }
         self.at += 1;
         Ok(inside)
+    }
+
+    /// Walks over characters outside ASCII (The Unicode Standard, table 3-7: well-formed UTF-8).
+    fn characters(&mut self) -> Result<(), Fault> {
+        while self.peek() >= 0x80 {
+            self.at += match &self.text[self.at..] {
+                [0xC2..=0xDF, 0x80..=0xBF, ..] => 2,
+                [0xE0, 0xA0..=0xBF, 0x80..=0xBF, ..]
+                | [0xE1..=0xEC | 0xEE..=0xEF, 0x80..=0xBF, 0x80..=0xBF, ..]
+                | [0xED, 0x80..=0x9F, 0x80..=0xBF, ..] => 3,
+                [0xF0, 0x90..=0xBF, 0x80..=0xBF, 0x80..=0xBF, ..]
+                | [0xF1..=0xF3, 0x80..=0xBF, 0x80..=0xBF, 0x80..=0xBF, ..]
+                | [0xF4, 0x80..=0x8F, 0x80..=0xBF, 0x80..=0xBF, ..] => 4,
+                _ => return Err(Fault("UTF-8")),
+            };
+        }
+        Ok(())
     }
 
     /// Walks over an escape (both halves of a surrogate pair); says whether it stands for a character.
@@ -365,39 +373,75 @@ impl Open {
     }
 }
 
-/// The end of the run of plain characters that begins at `at` (before a quote, a backslash, a control
-/// character or the end of the text), and its bytes or-ed together, to know whether all were ASCII.
+/// The end of the run of plain characters that begins at `at`: before a quote, a backslash, a control character, a
+/// character outside ASCII, or the end of the text.
 ///
 /// Eight bytes at a time: for each class the lowest flagged byte is exact, and only that one is used
 /// (<https://graphics.stanford.edu/~seander/bithacks.html>, "haszero" and "hasless").
 #[inline]
-pub(crate) fn run(text: &[u8], mut at: usize) -> (usize, u8) {
+pub(crate) fn run(text: &[u8], mut at: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let mut seen = 0_u64;
     while let Some(chunk) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
         let word = u64::from_le_bytes(*chunk);
         let quote = word ^ (ONES * 0x22);
         let backslash = word ^ (ONES * 0x5C);
         let stops = ((quote.wrapping_sub(ONES) & !quote)
             | (backslash.wrapping_sub(ONES) & !backslash)
-            | (word.wrapping_sub(ONES * 0x20) & !word))
+            | word.wrapping_sub(ONES * 0x20)
+            | word)
             & HIGHS;
         if stops != 0 {
-            let before = stops & stops.wrapping_neg(); // the lowest flag
-            seen |= word & (before - 1);
-            at += (stops.trailing_zeros() / 8) as usize;
-            return (at, if seen & HIGHS == 0 { 0 } else { 0x80 });
+            return at + (stops.trailing_zeros() / 8) as usize;
         }
-        seen |= word;
         at += 8;
     }
-    let mut high = if seen & HIGHS == 0 { 0 } else { 0x80 };
     while let Some(&byte) = text.get(at)
-        && !matches!(byte, b'"' | b'\\' | 0..0x20)
+        && !matches!(byte, b'"' | b'\\' | 0..0x20 | 0x80..)
     {
-        high |= byte & 0x80;
         at += 1;
     }
-    (at, high)
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of each class of the bytes of UTF-8 the first and the last, and ASCII.
+    const EDGES: [u8; 23] = [
+        b'a', 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xEC,
+        0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5,
+    ];
+
+    #[test]
+    fn what_is_no_utf_8_is_found_where_the_standard_library_finds_it() {
+        for bytes in 0..EDGES.len().pow(4) {
+            let edge = |place: u32| EDGES[bytes / EDGES.len().pow(place) % EDGES.len()];
+            let text = [b'"', edge(0), edge(1), edge(2), edge(3), b'"'];
+            let mut scan = Scanner::new(&text);
+            let found = scan.string().map(|_| scan.at).map_err(|_| scan.at);
+            let expected = match std::str::from_utf8(&text) {
+                Ok(_) => Ok(text.len()),
+                Err(error) => Err(error.valid_up_to()),
+            };
+            assert_eq!(found, expected, "{text:x?}");
+        }
+    }
+
+    #[test]
+    fn a_run_ends_at_the_first_byte_that_is_not_plain() {
+        for byte in 0..=u8::MAX {
+            let plain = !matches!(byte, b'"' | b'\\' | 0..0x20 | 0x80..);
+            for at in 0..20 {
+                let mut text = [b'~'; 20];
+                text[at] = byte;
+                assert_eq!(
+                    run(&text, 0),
+                    if plain { 20 } else { at },
+                    "{byte:x} at {at}"
+                );
+            }
+        }
+    }
 }

@@ -8,7 +8,7 @@ use crate::json::scan::run;
 pub(crate) fn quote_into(text: &[u8], out: &mut Vec<u8>) {
     let mut at = 0;
     loop {
-        let (end, _) = run(text, at);
+        let end = run(text, at);
         out.extend_from_slice(&text[at..end]);
         let Some(&byte) = text.get(end) else {
             return;
@@ -18,6 +18,7 @@ pub(crate) fn quote_into(text: &[u8], out: &mut Vec<u8>) {
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            0x80.. => out.push(byte),
             _ => {
                 const HEX: &[u8; 16] = b"0123456789abcdef";
                 out.extend_from_slice(b"\\u00");
