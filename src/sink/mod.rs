@@ -32,7 +32,7 @@ use crate::table::layout::Run;
 use crate::time::Clock;
 
 use ledger::{Ledger, StreamIndex};
-use object::Sizes;
+use object::FRESH;
 use stream::Stream;
 pub(crate) use tally::{StreamTally, Tally};
 use writer::{Extent, Partition};
@@ -123,9 +123,10 @@ impl Sink<'_> {
             };
         }
         let length = rows.len() - before;
-        let is_block = rows.len() >= Sizes::S3.block;
+        let is_full = rows.len() >= FRESH;
         stream.counts.records += 1;
         stream.counts.bytes_in += read;
+        let is_block = is_full && stream.writer.collect(&partition);
         self.memory += length;
         self.ledger.count(index);
         if is_block {
@@ -164,11 +165,11 @@ impl Sink<'_> {
 
     fn settle(&mut self, index: StreamIndex, partition: &Partition) -> Result<()> {
         let stream = &mut self.streams[index];
-        // Its tail was counted row by row; what it became is counted anew.
+        // Its rows were counted one by one; what they became is counted anew.
+        self.memory -= stream.writer.memory();
         let grown = stream.writer.settle(partition, &*self.lake.objects);
-        let grown = stream.judge(grown)?;
-        self.grown += grown;
-        self.count_memory();
+        self.memory += stream.writer.memory();
+        self.grown += stream.judge(grown)?;
         if self.ledger.waits() && self.grown >= self.options.target_file_size {
             self.checkpoint()?;
         }

@@ -293,7 +293,7 @@ fn open_stream(
         folder: folder.clone(),
         run: run.clone(),
         format: options.format,
-        sizes: Sizes::S3,
+        sizes: Sizes::of(options.format),
         target_size: options.target_file_size,
     };
     let stream = Stream {

@@ -75,7 +75,7 @@ impl Writer {
         }
     }
 
-    /// Where the next row of the partition goes; call `settle` after it.
+    /// Where the next row of the partition goes; call `collect` once they are `FRESH` bytes.
     pub(super) fn rows(&mut self, partition: &Partition) -> &mut Vec<u8> {
         if !self.open.contains_key(partition) {
             let key = self.place.key(partition, &mut self.number);
@@ -88,6 +88,13 @@ impl Writer {
             .get_mut(partition)
             .expect("it was just put there")
             .rows()
+    }
+
+    /// Takes the partition's fresh rows to the others; says whether it is time to `settle`.
+    pub(super) fn collect(&mut self, partition: &Partition) -> bool {
+        self.open
+            .get_mut(partition)
+            .is_some_and(OpenObject::collect)
     }
 
     /// A state covers every row so far.

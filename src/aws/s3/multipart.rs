@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::aws::operation::{Call, Operation, Unfit};
-use crate::aws::s3::options::{RequestChecksum, Writing, content_type, expectation};
+use crate::aws::s3::options::{Body, RequestChecksum, Writing, content_type};
 use crate::aws::s3::{checksum, document, path};
 use crate::aws::service::Service;
 use crate::aws::xml;
@@ -83,8 +83,7 @@ pub(crate) struct UploadPart<'a> {
     pub(crate) upload: &'a str,
     /// From 1.
     pub(crate) number: usize,
-    pub(crate) body: &'a [u8],
-    pub(crate) writing: &'a Writing,
+    pub(crate) body: Body<'a>,
 }
 
 impl Operation for UploadPart<'_> {
@@ -100,30 +99,20 @@ impl Operation for UploadPart<'_> {
                 ("partNumber", self.number.to_string()),
                 ("uploadId", self.upload.to_owned()),
             ],
-            headers: self
-                .writing
-                .checksum(self.body)
-                .into_iter()
-                .chain(expectation(self.body))
-                .collect(),
-            body: Cow::Borrowed(self.body),
+            headers: self.body.headers().collect(),
+            body: Cow::Borrowed(self.body.bytes),
             ..Call::default()
         }
     }
 
     fn read(&self, answer: Answer) -> Result<Part, Unfit> {
-        let sent = self.writing.checksum(self.body).map(|(_, crc32)| crc32);
-        if let (Some(sent), Some(kept)) = (&sent, answer.header(checksum::HEADER))
-            && sent != kept
-        {
-            return Err(Unfit::Damaged("the store kept other bytes than were sent"));
-        }
+        self.body.refuse_damage(&answer)?;
         let etag = answer
             .header("etag")
             .ok_or(Unfit::Unreadable("the answer names no ETag"))?;
         Ok(Part {
             etag: etag.to_owned(),
-            crc32: sent,
+            crc32: self.body.crc32.clone(),
         })
     }
 }

@@ -1,7 +1,9 @@
 //! How objects are written: encryption, storage class, tags, checksums. All optional, and the same for every way of writing.
 
+use crate::aws::operation::Unfit;
 use crate::aws::s3::checksum;
 use crate::aws::sigv4::encoding;
+use crate::http::Answer;
 
 /// Who encrypts with what; the bucket's own default where nothing is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,20 +88,46 @@ impl Writing {
         headers
     }
 
-    /// Sent with bytes: the checksum of this body.
-    pub(crate) fn checksum(&self, body: &[u8]) -> Option<(&'static str, String)> {
-        match self.checksum {
-            RequestChecksum::WhenSupported => Some((checksum::HEADER, checksum::crc32(body))),
-            RequestChecksum::WhenRequired => None,
+    /// Bytes to be written.
+    pub(crate) fn body<'a>(&self, bytes: &'a [u8]) -> Body<'a> {
+        Body {
+            bytes,
+            crc32: match self.checksum {
+                RequestChecksum::WhenSupported => Some(checksum::crc32(bytes)),
+                RequestChecksum::WhenRequired => None,
+            },
         }
     }
 }
 
-/// Sent with long bodies: S3 says whether it will take one before it is on its way. Without it a refusal
-/// (credentials that have ended, another region) closes the connection under our writing and is never heard.
-pub(crate) fn expectation(body: &[u8]) -> Option<(&'static str, String)> {
-    const LONG: usize = 1 << 20;
-    (body.len() >= LONG).then(|| ("expect", "100-continue".to_owned()))
+/// Bytes on their way, with their checksum: it is taken once, however often they are sent.
+pub(crate) struct Body<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) crc32: Option<String>,
+}
+
+impl Body<'_> {
+    /// Sent with the bytes.
+    ///
+    /// A long body waits until S3 says that it will take it. Without that a refusal (credentials that have ended,
+    /// another region) closes the connection under our writing and is never heard.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
+        const LONG: usize = 1 << 20;
+        let checksum = self.crc32.clone().map(|crc32| (checksum::HEADER, crc32));
+        let is_long = self.bytes.len() >= LONG;
+        let expectation = is_long.then(|| ("expect", "100-continue".to_owned()));
+        checksum.into_iter().chain(expectation)
+    }
+
+    /// The store tells the checksum of what it keeps; some tell none.
+    pub(crate) fn refuse_damage(&self, answer: &Answer) -> Result<(), Unfit> {
+        match (&self.crc32, answer.header(checksum::HEADER)) {
+            (Some(sent), Some(kept)) if sent != kept => {
+                Err(Unfit::Damaged("the store kept other bytes than were sent"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What objects are made of, from their key: gzip and zstd are the object's own form, not a coding
@@ -145,6 +173,6 @@ mod tests {
             ]
             .map(|(name, value)| (name, value.to_owned()))
         );
-        assert_eq!(writing.checksum(b"x"), None);
+        assert_eq!(writing.body(b"x").headers().count(), 0);
     }
 }

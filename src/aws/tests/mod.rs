@@ -66,7 +66,7 @@ fn put(aws: &Aws) -> Result<()> {
     let writing = aws.settings().writing.clone();
     aws.perform(&PutObject {
         key: "k",
-        body: b"body",
+        body: writing.body(b"body"),
         writing: &writing,
     })
 }

@@ -138,10 +138,11 @@ impl Objects for Bucket {
     }
 
     fn put(&self, key: &str, body: &[u8]) -> Result<()> {
+        let writing = &self.0.settings().writing;
         let put = s3::PutObject {
             key,
-            body,
-            writing: &self.0.settings().writing,
+            body: writing.body(body),
+            writing,
         };
         self.0.perform(&put).map_err(|error| {
             self.grant_writing(error)
@@ -232,8 +233,7 @@ impl Objects for Bucket {
             key: &upload.key,
             upload: &upload.id,
             number,
-            body,
-            writing: &self.0.settings().writing,
+            body: self.0.settings().writing.body(body),
         };
         let part = self.0.perform(&part).map_err(|error| {
             self.grant_writing(error).while_doing(format!(
