@@ -13,14 +13,14 @@ RUN make rootfs
 
 FROM scratch AS scratch
 COPY --from=build /source/target/rootfs/scratch /
-LABEL io.airbyte.name="destination-aws-datalake" io.airbyte.version="0.1.0"
+LABEL io.airbyte.name="destination-aws-datalake" io.airbyte.version="0.2.0"
 ENV AIRBYTE_ENTRYPOINT="/destination-aws-datalake"
 USER 1000:1000
 ENTRYPOINT ["/destination-aws-datalake"]
 
 FROM scratch AS airbyte
 COPY --from=build /source/target/rootfs/airbyte /
-LABEL io.airbyte.name="destination-aws-datalake" io.airbyte.version="0.1.0"
+LABEL io.airbyte.name="destination-aws-datalake" io.airbyte.version="0.2.0"
 ENV AIRBYTE_ENTRYPOINT="/destination-aws-datalake" PATH="/bin"
 USER 1000:1000
 ENTRYPOINT ["/destination-aws-datalake"]

@@ -3,6 +3,8 @@
 export CLIPPY_CONF_DIR := .ci
 PYTHON := target/python
 SPARK := target/spark
+# Singer taps; their packages agree with no others, not even with each other's.
+TAPS := target/tap-s3-csv target/singer-sdk
 S3S := target/s3s/bin/s3s-fs
 # musl where its target and its C compiler are installed, else glibc, which links statically too.
 MUSL = $(shell uname -m)-unknown-linux-musl
@@ -55,13 +57,13 @@ image: ## both images, with docker
 	docker build --target airbyte --tag destination-aws-datalake:$(VERSION) .
 
 .PHONY: test
-test: $(PYTHON)/ready $(if $(shell command -v java),$(SPARK)/ready) static ## every test; the servers they need are set up under target/
+test: $(PYTHON)/ready $(TAPS:=/ready) $(if $(shell command -v java),$(SPARK)/ready) static ## every test; the servers they need are set up under target/
 	cargo test --locked --no-fail-fast
 
 # The same suite, but every program reaches AWS over TLS with a private authority and through a proxy with a password,
 # as a role whose credentials end after two seconds.
 .PHONY: test-wire
-test-wire: $(PYTHON)/ready static ## the integration tests over TLS, through a proxy, as a role
+test-wire: $(PYTHON)/ready $(TAPS:=/ready) static ## the integration tests over TLS, through a proxy, as a role
 	WIRE=1 cargo test --locked --no-fail-fast --test it
 
 SEEDS = 500
@@ -73,9 +75,9 @@ test-faults: $(PYTHON)/ready ## seeded faults at any call: SEEDS=500 of them, fr
 
 # The tests of what s3s-fs does not know are left out: roles, and permissions.
 .PHONY: test-s3s
-test-s3s: $(PYTHON)/ready $(S3S) ## the S3 part of the tests on another server than moto
+test-s3s: $(PYTHON)/ready $(TAPS:=/ready) $(S3S) ## the S3 part of the tests on another server than moto
 	S3S=$(abspath $(S3S)) cargo test --locked --no-fail-fast --test it -- \
-		check:: faults:: load:: states:: sync:: writers:: --skip permission --skip a_role_is
+		check:: faults:: load:: singer:: states:: sync:: writers:: --skip permission --skip a_role_is
 
 .PHONY: lint
 lint: ## formatting and clippy, warnings as errors
@@ -121,8 +123,9 @@ help: ## this list
 $(PYTHON)/ready: tests/requirements.txt
 # Spark is half a gigabyte, and of use only where there is Java.
 $(SPARK)/ready: tests/spark.txt
+$(TAPS:=/ready): target/%/ready: tests/%.txt
 
-$(PYTHON)/ready $(SPARK)/ready:
+$(PYTHON)/ready $(SPARK)/ready $(TAPS:=/ready):
 	rm -rf $(@D)
 	python3 -m venv $(@D)
 	$(@D)/bin/pip install --quiet --requirement $<

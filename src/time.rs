@@ -49,6 +49,9 @@ pub(crate) enum Clock {
     /// Always this time; waiting returns at once.
     #[cfg(test)]
     Fixed(Millis),
+    /// The system's, put forward by the test.
+    #[cfg(test)]
+    Ahead(std::rc::Rc<std::cell::Cell<Duration>>),
 }
 
 #[allow(clippy::disallowed_methods)] // the one place that may
@@ -56,6 +59,8 @@ impl Clock {
     /// The time of day.
     pub(crate) fn now(&self) -> Millis {
         match self {
+            #[cfg(test)]
+            Self::Ahead(span) => Self::System.now().plus(span.get()),
             Self::System => {
                 let since_epoch = std::time::SystemTime::now()
                     .duration_since(std::time::UNIX_EPOCH)
@@ -68,9 +73,12 @@ impl Clock {
     }
 
     /// A reading that never goes backwards, for deadlines and durations.
-    #[allow(clippy::unused_self)] // so that a clock must have been handed in
     pub(crate) fn instant(&self) -> Instant {
-        Instant::now()
+        match self {
+            #[cfg(test)]
+            Self::Ahead(span) => Instant::now() + span.get(),
+            _ => Instant::now(),
+        }
     }
 
     /// Waits.
@@ -78,7 +86,7 @@ impl Clock {
         match self {
             Self::System => std::thread::sleep(span),
             #[cfg(test)]
-            Self::Fixed(_) => {}
+            Self::Fixed(_) | Self::Ahead(_) => {}
         }
     }
 }

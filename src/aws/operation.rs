@@ -11,6 +11,8 @@ pub(crate) trait Operation {
     const SERVICE: Service;
     /// Its name in the service's API.
     const NAME: &'static str;
+    /// Refusals that answer what was asked: whoever asked decides what follows, and no attempt is made again.
+    const ANSWERS: &'static [&'static str] = &[];
     type Output;
 
     fn call(&self) -> Call<'_>;

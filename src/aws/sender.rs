@@ -130,6 +130,9 @@ impl Sender {
                 refused.status, refused.code
             );
             refused.hide(identity.as_ref(), operation.secret());
+            if O::ANSWERS.contains(&refused.code.as_str()) {
+                return Err(refused.into_error::<O>(Kind::System, attempt));
+            }
             match self.next(&refused, attempt, started, &mut tried, caller)? {
                 Next::At(wait) => self.clock.sleep(wait),
                 Next::Never(kind) => return Err(refused.into_error::<O>(kind, attempt)),

@@ -32,7 +32,7 @@ pub(crate) fn verdict(status: u16, code: &str) -> Verdict {
         | "ThrottlingException" | "TooManyRequestsException"
         | "TransactionInProgressException" => Again(Pace::Slow),
 
-        "ConditionalRequestConflict" | "FederationSourceRetryableException"
+        "ConcurrentModificationException" | "ConditionalRequestConflict" | "FederationSourceRetryableException"
         | "IDPCommunicationError" | "InternalError" | "InternalFailure"
         | "InternalServiceException" | "OperationAborted" | "OperationTimeoutException"
         | "PriorRequestNotComplete" | "RequestTimeout" | "RequestTimeoutException"
@@ -136,6 +136,7 @@ mod tests {
                 (400, "OperationTimeoutException"),
                 (400, "IDPCommunicationError"),
                 (409, "OperationAborted"),
+                (400, "ConcurrentModificationException"),
                 (500, "AnythingNew"),
             ],
         ),
@@ -193,7 +194,6 @@ mod tests {
                 (400, "InvalidPart"),
                 (400, "InvalidInputException"),
                 (400, "AlreadyExistsException"),
-                (400, "ConcurrentModificationException"),
                 (412, "PreconditionFailed"),
                 (501, "NotImplemented"),
                 (400, ""),

@@ -36,26 +36,35 @@ pub(super) fn conclude(
     bytes_in: u64,
     reader: Reader,
 ) -> Result<Ending> {
-    let ending = end(read, sink, reader);
-    let outcome = match &ending {
-        Ok(Ending::Done) => Outcome::Done,
-        Ok(Ending::Told(_)) => Outcome::Stopped,
+    let ended = end(read, sink, reader);
+    let outcome = match &ended {
+        Ok((Ending::Done, _)) => Outcome::Done,
+        Ok((Ending::Told(_), _)) => Outcome::Stopped,
         Err(error) => Outcome::Failed(error.to_string()),
     };
     feedback.end(sink.tally(), bytes_in, outcome);
-    ending
+    let (ending, last_word) = ended?;
+    if let Some(error) = last_word {
+        out::failure(reader, &error);
+    }
+    Ok(ending)
 }
 
-fn end(read: Result<(), Stop>, sink: &mut Sink<'_>, reader: Reader) -> Result<Ending> {
+/// How it ends, and what is to be said last.
+fn end(
+    read: Result<(), Stop>,
+    sink: &mut Sink<'_>,
+    reader: Reader,
+) -> Result<(Ending, Option<Error>)> {
     match read {
-        Ok(()) => sink.finish().map(|()| Ending::Done),
+        Ok(()) => sink.finish().map(|()| (Ending::Done, None)),
         Err(Stop::Failed(error)) => {
             sink.fail();
             Err(error)
         }
         Err(Stop::Closed) => {
             sink.abandon();
-            Ok(Ending::Told(1))
+            Ok((Ending::Told(1), None))
         }
         Err(Stop::Signal(signal)) => {
             sink.abandon();
@@ -64,8 +73,7 @@ fn end(read: Result<(), Stop>, sink: &mut Sink<'_>, reader: Reader) -> Result<En
                 Reader::Person => "what was not shown yet was discarded",
             };
             let error = Error::transient(format!("stopped by {signal:?}; {what}"));
-            out::failure(reader, &error);
-            Ok(Ending::Told(signal.exit_code()))
+            Ok((Ending::Told(signal.exit_code()), Some(error)))
         }
     }
 }

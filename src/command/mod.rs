@@ -123,6 +123,7 @@ fn options(config: &Config) -> sink::Options {
         memory_budget: config.memory_budget,
         checkpoint_interval: config.checkpoint_interval,
         leftover_age: config.leftover_age,
+        new_tables: sink::NewTables::AtTheStart,
     }
 }
 

@@ -80,7 +80,7 @@ impl Feedback {
     }
 
     /// Files that can not be written are an error now, not after hours of work.
-    fn begin(
+    pub(crate) fn begin(
         reader: Reader,
         files: Files,
         environment: &Environment,

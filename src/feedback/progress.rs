@@ -17,12 +17,13 @@ impl Progress<'_> {
     /// One line of fewer than `width` characters: where there is no room, what matters less is left out.
     pub(super) fn line(&self, width: usize) -> String {
         // In the order of the line, each with its rank.
+        let on_their_way = self.tally.on_their_way;
         let mut parts = vec![
-            (0, format!("{} rows", grouped(self.records()))),
+            (0, counted(self.records(), "row")),
             (1, format!("{} in", bytes(self.bytes_in))),
-            (3, format!("{} out", bytes(self.bytes_out()))),
+            (3, format!("{} out", bytes(self.bytes_out() + on_their_way))),
             (2, speed(self.bytes_in, self.elapsed)),
-            (4, format!("{} objects", grouped(self.objects()))),
+            (4, counted(self.objects(), "object")),
         ];
         if let Some(since) = self.since_checkpoint {
             parts.push((5, format!("checkpoint {} ago", span(since))));
@@ -64,4 +65,10 @@ impl Progress<'_> {
     fn objects(&self) -> u64 {
         self.tally.sum(|stream| stream.objects)
     }
+}
+
+/// `1 object`, `2 objects`.
+fn counted(number: u64, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {what}{s}", grouped(number))
 }

@@ -21,6 +21,7 @@ fn tally() -> Tally {
             rescued: BTreeMap::from([("at".to_owned(), 2)]),
             changes: vec!["the table is new".into()],
         }],
+        on_their_way: 4_000_000,
         checkpoints: 3,
         states: 4,
         last_checkpoint: None,
@@ -42,15 +43,15 @@ fn a_line_leaves_out_what_has_no_room() {
     for (width, expected) in [
         (
             120,
-            "12,345,678 rows  1.6 GB in  345 MB out  160 MB/s  12 objects  checkpoint 4s ago",
+            "12,345,678 rows  1.6 GB in  349 MB out  160 MB/s  12 objects  checkpoint 4s ago",
         ),
         (
             80,
-            "12,345,678 rows  1.6 GB in  345 MB out  160 MB/s  12 objects  checkpoint 4s ago",
+            "12,345,678 rows  1.6 GB in  349 MB out  160 MB/s  12 objects  checkpoint 4s ago",
         ),
         (
             79,
-            "12,345,678 rows  1.6 GB in  345 MB out  160 MB/s  12 objects",
+            "12,345,678 rows  1.6 GB in  349 MB out  160 MB/s  12 objects",
         ),
         (40, "12,345,678 rows  1.6 GB in  160 MB/s"),
         (20, "12,345,678 rows"),
@@ -58,6 +59,13 @@ fn a_line_leaves_out_what_has_no_room() {
     ] {
         assert_eq!(progress(&tally).line(width), expected);
     }
+    let mut tally = tally;
+    (tally.streams[0].records, tally.streams[0].objects) = (1, 1);
+    let line = progress(&tally).line(80);
+    assert!(
+        line.starts_with("1 row  ") && line.contains("  1 object  "),
+        "{line}"
+    );
 }
 
 #[test]

@@ -269,8 +269,13 @@ impl Lines {
             Err(_) if self.watch.look()? != Wake::Due => return Ok(()),
             Err(error) => return Err(self.broken(error)),
         };
+        self.end += count;
         if let Source::Unread(file) = &self.source {
-            let beginning = &room[..count];
+            // Nothing but what was read of this input is left in the buffer.
+            let beginning = &self.buffer[self.start..self.end];
+            if count > 0 && Codec::may_be(beginning) {
+                return Ok(());
+            }
             let fail = |error| unreadable(Path::new(&self.name), error);
             let file = file.try_clone().map_err(fail)?;
             self.source = match Codec::of(beginning) {
@@ -280,24 +285,31 @@ impl Lines {
                 None => Source::Plain(file),
             };
             if matches!(self.source, Source::Packed(_)) {
+                self.end = self.start;
+                self.searched = self.start;
                 return Ok(());
             }
+            self.read += (self.end - self.start - count) as u64;
         }
         if count == 0 {
             self.source = Source::Ended;
         }
-        self.end += count;
         self.read += count as u64;
         Ok(())
     }
 
     fn broken(&self, error: std::io::Error) -> Error {
+        let name = &self.name;
         match self.source {
-            Source::Packed(_) => Error::config(format!(
-                "{}: the compressed data is broken, or ends too early",
-                self.name
-            )),
-            _ => Error::system(format!("{} can not be read", self.name)),
+            Source::Packed(_) => {
+                let what = match error.kind() {
+                    std::io::ErrorKind::UnexpectedEof => "ends too early",
+                    _ => "is broken",
+                };
+                Error::config(format!("{name}: the compressed data {what}"))
+                    .hint("copy it here again, or pack it again, and load it whole")
+            }
+            _ => Error::system(format!("{name} can not be read")),
         }
         .because(error)
     }

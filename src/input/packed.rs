@@ -20,12 +20,20 @@ pub(super) enum Codec {
 
 impl Codec {
     /// No text begins with these bytes (RFC 1952, RFC 8878).
+    const ALL: [(Self, &[u8]); 2] = [
+        (Self::Gzip, &[0x1f, 0x8b]),
+        (Self::Zstd, &[0x28, 0xb5, 0x2f, 0xfd]),
+    ];
+
     pub(super) fn of(beginning: &[u8]) -> Option<Self> {
-        match beginning {
-            [0x1f, 0x8b, ..] => Some(Self::Gzip),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
-            _ => None,
-        }
+        let mut all = Self::ALL.into_iter();
+        all.find_map(|(codec, mark)| beginning.starts_with(mark).then_some(codec))
+    }
+
+    /// Whether more must be read to tell: a pipe may bring one byte at a time.
+    pub(super) fn may_be(beginning: &[u8]) -> bool {
+        let is_less = |mark: &[u8]| beginning.len() < mark.len() && mark.starts_with(beginning);
+        Self::ALL.iter().any(|(_, mark)| is_less(mark))
     }
 }
 

@@ -67,6 +67,36 @@ fn files_follow_each_other_whatever_they_are_packed_with() {
 }
 
 #[test]
+fn a_pipe_that_brings_byte_by_byte_is_known_all_the_same() {
+    use std::os::fd::AsRawFd;
+    let text = "{\"a\":1}\n";
+    let zstd = zstd::encode_all(text.as_bytes(), 1).unwrap();
+    for (bytes, expected) in [
+        (gzip(text), text),
+        (zstd, text),
+        (b"(\xb5\x2f\n".to_vec(), "(\u{fffd}/\n"),
+        (b"(\n".to_vec(), "(\n"),
+    ] {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let path = PathBuf::from(format!("/proc/self/fd/{}", reader.as_raw_fd()));
+        let mut input = Lines::files(vec![path], 100, Stdout::Unused, Clock::System).unwrap();
+        let (first, rest) = bytes.split_at(1);
+        writer.write_all(first).unwrap();
+        let soon = Some(Clock::System.instant() + std::time::Duration::from_millis(5));
+        assert!(matches!(input.next(soon), Ok(Event::Due)));
+        writer.write_all(rest).unwrap();
+        drop(writer);
+        match input.next(None).unwrap() {
+            Event::Line { text, .. } => {
+                assert_eq!(String::from_utf8_lossy(text), expected.trim_end());
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(input.next(None), Ok(Event::End)));
+    }
+}
+
+#[test]
 fn a_file_that_ends_too_early_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let whole = gzip(&"{\"a\":1}\n".repeat(10_000));

@@ -53,6 +53,15 @@ pub(crate) fn reconcile(table: &[Field], stream: &[Field], claim: Claim) -> Reco
     }
 }
 
+/// Whether rows that were written under the columns `written` are to every engine what they were meant to be, in a table
+/// of these columns.
+pub(crate) fn reads(table: &[Field], written: &[Field]) -> bool {
+    let both = reconcile(written, table, Claim::Declared);
+    let again = reconcile(table, &both.fields, Claim::Declared);
+    let is_short = |note: &Note| matches!(note, Note::Kept { .. } | Note::Full { .. });
+    !again.changed && !both.notes.iter().chain(&again.notes).any(is_short)
+}
+
 /// What may happen to a type of the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Change {

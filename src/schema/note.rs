@@ -20,6 +20,8 @@ pub(crate) enum Note {
     Added { path: String, of: Type },
     /// A column of the table takes more than before.
     Widened { path: String, from: Type, to: Type },
+    /// A column of a new generation has another type, since no row of the old one stays.
+    Retyped { path: String, from: Type, to: Type },
     /// The stream's type differs, and the table's has to stay, since rows were written under it.
     Kept {
         path: String,
@@ -79,6 +81,13 @@ impl fmt::Display for Note {
             Self::Added { path, of } => write!(f, "{path} is new: {}", Short(of)),
             Self::Widened { path, from, to } => {
                 write!(f, "{path} is widened from {} to {}", Short(from), Short(to))
+            }
+            Self::Retyped { path, from, to } => {
+                let mut texts = [Short(from).to_string(), Short(to).to_string()];
+                if texts[0] == texts[1] {
+                    texts = [from.to_string(), to.to_string()];
+                }
+                write!(f, "{path} is {} now, and was {}", texts[1], texts[0])
             }
             Self::Kept {
                 path,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::schema::evolve::{Claim, reconcile};
+use crate::schema::evolve::{Claim, reads, reconcile};
 use crate::schema::hive::parse;
 use crate::schema::{Field, LONGEST_TYPE, Note, Numbers, Type, Why, read};
 
@@ -63,6 +63,37 @@ fn each_form_of_a_schema_has_its_columns() {
         assert_eq!(written(&schema.fields), case["columns"], "{}", case["is"]);
         check_notes(&case, &schema.notes);
     }
+}
+
+#[test]
+fn rows_are_read_under_types_that_hold_them_and_no_others() {
+    let column = |of: &str| {
+        vec![Field {
+            key: "a".to_owned(),
+            name: "a".to_owned(),
+            of: parse(of),
+        }]
+    };
+    for (table, written, is_read) in [
+        ("bigint", "bigint", true),
+        ("bigint", "int", true),
+        ("int", "bigint", false),
+        ("double", "bigint", true),
+        ("bigint", "double", false),
+        ("decimal(38,18)", "bigint", true),
+        ("string", "timestamp", true),
+        ("timestamp", "string", false),
+        ("timestamp", "date", false),
+        ("string", "array<int>", false),
+        ("array<string>", "array<date>", true),
+        ("struct<x:int,y:string>", "struct<y:date>", true),
+        ("struct<y:date>", "struct<y:date,x:int>", false),
+    ] {
+        let read = reads(&column(table), &column(written));
+        assert_eq!(read, is_read, "{written} under {table}");
+    }
+    assert!(reads(&column("int"), &[]));
+    assert!(!reads(&[], &column("int")));
 }
 
 #[test]

@@ -14,6 +14,13 @@ impl Sink<'_> {
         let outcome = self.commit(Stream::extent_at_the_end);
         let mut first = outcome.result;
         let root = self.lake.objects.root();
+        if first.is_ok() {
+            for stream in &mut self.streams {
+                // Tables of streams without a row.
+                let arrived = stream.arrive(self.lake, &[]);
+                first = first.and(stream.judge(arrived));
+            }
+        }
         for stream in &mut self.streams {
             if !stream.shows_a_new_generation() {
                 continue;
@@ -23,10 +30,9 @@ impl Sink<'_> {
                 .target
                 .show(&*self.lake.catalog, &location, stream.generation.as_ref())
             {
-                Ok(()) => {
+                Ok(changes) => {
                     stream.set_shown();
-                    let change = format!("the table shows a new generation at {location}");
-                    stream.counts.changes.push(change);
+                    stream.counts.changes.extend(changes);
                     leftovers::remove_older(self.lake, stream, &self.clock, &self.options);
                 }
                 Err(error) => {

@@ -4,6 +4,7 @@
 //! Records are *accepted* into open objects that nobody sees; a *checkpoint* completes objects up to the marks of
 //! the waiting states, which makes those rows *durable*, and then prints the states: they are *acknowledged*.
 
+mod arrival;
 mod end;
 pub(crate) mod forecast;
 mod ledger;
@@ -60,6 +61,16 @@ pub(crate) struct Options {
     pub(crate) checkpoint_interval: Duration,
     /// A run that began longer ago and has not finished is taken for dead.
     pub(crate) leftover_age: Duration,
+    pub(crate) new_tables: NewTables,
+}
+
+/// When a table is made that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NewTables {
+    /// Before the first record: also a sync that fails leaves it, empty, with what the platform declared.
+    AtTheStart,
+    /// By the first checkpoint that has rows for it, or at the end: a load that fails before leaves none.
+    AtTheFirstCheckpoint,
 }
 
 /// All streams of a sync, and the states that wait.
@@ -361,6 +372,13 @@ impl Sink<'_> {
                         break;
                     }
                 }
+            }
+            if !shown.is_empty()
+                && !stream.has_failed()
+                && let Err(error) = stream.arrive(self.lake, &shown)
+            {
+                outcome.fail(stream, error);
+                stream.counts = before.clone();
             }
             outcome.objects += stream.counts.objects - before.objects;
             writer::abort(sealed.filter_map(object::Sealed::into_upload), objects);

@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::error::{Error, Result};
-use crate::lake::Lake;
+use crate::lake::{Catalog, Lake};
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::row::{self, Plan};
 use crate::schema::{self, Field, Note, evolve, name};
+use crate::sink::arrival::Way;
 use crate::sink::ledger::Ledger;
 use crate::sink::object::Sizes;
 use crate::sink::stream::{Fate, Stream};
 use crate::sink::tally::Counts;
 use crate::sink::writer::{Place, Writer};
-use crate::sink::{Options, RECORDS_BETWEEN_LOOKS, Sink, leftovers, write_key};
+use crate::sink::{NewTables, Options, RECORDS_BETWEEN_LOOKS, Sink, leftovers, write_key};
 use crate::table::layout::{Folders, Generation, Run};
 use crate::table::{self, Target};
 use crate::time::Clock;
@@ -110,6 +111,7 @@ impl<'a> Sink<'a> {
         target.wanted =
             evolve::reconcile(&stream.target.wanted, &target.wanted, target.claim).fields;
         let fields = match stream.refresh {
+            Refresh::Append { .. } if stream.way == Way::New => target.wanted.clone(),
             Refresh::Append { .. } => {
                 let location = format!("{}{}", self.lake.objects.root(), stream.folder);
                 let shown = target.ensure(catalog, &location)?;
@@ -255,7 +257,13 @@ fn open_stream(
     let mut last_shown_generation = None;
     let mut counts = Counts::default();
     let mut hidden = None;
+    let mut way = Way::Straight;
     let (folder, generation, shown, fields) = match configured.refresh {
+        Refresh::Append { .. } if is_to_be_made_later(catalog, &target, options)? => {
+            way = Way::New;
+            let folder = folders.place(&of_run(), None);
+            (folder, None, None, target.wanted.clone())
+        }
         Refresh::Append { .. } => {
             let generation = configured
                 .generation_id
@@ -306,6 +314,7 @@ fn open_stream(
         folders,
         shown,
         folder,
+        way,
         generation,
         last_shown_generation,
         counts,
@@ -316,6 +325,16 @@ fn open_stream(
         leftovers::settle_generations(lake, &stream, configured.generation_id, options, clock)?;
     }
     Ok(stream)
+}
+
+/// Whether the stream has no table, and needs none before its first checkpoint.
+///
+/// One that is there gets its new columns at once: other writers then know of them before there are rows of their types,
+/// and a column that a failed load leaves without rows reads as NULL. One that may be there and hidden is asked for at
+/// once too, so that a permission that lacks is told before hours of work.
+fn is_to_be_made_later(catalog: &dyn Catalog, target: &Target, options: &Options) -> Result<bool> {
+    Ok(options.new_tables == NewTables::AtTheFirstCheckpoint
+        && matches!(target.look(catalog)?, (None, None)))
 }
 
 /// The plan for a table of these columns. A column of ours that is there with another type belongs to somebody else.
@@ -354,7 +373,7 @@ pub(super) fn key_of(location: &str, root: &str) -> Option<String> {
     (!folder.is_empty()).then(|| format!("{folder}/"))
 }
 
-fn folder_of(location: &str, root: &str, target: &Target) -> Result<String> {
+pub(super) fn folder_of(location: &str, root: &str, target: &Target) -> Result<String> {
     key_of(location, root).ok_or_else(|| {
         Error::config(format!(
             "the table {}.{} shows {location}, which is no folder of {root}",

@@ -7,6 +7,7 @@ use crate::protocol::StreamKey;
 use crate::protocol::catalog::Refresh;
 use crate::protocol::message::Status;
 use crate::row::Plan;
+use crate::sink::arrival::Way;
 use crate::sink::tally::Counts;
 use crate::sink::writer::Writer;
 use crate::table::Target;
@@ -22,6 +23,8 @@ pub(super) struct Stream {
     pub(super) shown: Option<String>,
     /// The folder that rows go to, as a key's prefix.
     pub(super) folder: String,
+    /// How the objects there come on show, where no swap shows them.
+    pub(super) way: Way,
     /// The generation of that folder, where it is a new one that a swap is to show.
     pub(super) generation: Option<Generation>,
     /// The number of the last generation that a swap has shown, as the catalog remembers it.

@@ -10,6 +10,8 @@ use crate::sink::Sink;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) streams: Vec<StreamTally>,
+    /// Bytes that were made of rows since the last checkpoint, and that nobody sees yet.
+    pub(crate) on_their_way: u64,
     pub(crate) checkpoints: u64,
     /// States that were printed.
     pub(crate) states: u64,
@@ -71,6 +73,7 @@ impl Sink<'_> {
         };
         Tally {
             streams: self.streams.iter().map(of_stream).collect(),
+            on_their_way: self.grown as u64,
             checkpoints: self.checkpoints,
             states: self.states,
             last_checkpoint: (self.checkpoints > 0).then_some(self.last_checkpoint),

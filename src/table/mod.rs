@@ -10,7 +10,7 @@ use crate::error::{Error, Refusal, Result};
 use crate::file::Format;
 use crate::lake::{Catalog, Created, Table, Updated};
 use crate::schema::evolve::{self, Claim, Reconciled};
-use crate::schema::{Field, Note};
+use crate::schema::{Field, Note, note};
 use crate::table::layout::Generation;
 
 /// How often a definition that others keep changing is read again before we give up.
@@ -168,26 +168,31 @@ impl Target {
         }
     }
 
-    /// Shows the objects below `location`, and no others, in one step.
+    /// Shows the objects below `location`, and no others, in one step. Returns what became of the definition, a
+    /// sentence each.
     pub(crate) fn show(
         &self,
         catalog: &dyn Catalog,
         location: &str,
         generation: Option<&Generation>,
-    ) -> Result<()> {
+    ) -> Result<Vec<String>> {
+        let shows = format!("the table shows a new generation at {location}");
         for _ in 0..CONFLICTS {
             let (table, denied) = self.look(catalog)?;
             let fields = self.fields_of_a_new_generation(table.as_ref());
+            let mut changes = vec![shows.clone()];
             let done = match table {
                 None => {
                     let input = definition::new(&self.name, location, &fields, self.format);
                     let input = definition::with_generation(input, generation);
+                    changes.push("the table is new".to_owned());
                     self.create(catalog, &input, denied)?
                 }
                 Some(table) => {
                     definition::refuse_replacing(&table.input, self)?;
                     let input = definition::at(&table.input, location, &fields, self.format);
                     let input = definition::with_generation(input, generation);
+                    changes.extend(self.differences(&table.input, &input));
                     input == table.input
                         || catalog.update_table(&self.database, &input, table.version.as_deref())?
                             == Updated::Done
@@ -199,10 +204,37 @@ impl Target {
                     self.database,
                     self.name
                 );
-                return Ok(());
+                return Ok(changes);
             }
         }
         Err(self.contended())
+    }
+
+    /// What differs in the columns of a new generation. None is dropped: one that the stream does not have any more
+    /// stays, without a value.
+    fn differences(&self, before: &Map<String, Value>, now: &Map<String, Value>) -> Vec<String> {
+        let before = definition::fields(before);
+        let path = |field: &Field| note::place(&field.name);
+        let mut notes = Vec::new();
+        for field in definition::fields(now) {
+            let is_same = |other: &&Field| other.name.eq_ignore_ascii_case(&field.name);
+            match before.iter().find(is_same) {
+                None => notes.push(Note::Added {
+                    path: path(&field),
+                    of: field.of,
+                }),
+                Some(old) if old.of != field.of => notes.push(Note::Retyped {
+                    path: path(&field),
+                    from: old.of.clone(),
+                    to: field.of,
+                }),
+                Some(_) if !self.wanted.iter().any(|wanted| is_same(&wanted)) => {
+                    notes.push(Note::Gone { path: path(&field) });
+                }
+                Some(_) => {}
+            }
+        }
+        notes.iter().map(ToString::to_string).collect()
     }
 
     /// An error where a new generation could not take the table's place.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::fake::{Fake, Fault};
 use crate::support::file;
-use crate::support::messages::{people, person, state};
+use crate::support::messages::{catalog, people, person, record as line_of, state, stream};
 use crate::support::program::Program;
 
 /// Loads on a terminal of so many columns; what it showed.
@@ -50,7 +50,7 @@ fn a_terminal_shows_one_line_that_fits_it() {
                 frame.contains(" rows  ") && frame.contains("B/s"),
                 "{frame:?}"
             );
-            assert_eq!(frame.contains(" objects"), columns == 80, "{frame:?}");
+            assert_eq!(frame.contains(" object"), columns == 80, "{frame:?}");
         }
         // The line is gone at the end, and the summary stands on lines of its own.
         let last = seen.rsplit("\r\u{1b}[K").next().unwrap();
@@ -121,6 +121,75 @@ fn a_pipe_gets_no_progress_and_files_hold_the_summary() {
     ] {
         assert!(metrics.lines().any(|one| one == line), "{line}\n{metrics}");
     }
+}
+
+#[test]
+fn an_overwrite_says_what_became_of_the_columns() {
+    let fake = Fake::start();
+    let of = |properties: &Value, record: &Value| {
+        let catalog = catalog(&[stream("people", "overwrite", properties)]);
+        let input = line_of("people", record);
+        let (summary, _, code) = files(fake.write(&catalog).stdin(input));
+        assert_eq!(code, Some(0), "{summary:#}");
+        let changes = summary["streams"][0]["changes"].as_array().unwrap().clone();
+        let mut changes = changes.into_iter();
+        let first = changes.next().unwrap();
+        let shows = "the table shows a new generation at s3://test-lake/lake/test/people/";
+        assert!(first.as_str().unwrap().starts_with(shows), "{first}");
+        changes.collect::<Vec<_>>()
+    };
+    let before = json!({
+        "id": {"type": "integer"},
+        "name": {"type": "string"},
+        "place": {"type": "object", "properties": {"x": {"type": "integer"}}},
+    });
+    let record = json!({"id": 1, "name": "Ada"});
+    assert_eq!(of(&before, &record), ["the table is new"]);
+    assert!(of(&before, &record).is_empty());
+    let now = json!({
+        "id": {"type": "string"},
+        "place": {"type": "object", "properties": {"x": {"type": "integer"}, "y": {"type": "integer"}}},
+        "age": {"type": "integer"},
+    });
+    assert_eq!(
+        of(&now, &json!({"id": "a"})),
+        [
+            "$.id is string now, and was bigint",
+            "$.name is no longer in the stream; the column stays",
+            "$.place is struct<x:bigint,y:bigint> now, and was struct<x:bigint>",
+            "$.age is new: bigint",
+        ]
+    );
+}
+
+#[test]
+fn a_platform_is_told_of_every_checkpoint_also_while_the_source_is_silent() {
+    let fake = Fake::start();
+    let mut config = fake.config();
+    config["checkpoint_interval_minutes"] = 0.005.into();
+    let mut running = Program::write(&config, &people("people", "append"))
+        .journal(fake.journal())
+        .start();
+    for (count, rows) in [(1, 0..2), (2, 2..5)] {
+        running.feed(rows.map(|id| person("people", id)).collect::<String>());
+        running.feed(state("people", count));
+        // Nothing comes any more until this checkpoint is over.
+        running.wait_for_states(usize::try_from(count).unwrap());
+    }
+    let output = running.finish();
+    output.succeeded();
+    let told: Vec<&str> = output
+        .of_type("LOG")
+        .filter(|message| message["log"]["level"] == "INFO")
+        .map(|message| message["log"]["message"].as_str().unwrap())
+        .filter(|text| text.starts_with("checkpoint ") || text.starts_with("progress"))
+        .collect();
+    assert_eq!(
+        told,
+        ["checkpoint states=1 objects=1"; 2],
+        "{}",
+        output.report()
+    );
 }
 
 #[test]

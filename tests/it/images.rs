@@ -406,6 +406,13 @@ fn the_registry_s_entry_is_complete_and_of_this_version() {
     }
     let spec = spec();
     assert_eq!(data["dockerImageTag"], env!("CARGO_PKG_VERSION"));
+    // The Python connector's last, which this one is to be an upgrade of.
+    let number = |text: &str| text.split('.').map(|part| part.parse().unwrap()).collect();
+    let (now, before): (Vec<u32>, Vec<u32>) = (number(env!("CARGO_PKG_VERSION")), number("0.1.58"));
+    assert!(now > before, "{now:?}");
+    let changes = std::fs::read_to_string(file("CHANGELOG.md")).unwrap();
+    let heading = changes.lines().find_map(|line| line.strip_prefix("## "));
+    assert_eq!(heading, Some(env!("CARGO_PKG_VERSION")));
     assert_eq!(data["name"], spec["connectionSpecification"]["title"]);
     assert_eq!(data["documentationUrl"], spec["documentationUrl"]);
     assert_eq!(data["protocolVersion"], spec["protocol_version"]);

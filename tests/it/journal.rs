@@ -118,6 +118,26 @@ fn a_lost_answer_to_the_swap_is_resolved_by_looking() {
 }
 
 #[test]
+fn what_others_make_at_the_same_moment_is_looked_for_again() {
+    const CONCURRENT: Fault = Fault::Reject(400, "ConcurrentModificationException");
+    for operation in ["CreateDatabase", "CreateTable"] {
+        let fake = Fake::start();
+        for nth in 1..4 {
+            fake.fault(operation, nth, CONCURRENT);
+        }
+        let output = fake
+            .write(&people("people", "append"))
+            .stdin(rows(0..3))
+            .run();
+        output.succeeded();
+        assert_eq!(fake.rows("people").len(), 3, "{}", output.report());
+        let calls = fake.calls();
+        let tries = calls.iter().filter(|call| *call == operation).count();
+        assert_eq!(tries, 4, "{calls:?}");
+    }
+}
+
+#[test]
 fn a_change_of_the_table_by_others_is_merged() {
     let fake = Fake::start();
     fake.write(&people("people", "append"))

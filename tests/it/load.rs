@@ -1,72 +1,16 @@
-//! `load`: bare records and Singer taps, from pipes and files, by people and scripts.
+//! `load`: bare records, from pipes and files, by people and scripts.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::support::cloud::Account;
 use crate::support::fake::{Fake, Fault};
-use crate::support::program::{Output, Program};
-
-/// `load` with these arguments into a folder.
-fn load(lake: &Path, arguments: &[&str]) -> Program {
-    let mut program = Program::new(&["load"]).local(lake);
-    for argument in arguments {
-        program = program.argument(argument);
-    }
-    program
-}
-
-/// The exit code is this one, nothing but states went to stdout, and stderr holds these words.
-#[track_caller]
-fn ended(output: &Output, code: i32, words: &[&str]) {
-    assert_eq!(output.status.code(), Some(code), "{}", output.report());
-    for word in words {
-        assert!(
-            output.stderr.contains(word),
-            "no {word:?}\n{}",
-            output.report()
-        );
-    }
-}
-
-/// The table's entry, and its visible rows in the order of the objects.
-fn table(lake: &Path, name: &str) -> (Value, Vec<Map<String, Value>>) {
-    let entry = std::fs::read(lake.join(format!("catalog/default/{name}.json"))).unwrap();
-    let entry: Value = serde_json::from_slice(&entry).unwrap();
-    let location = entry["StorageDescriptor"]["Location"].as_str().unwrap();
-    let folder = Path::new(location.strip_prefix("file://").unwrap());
-    let mut objects: Vec<_> = match std::fs::read_dir(folder) {
-        Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
-        Err(_) => Vec::new(),
-    };
-    objects.sort();
-    let mut rows = Vec::new();
-    for object in objects {
-        let packed = std::fs::File::open(object).unwrap();
-        let text = std::io::read_to_string(flate2::read::MultiGzDecoder::new(packed)).unwrap();
-        rows.extend(text.lines().map(|row| serde_json::from_str(row).unwrap()));
-    }
-    (entry, rows)
-}
-
-/// `name type` of each column but the rescue column.
-fn columns(entry: &Value) -> Vec<String> {
-    let columns = entry["StorageDescriptor"]["Columns"].as_array().unwrap();
-    let text = |column: &Value, key: &str| column[key].as_str().unwrap().to_owned();
-    columns
-        .iter()
-        .map(|column| format!("{} {}", text(column, "Name"), text(column, "Type")))
-        .filter(|column| column != "_rescued_data string")
-        .collect()
-}
-
-fn ids(rows: &[Map<String, Value>]) -> Vec<u64> {
-    rows.iter().map(|row| row["id"].as_u64().unwrap()).collect()
-}
+use crate::support::local::{columns, ended, ids, load, table};
+use crate::support::program::Program;
 
 fn lines(ids: std::ops::Range<u64>) -> String {
     ids.map(|id| format!("{{\"id\":{id}}}\n")).collect()
@@ -116,6 +60,76 @@ fn files_are_loaded_together_packed_or_not() {
     assert_eq!(ids(&table(folder.path(), "t").1), [0, 1, 2, 3, 4, 5, 6]);
 }
 
+/// The text packed as two files behind each other, as `cat a.gz b.gz` makes them.
+fn packed(name: &str, text: &str) -> Vec<u8> {
+    let middle = text.len() / 2;
+    let pack = |text: &str| {
+        if name == PACKED[1] {
+            // With a checksum, as the command makes it.
+            let mut packer = zstd::Encoder::new(Vec::new(), 3).unwrap();
+            packer.include_checksum(true).unwrap();
+            packer.write_all(text.as_bytes()).unwrap();
+            return packer.finish().unwrap();
+        }
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(text.as_bytes()).unwrap();
+        packer.finish().unwrap()
+    };
+    [pack(&text[..middle]), pack(&text[middle..])].concat()
+}
+
+const PACKED: [&str; 2] = ["events.jsonl.gz", "events.jsonl.zst"];
+
+#[test]
+fn packed_files_and_the_same_bytes_on_stdin_are_the_same_rows() {
+    let account = Account::new();
+    let folder = tempfile::tempdir().unwrap();
+    let run = |table: &str, file: &str, stdin: &[u8]| {
+        let output = Program::new(&["load", "--config", "config.json", "--table", table, file])
+            .file("config.json", &account.config().to_string())
+            .stdin(stdin)
+            .run();
+        ended(&output, 0, &["records=30000"]);
+        // Counted by DuckDB.
+        let ids = account.read(table).column("id");
+        assert!(ids.into_iter().eq(0..30_000), "{table}");
+    };
+    for (number, name) in PACKED.into_iter().enumerate() {
+        let bytes = packed(name, &lines(0..30_000));
+        let path = folder.path().join(name);
+        std::fs::write(&path, &bytes).unwrap();
+        run(&format!("named_{number}"), path.to_str().unwrap(), b"");
+        run(&format!("piped_{number}"), "-", &bytes);
+    }
+}
+
+#[test]
+fn a_packed_file_that_is_not_whole_is_told_by_its_name_and_shows_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in PACKED {
+        let bytes = packed(name, &lines(0..200_000));
+        let whole = bytes.len();
+        let mut broken = bytes.clone();
+        broken[whole / 2 + 5..whole / 2 + 50].fill(0x55);
+        for (bytes, what) in [
+            (&bytes[..whole - 3], "ends too early"),
+            (&bytes[..whole / 4], "ends too early"),
+            (&broken[..], "is broken"),
+        ] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            let of_file = load(folder.path(), &["--table", "t", path.to_str().unwrap()]);
+            let of_stdin = load(folder.path(), &["--table", "t"]).stdin(bytes);
+            for (program, name) in [(of_file, name), (of_stdin, "stdin")] {
+                let words = format!("{name}: the compressed data {what}");
+                ended(&program.run(), 1, &[&words, "load it whole"]);
+                assert!(!folder.path().join("catalog/default/t.json").exists());
+                assert!(!folder.path().join("objects/default/t").exists());
+            }
+        }
+    }
+}
+
 #[test]
 fn a_broken_line_shows_nothing_and_is_told_by_its_file_and_number() {
     let folder = tempfile::tempdir().unwrap();
@@ -125,7 +139,7 @@ fn a_broken_line_shows_nothing_and_is_told_by_its_file_and_number() {
         .run();
     ended(&output, 1, &["line 3 of b.jsonl", "malformed at byte 9"]);
     assert!(!output.stderr.contains("MARKER"), "{}", output.report());
-    assert!(table(folder.path(), "t").1.is_empty());
+    assert!(!folder.path().join("catalog/default/t.json").exists());
     for (input, words) in [("[1]\n", "a JSON object"), ("7", "a JSON object")] {
         let output = load(folder.path(), &["--table", "t"]).stdin(input).run();
         ended(&output, 1, &["line 1 of stdin", words]);
@@ -252,11 +266,10 @@ fn an_endless_pipe_is_shown_at_intervals() {
     std::thread::sleep(Duration::from_millis(100));
     // What was not shown yet is discarded.
     running.signal(Signal::TERM);
-    ended(
-        &running.finish_after_signal(),
-        143,
-        &["stopped by Terminate"],
-    );
+    let output = running.finish_after_signal();
+    ended(&output, 143, &["stopped after"]);
+    let last = output.stderr.lines().last().unwrap();
+    assert!(last.contains("stopped by Terminate"), "{last}");
     assert_eq!(ids(&table(folder.path(), "t").1), [0, 1, 2]);
 }
 
@@ -319,127 +332,4 @@ fn wrong_usage_and_wrong_settings_have_exit_codes_of_their_own() {
     ended(&output, 1, &["$.region", "$.lakeformation_database_name"]);
     let output = Program::new(&["load", "--help"]).run();
     assert!(output.stdout.contains("--checkpoint-interval"));
-}
-
-/// A tap's messages, one a line.
-fn tap(messages: &[Value]) -> String {
-    messages
-        .iter()
-        .map(|message| format!("{message}\n"))
-        .collect()
-}
-
-fn schema(stream: &str, properties: &Value) -> Value {
-    json!({"type": "SCHEMA", "stream": stream, "schema": {"properties": properties}, "key_properties": []})
-}
-
-fn row(stream: &str, id: u64) -> Value {
-    json!({"type": "RECORD", "stream": stream, "record": {"id": id}})
-}
-
-fn version_row(stream: &str, id: u64, version: u64) -> Value {
-    json!({"type": "RECORD", "stream": stream, "record": {"id": id}, "version": version})
-}
-
-fn value(id: u64) -> Value {
-    json!({"type": "STATE", "value": {"bookmarks": {"id": id}}})
-}
-
-fn activate(stream: &str, version: u64) -> Value {
-    json!({"type": "ACTIVATE_VERSION", "stream": stream, "version": version})
-}
-
-fn singer(lake: &Path, messages: &[Value]) -> Output {
-    load(lake, &["--input", "singer"])
-        .stdin(tap(messages))
-        .run()
-}
-
-#[test]
-fn a_tap_s_states_come_out_once_their_rows_are_durable() {
-    let folder = tempfile::tempdir().unwrap();
-    let id = json!({"id": {"type": "integer"}});
-    let wider = json!({"id": {"type": "integer"}, "name": {"type": ["null", "string"]}});
-    let named = json!({"type": "RECORD", "stream": "users", "record": {"id": 2, "name": "x"}});
-    let output = singer(
-        folder.path(),
-        &[
-            schema("users", &id),
-            row("users", 1),
-            value(1),
-            schema("public-orders", &id),
-            row("public-orders", 7),
-            schema("users", &wider),
-            named,
-            value(2),
-            schema("none", &id),
-        ],
-    );
-    ended(&output, 0, &[]);
-    assert_eq!(
-        output.stdout,
-        "{\"bookmarks\":{\"id\":1}}\n{\"bookmarks\":{\"id\":2}}\n"
-    );
-    let (entry, rows) = table(folder.path(), "users");
-    assert_eq!(columns(&entry), ["id bigint", "name string"]);
-    assert_eq!(Value::from(rows[1].clone()), json!({"id": 2, "name": "x"}));
-    assert_eq!(ids(&table(folder.path(), "public_orders").1), [7]);
-    assert_eq!(columns(&table(folder.path(), "none").0), ["id bigint"]);
-}
-
-#[test]
-fn a_tap_that_breaks_leaves_what_its_last_state_covers() {
-    let folder = tempfile::tempdir().unwrap();
-    let id = json!({"id": {"type": "integer"}});
-    let output = singer(
-        folder.path(),
-        &[
-            schema("users", &id),
-            row("users", 1),
-            value(1),
-            row("users", 2),
-            row("others", 3),
-        ],
-    );
-    ended(&output, 1, &["line 5 of stdin", "before its SCHEMA"]);
-    assert_eq!(output.stdout, "{\"bookmarks\":{\"id\":1}}\n");
-    assert_eq!(ids(&table(folder.path(), "users").1), [1]);
-}
-
-#[test]
-fn a_version_replaces_older_rows_once_it_is_activated() {
-    let folder = tempfile::tempdir().unwrap();
-    let head = schema("users", &json!({"id": {"type": "integer"}}));
-    let run = |messages: &[Value]| {
-        let all: Vec<Value> = [std::slice::from_ref(&head), messages].concat();
-        singer(folder.path(), &all)
-    };
-    let shown = || ids(&table(folder.path(), "users").1);
-    ended(&run(&[row("users", 1)]), 0, &[]);
-    // Activated at its beginning, as taps do that follow a log.
-    let first = [
-        activate("users", 100),
-        version_row("users", 2, 100),
-        value(1),
-    ];
-    ended(&run(&first), 0, &[]);
-    assert_eq!(shown(), [2]);
-    // The same version again adds to it, with or without being activated again.
-    ended(&run(&[version_row("users", 3, 100), value(2)]), 0, &[]);
-    assert_eq!(shown(), [2, 3]);
-    // A new version that breaks off stays hidden, and is gone on with.
-    let output = run(&[version_row("users", 4, 200), value(3)]);
-    ended(&output, 1, &["before it completed"]);
-    assert_eq!(output.stdout, "{\"bookmarks\":{\"id\":3}}\n");
-    assert_eq!(shown(), [2, 3]);
-    let rest = [
-        version_row("users", 5, 200),
-        activate("users", 200),
-        value(4),
-    ];
-    ended(&run(&rest), 0, &[]);
-    assert_eq!(shown(), [4, 5]);
-    // Two versions in one run can not be told apart.
-    let output = run(&[version_row("users", 6, 200), version_row("users", 7, 300)]);
-    ended(&output, 1, &["a second version"]);
 }

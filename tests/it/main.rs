@@ -8,6 +8,7 @@
 
 mod support; // the program as a child, moto, the scripted server, the journal, the readers
 
+mod arrival; // loads into tables that are not there, and into those that others make meanwhile
 mod broken; // two hundred inputs that no source should send
 mod check; // every way in which a connection can fail, and that nothing stays behind
 mod checkpoints; // when states are acknowledged, and what stays invisible until then
@@ -18,7 +19,7 @@ mod feedback; // progress, summaries and metrics
 mod generations; // refreshes and overwrites: what is shown, when, and what is kept
 mod images; // what is in the images, and a sync under Airbyte's launcher
 mod journal; // order of effects and states, whole, against the scripted server
-mod load; // bare records and Singer taps, from pipes and files
+mod load; // bare records, from pipes and files
 mod plan; // what plan says comes true, and saying it changes nothing
 mod policy; // what policy prints is enough, and nothing of it too much
 mod process; // one thread, closed pipes, exit codes, secrets
@@ -26,6 +27,7 @@ mod readme; // the commands of the README, as they stand there
 mod scripted; // the scripted server against AWS's own client
 mod secrets; // marker secrets in every place a secret can be
 mod sharding; // several processes at one table, as packaging/shard runs them
+mod singer; // Singer taps: messages made here, and what other people's taps say
 mod states; // states come back once, in order, untouched
 mod static_binary; // no loader, no files: the static program alone in a root
 mod sync; // whole syncs into moto, read back by DuckDB

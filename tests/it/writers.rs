@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::cloud::Account;
-use crate::support::fake::Fake;
+use crate::support::fake::{Fake, Fault};
 use crate::support::messages::{catalog, record, state, stream};
 use crate::support::program::{Program, Running};
 
@@ -39,6 +39,16 @@ fn expected() -> (Vec<String>, Vec<i64>) {
 #[test]
 fn eight_writers_at_once_lose_no_column_and_no_row() {
     let fake = Fake::start();
+    for operation in ["CreateDatabase", "CreateTable"] {
+        // As Glue answers those who come at the same moment.
+        for nth in 1..3 {
+            fake.fault(
+                operation,
+                nth,
+                Fault::Reject(400, "ConcurrentModificationException"),
+            );
+        }
+    }
     let mut config = fake.config();
     config["checkpoint_interval_minutes"] = 0.into();
     let writers: Vec<_> = (0..WRITERS).map(|number| writer(&config, number)).collect();

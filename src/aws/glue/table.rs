@@ -100,6 +100,8 @@ pub(crate) struct UpdateTable<'a> {
 impl Operation for UpdateTable<'_> {
     const SERVICE: Service = Service::Glue;
     const NAME: &'static str = "UpdateTable";
+    /// The version is not the table's any more: it must be read again.
+    const ANSWERS: &'static [&'static str] = &["ConcurrentModificationException"];
     type Output = ();
 
     fn call(&self) -> Call<'_> {

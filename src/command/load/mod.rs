@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::feedback::Feedback;
 use crate::input::{Lines, Stdout};
 use crate::out::{self, Reader};
-use crate::sink::{Sink, StreamTally};
+use crate::sink::{NewTables, Sink, StreamTally};
 use crate::table::layout::Run;
 use crate::time::Clock;
 
@@ -44,6 +44,7 @@ fn load(asked: &cli::Load, environment: &Environment, feedback: &mut Feedback) -
     let mut lines = Lines::files(files, config.max_record, stdout, clock.clone())?;
     let lake = open(&asked.lake, &config, &run, environment)?;
     let mut options = options(&config);
+    options.new_tables = NewTables::AtTheFirstCheckpoint;
     if let Some(interval) = asked.checkpoint_interval {
         options.checkpoint_interval = interval;
     }

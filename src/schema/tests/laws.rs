@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
-use crate::schema::evolve::{Claim, reconcile};
+use crate::schema::evolve::{Claim, reads, reconcile};
 use crate::schema::hive::parse;
 use crate::schema::name::{Place, distinct, fold, table};
 use crate::schema::{Field, LONGEST_TYPE, Numbers, Type, Width, read};
@@ -110,6 +110,7 @@ fn check_reconciled(table: &[Field], stream: &[Field]) -> Vec<Field> {
     let before = as_the_catalog_has(table);
     let after = as_the_catalog_has(&reconciled.fields);
     assert_eq!(reconciled.changed, before != after);
+    assert!(reads(&after, &before));
 
     let keys: HashSet<&str> = reconciled.fields.iter().map(|f| f.key.as_str()).collect();
     assert_eq!(keys.len(), reconciled.fields.len());

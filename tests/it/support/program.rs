@@ -96,6 +96,10 @@ impl Program {
         self
     }
 
+    pub(crate) fn arguments(self, arguments: &[&str]) -> Self {
+        arguments.iter().fold(self, Self::argument)
+    }
+
     /// A lake in this folder instead of S3 and Glue.
     pub(crate) fn local(self, folder: &Path) -> Self {
         self.argument("--local").argument(folder)

@@ -1,0 +1,271 @@
+//! `load` into a table that is not there: its first checkpoint makes it, and a load that fails before leaves none.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::fake::{Fake, Fault};
+use crate::support::local::{columns, ended, ids, load, table};
+use crate::support::program::{Output, Program, Running};
+
+/// `load` of these lines into the table `people` of the server; its stdout is no part of the journal.
+fn people(fake: &Fake, input: impl Into<Vec<u8>>) -> Program {
+    Program::new(&["load", "--config", "config.json", "--table", "people"])
+        .file("config.json", &fake.config().to_string())
+        .stdin(input)
+}
+
+fn lines(ids: std::ops::Range<u64>) -> String {
+    ids.map(|id| format!("{{\"id\":{id}}}\n")).collect()
+}
+
+/// What the catalog of a lake in a folder holds, and how many objects there are.
+fn left(lake: &Path) -> (Vec<String>, usize) {
+    let names = |folder: &str| -> Vec<String> {
+        let entries = std::fs::read_dir(lake.join(folder)).into_iter().flatten();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    };
+    (names("catalog/default"), names("objects/default").len())
+}
+
+#[test]
+fn the_first_checkpoint_makes_the_table_behind_its_objects() {
+    let fake = Fake::start();
+    ended(&people(&fake, lines(0..3)).run(), 0, &[]);
+    ended(&people(&fake, lines(3..5)).run(), 0, &[]);
+    fake.assert_journal(&[
+        "CREATE DATABASE test",
+        "PUT people/G1/o1 3 rows",
+        "CREATE people at G1",
+        "PUT people/G1/o2 2 rows",
+    ]);
+}
+
+#[test]
+fn a_load_that_fails_leaves_no_table() {
+    let lake = tempfile::tempdir().unwrap();
+    let broken = lines(0..3) + "{\"id\":";
+    let pad = "x".repeat(1000);
+    let behind_the_sample: String = (0..5000)
+        .map(|id| format!("{{\"id\":{id},\"pad\":\"{pad}\"}}\n"))
+        .chain(["{\"id\":".to_owned()])
+        .collect();
+    let of_a_schema = ["--schema", "s.json"];
+    for (input, more, line) in [
+        (&broken, &[][..], "line 4 of stdin"),
+        (&behind_the_sample, &[], "line 5001 of stdin"),
+        (&broken, &of_a_schema, "line 4 of stdin"),
+    ] {
+        let output = load(lake.path(), &["--table", "t"])
+            .file("s.json", "{\"properties\":{\"id\":{\"type\":\"integer\"}}}")
+            .arguments(more)
+            .stdin(input.as_str())
+            .run();
+        ended(&output, 1, &[line]);
+        assert_eq!(left(lake.path()), (vec![], 0), "{line}");
+    }
+}
+
+#[test]
+fn a_store_that_refuses_leaves_no_table() {
+    for (operation, code) in [
+        ("PutObject", "AccessDenied"),
+        ("CreateTable", "AccessDeniedException"),
+    ] {
+        let fake = Fake::start();
+        fake.fault_from(operation, 1, Fault::Reject(403, code));
+        ended(&people(&fake, lines(0..3)).run(), 1, &[operation]);
+        let store = fake.store();
+        assert!(store.catalog.0["test"].is_empty(), "{operation}");
+        assert!(store.bucket.objects.is_empty(), "{operation}");
+    }
+}
+
+#[test]
+fn a_tap_that_breaks_leaves_tables_only_of_rows_that_a_state_covers() {
+    let lake = tempfile::tempdir().unwrap();
+    let schema = |stream: &str| {
+        json!({"type": "SCHEMA", "stream": stream, "key_properties": [],
+            "schema": {"properties": {"id": {"type": "integer"}}}})
+    };
+    let row = |stream: &str| json!({"type": "RECORD", "stream": stream, "record": {"id": 1}});
+    let messages = [
+        schema("covered"),
+        row("covered"),
+        json!({"type": "STATE", "value": 1}),
+        schema("open"),
+        row("open"),
+        schema("empty"),
+    ];
+    let run = |end: &str| {
+        let lines: String = messages
+            .iter()
+            .map(|message| format!("{message}\n"))
+            .collect();
+        load(lake.path(), &["--input", "singer"])
+            .stdin(lines + end)
+            .run()
+    };
+    ended(&run("{"), 1, &["line 7 of stdin"]);
+    assert_eq!(left(lake.path()).0, ["covered.json"]);
+    ended(&run(""), 0, &[]);
+    assert_eq!(ids(&table(lake.path(), "covered").1), [1, 1]);
+    assert_eq!(ids(&table(lake.path(), "open").1), [1]);
+    assert_eq!(columns(&table(lake.path(), "empty").0), ["id bigint"]);
+}
+
+#[test]
+fn a_schema_without_rows_makes_an_empty_table() {
+    let lake = tempfile::tempdir().unwrap();
+    let output = load(lake.path(), &["--table", "t", "--schema", "s.json"])
+        .file("s.json", "{\"properties\":{\"id\":{\"type\":\"integer\"}}}")
+        .stdin("")
+        .run();
+    ended(&output, 0, &["records=0"]);
+    let (entry, rows) = table(lake.path(), "t");
+    assert_eq!(
+        (columns(&entry), rows.len()),
+        (vec!["id bigint".to_owned()], 0)
+    );
+}
+
+/// Starts a load of these lines, and lets `other` run whole before the answer to its last look for the table comes.
+fn overtaken(fake: &Fake, input: &str, other: impl FnOnce()) -> Output {
+    let gate = fake.hold("GetTable", 2);
+    let mut running: Running = people(fake, "").start();
+    running.feed(input);
+    running.close();
+    gate.wait_until_reached();
+    other();
+    gate.release();
+    running.finish()
+}
+
+fn shown(fake: &Fake) -> Vec<Value> {
+    let mut ids: Vec<_> = fake
+        .rows("people")
+        .iter()
+        .map(|row| row["id"].clone())
+        .collect();
+    ids.sort_by_key(Value::to_string);
+    ids
+}
+
+#[test]
+fn a_table_that_another_made_meanwhile_gets_the_rows() {
+    let fake = Fake::start();
+    let input = "{\"id\":7,\"name\":\"Ada\"}\n";
+    let output = overtaken(&fake, input, || {
+        ended(&people(&fake, lines(0..2)).run(), 0, &[]);
+    });
+    ended(&output, 0, &["another writer made the table meanwhile"]);
+    assert_eq!(shown(&fake), [0, 1, 7]);
+    fake.assert_journal(&[
+        "CREATE DATABASE test",
+        "PUT people/G1/o1 1 rows",
+        "PUT people/G2/o2 2 rows",
+        "CREATE people at G2",
+        "UPDATE people columns +name",
+        "COPY people/G1/o1 to people/G2/o3 1 rows",
+        "DELETE people/G1/o1",
+    ]);
+}
+
+#[test]
+fn a_table_that_another_made_meanwhile_with_other_types_is_left_alone() {
+    for input in ["{\"id\":\"x\"}\n", "{\"id\":1.5}\n"] {
+        let fake = Fake::start();
+        let schema = "{\"properties\":{\"id\":{\"type\":\"boolean\"}}}";
+        let output = overtaken(&fake, input, || {
+            let other = people(&fake, "{\"id\":true}\n").arguments(&["--schema", "s.json"]);
+            ended(&other.file("s.json", schema).run(), 0, &[]);
+        });
+        ended(
+            &output,
+            1,
+            &["made by another writer meanwhile", "load them again"],
+        );
+        assert_eq!(shown(&fake), [true]);
+        assert_eq!(
+            fake.store().bucket.objects.len(),
+            1,
+            "{:?}",
+            fake.journal().lines()
+        );
+    }
+}
+
+#[test]
+fn rows_that_can_not_go_to_the_other_s_folder_are_all_taken_back() {
+    let fake = Fake::start();
+    fake.fault_from("CopyObject", 1, Fault::Reject(403, "AccessDenied"));
+    let output = overtaken(&fake, &lines(7..9), || {
+        ended(&people(&fake, lines(0..2)).run(), 0, &[]);
+    });
+    ended(&output, 1, &["CopyObject", "AccessDenied"]);
+    assert_eq!(shown(&fake), [0, 1]);
+    assert_eq!(
+        fake.store().bucket.objects.len(),
+        1,
+        "{:?}",
+        fake.journal().lines()
+    );
+}
+
+#[test]
+fn a_later_checkpoint_of_an_endless_pipe_finds_the_way_too() {
+    let fake = Fake::start();
+    let gate = fake.hold("GetTable", 2);
+    let mut running = people(&fake, "")
+        .arguments(&["--checkpoint-interval", "1s"])
+        .start();
+    running.feed(lines(7..9));
+    gate.wait_until_reached();
+    ended(&people(&fake, lines(0..2)).run(), 0, &[]);
+    gate.release();
+    let wait = |count: usize| {
+        let started = std::time::Instant::now();
+        while shown(&fake).len() < count {
+            assert!(started.elapsed().as_secs() < 60, "no {count} rows");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    };
+    wait(4);
+    running.feed(lines(9..10));
+    wait(5);
+    running.feed(lines(10..11));
+    ended(&running.finish(), 0, &[]);
+    assert_eq!(shown(&fake).len(), 6);
+    let places: std::collections::BTreeSet<_> = fake
+        .store()
+        .bucket
+        .objects
+        .keys()
+        .map(|key| key.rsplit_once('/').unwrap().0.to_owned())
+        .collect();
+    assert_eq!(places.len(), 1, "{places:?}");
+}
+
+#[test]
+fn eight_loads_at_once_make_one_table() {
+    let fake = Fake::start();
+    let start = |number: u64| {
+        let input: String = (0..20)
+            .map(|id| format!("{{\"id\":{},\"column_{number}\":1}}\n", number * 100 + id))
+            .collect();
+        let mut running = people(&fake, "").start();
+        running.feed(input);
+        running.close();
+        running
+    };
+    let running: Vec<_> = (0..8).map(start).collect();
+    for running in running {
+        ended(&running.finish(), 0, &[]);
+    }
+    assert_eq!(shown(&fake).len(), 160);
+    let store = fake.store();
+    let entry = store.catalog.table("test", "people").unwrap();
+    assert_eq!(columns(entry).len(), 9, "{entry:#}");
+}
