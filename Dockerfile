@@ -2,7 +2,7 @@
 #   --target scratch   the program alone, for pipes, cron and jobs that need no shell
 #   --target airbyte   the same and a static busybox: Airbyte's launcher on Kubernetes wraps every connector in `sh`
 
-# Static glibc rather than musl: 0.8 MB more, and rows take two thirds of the time.
+# Static glibc rather than musl: 0.8 MB more, and rows take two thirds of the time (musl copies bytes slowly).
 FROM rust:1.89-slim-bookworm AS build
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends busybox-static gcc libc6-dev make \

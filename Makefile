@@ -10,13 +10,23 @@ S3S := target/s3s/bin/s3s-fs
 MUSL = $(shell uname -m)-unknown-linux-musl
 HAS_MUSL = $(and $(shell command -v musl-gcc),$(filter $(MUSL),$(shell rustup target list --installed 2>/dev/null)))
 TARGET = $(or $(HAS_MUSL),$(shell uname -m)-unknown-linux-gnu)
-# In bytes: 4 MB with musl, and what glibc brings besides (3,953,088 against 4,814,448 on 2026-11-22).
-SIZE_LIMIT = $(if $(HAS_MUSL),4000000,4870000)
+# In bytes, with either libc (3,962,056 with glibc and 3,178,624 with musl on 2026-11-22).
+SIZE_LIMIT := 4000000
+# The linker that comes with the compiler, whatever the target's default is: it folds functions that came out the same.
+LLD = $(shell rustc --print sysroot)/lib/rustlib/$(shell rustc -vV | sed -n 's/^host: //p')/bin/gcc-ld
 # Everything in one file at a fixed place: there is nothing left for a dynamic loader to do. Random bytes come from the
 # kernel's call; the default looks the call up in shared libraries, finds none, and asks for /dev/urandom.
-STATIC_FLAGS := -C target-feature=+crt-static -C relocation-model=static --cfg getrandom_backend="linux_getrandom"
-# zstd without the strategies of levels that rows are not packed at (they would be made weaker, not wrong).
-STATIC_CFLAGS := $(foreach strategy,GREEDY LAZY LAZY2 BTLAZY2 BTOPT BTULTRA,-DZSTD_EXCLUDE_$(strategy)_BLOCK_COMPRESSOR)
+STATIC_FLAGS = -C target-feature=+crt-static -C relocation-model=static --cfg getrandom_backend="linux_getrandom" \
+	-C link-arg=-B$(LLD) -C link-arg=-fuse-ld=lld -C link-arg=-Wl,--icf=safe $(SMALL_FLAGS) $(NO_UNWINDING)
+# Functions are copied into their callers where they are short, or say `inline`: those that rows pass through do. Saves
+# 0.3 MB for 0.4 to 1.4 % more instructions (2026-11-22).
+SMALL_FLAGS := -C llvm-args=-inline-threshold=50
+# Panics say where and abort, so nobody walks the stack: its tables, 0.3 MB, go when the program is stripped. The program
+# must then not hand them to the unwinder when it starts, as gcc's start files do where that has these two functions.
+# (A backtrace that code took by itself would abort too; nothing does.)
+NO_UNWINDING := -C link-arg=-Wl,--no-eh-frame-hdr \
+	-C link-arg=-Wl,--defsym=__register_frame_info=0 -C link-arg=-Wl,--defsym=__deregister_frame_info=0
+STRIP := strip $(addprefix --remove-section=,.eh_frame .eh_frame_hdr .gcc_except_table .comment .gnu.warning.*)
 STATIC := target/static/destination-aws-datalake
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 
@@ -29,9 +39,9 @@ build: ## the program, target/release/destination-aws-datalake
 
 .PHONY: static
 static: ## the program without shared libraries, target/static/destination-aws-datalake
-	CFLAGS='$(STATIC_CFLAGS)' RUSTFLAGS='$(STATIC_FLAGS)' CARGO_PROFILE_RELEASE_STRIP=none cargo build --release --locked --target $(TARGET)
+	RUSTFLAGS='$(STATIC_FLAGS)' CARGO_PROFILE_RELEASE_STRIP=none cargo build --release --locked --target $(TARGET)
 	mkdir -p target/static
-	strip -o $(STATIC) target/$(TARGET)/release/destination-aws-datalake
+	$(STRIP) -o $(STATIC) target/$(TARGET)/release/destination-aws-datalake
 
 .PHONY: size
 size: static ## what the static program weighs, within its limit, and its ten heaviest parts

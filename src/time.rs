@@ -9,12 +9,15 @@ pub(crate) struct Millis(pub(crate) i64);
 impl Millis {
     /// `2026-11-22T09:15:51.123Z`, for people and logs.
     pub(crate) fn iso(self) -> String {
-        self.format("%Y-%m-%dT%H:%M:%S%.3fZ")
+        let time = jiff::Timestamp::from_millisecond(self.0);
+        format!("{:.3}", time.unwrap_or(jiff::Timestamp::UNIX_EPOCH))
     }
 
     /// `20261122T091551Z`, the stamp of SigV4 (`X-Amz-Date`).
     pub(crate) fn amz_date(self) -> String {
-        self.format("%Y%m%dT%H%M%SZ")
+        let iso = self.iso();
+        let seconds = iso.split('.').next().unwrap_or(&iso);
+        seconds.replace(['-', ':'], "") + "Z"
     }
 
     /// Reads an ISO 8601 instant, as AWS's answers spell them: `2026-11-22T09:15:51Z`.
@@ -29,13 +32,6 @@ impl Millis {
             .parse_timestamp(text.trim())
             .ok()?;
         Some(Self(time.as_millisecond()))
-    }
-
-    fn format(self, form: &str) -> String {
-        jiff::Timestamp::from_millisecond(self.0)
-            .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
-            .strftime(form)
-            .to_string()
     }
 
     pub(crate) fn plus(self, span: Duration) -> Self {

@@ -1,6 +1,7 @@
 //! HTTP: one agent, its timeouts, and nothing else that opens a socket.
 //! It knows no AWS: what an answer means, and whether to try again, is decided above.
 
+mod cryptography;
 mod proxy;
 pub(crate) mod retry;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::http::cryptography;
 
 /// Names of hosts and chains of certificates are always verified; only the roots differ.
 #[derive(Clone)]
@@ -38,6 +39,9 @@ impl Trust {
     }
 
     pub(super) fn tls(&self) -> TlsConfig {
-        TlsConfig::builder().root_certs(self.0.clone()).build()
+        TlsConfig::builder()
+            .root_certs(self.0.clone())
+            .unversioned_rustls_crypto_provider(cryptography::provider())
+            .build()
     }
 }

@@ -198,6 +198,7 @@ impl Lines {
     }
 
     /// The line without its `\r`, or nothing where it is blank.
+    #[inline]
     fn trimmed(&self, (from, mut to): (usize, usize)) -> Option<(usize, usize)> {
         let line = &self.buffer[from..to];
         if line.ends_with(b"\r") {

@@ -18,6 +18,7 @@ impl<'a> Number<'a> {
     }
 
     /// As a string slice, for the parsers of the standard library.
+    #[inline]
     pub(crate) fn as_str(&self) -> &'a str {
         std::str::from_utf8(self.text).expect("a number is ASCII")
     }

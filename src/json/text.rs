@@ -40,6 +40,7 @@ pub(crate) fn quoted(text: &str) -> Vec<u8> {
 
 /// The bytes that a string's content (as the scanner found it valid) stands for: UTF-8, but that half a
 /// surrogate pair becomes the three bytes that it would have, so that no two contents are taken for one.
+#[inline]
 pub(crate) fn unquoted(content: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'\\', content).is_none() {
         return Cow::Borrowed(content);

@@ -198,6 +198,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Walks over null, if it is there.
+    #[inline]
     fn null(&mut self) -> Result<bool, Fault> {
         let null = self.scan.peek() == b'n';
         if null {

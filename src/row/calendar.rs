@@ -189,6 +189,7 @@ impl Text<'_> {
     }
 
     /// Two digits, up to a greatest number.
+    #[inline]
     fn two(&mut self, greatest: u8) -> Option<u8> {
         let [tens @ b'0'..=b'9', ones @ b'0'..=b'9', rest @ ..] = self.0 else {
             return None;

@@ -8,8 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
+use unicode_normalization::char::{decompose_canonical, is_combining_mark};
 
 /// The longest name that the catalog takes (`NameString` of the Glue API).
 const LONGEST: usize = 255;
@@ -30,9 +29,9 @@ pub(crate) enum Place {
 pub(crate) fn fold(name: &str) -> String {
     let mut folded = String::with_capacity(name.len());
     let mut in_run = false;
-    for character in name.nfd() {
+    let mut take = |character: char| {
         if is_combining_mark(character) && !is_enclosing_mark(character) {
-            continue;
+            return;
         }
         if character.is_ascii_alphanumeric() || character == '_' {
             folded.push(character.to_ascii_lowercase());
@@ -41,7 +40,10 @@ pub(crate) fn fold(name: &str) -> String {
             folded.push('_');
             in_run = true;
         }
-    }
+    };
+    // NFD but for the order of marks, and those that have an order (a combining class) are dropped.
+    name.chars()
+        .for_each(|character| decompose_canonical(character, &mut take));
     folded
 }
 
