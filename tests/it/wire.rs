@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::support::authority::Authority;
 use crate::support::cloud::{Account, tools};
 use crate::support::messages::{people, person, record, state};
 use crate::support::program::Program;
@@ -22,6 +23,7 @@ fn proxy(life: Duration, judge: Option<Judge>) -> Proxy {
         login: Some(LOGIN),
         life: Some(life),
         judge,
+        tls: None,
     })
 }
 
@@ -134,6 +136,30 @@ fn fails(program: Program, words: &[&str]) {
     }
     let is_in_time = output.took < Duration::from_secs(20);
     assert!(is_in_time, "it took {:?}", output.took);
+}
+
+#[test]
+fn both_versions_of_tls_are_spoken_and_each_group_that_a_service_may_insist_on() {
+    use rustls::crypto::ring::kx_group::{SECP256R1, SECP384R1, X25519};
+
+    let account = Account::new();
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        // FIPS endpoints know no X25519.
+        for group in [X25519, SECP256R1, SECP384R1] {
+            let proxy = Proxy::start(Rules {
+                behind: Account::addresses(),
+                login: Some(LOGIN),
+                tls: Some(Authority::get().server_of(version, group)),
+                ..Rules::default()
+            });
+            let output = through(Program::check(&config(&account)), &proxy).run();
+            assert!(
+                output.connection().0,
+                "{version:?}, {group:?}: {}",
+                output.report()
+            );
+        }
+    }
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
-use rustls::ServerConfig;
-use rustls::crypto::ring;
+use rustls::crypto::{CryptoProvider, SupportedKxGroup, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, SupportedProtocolVersion};
 use serde_json::Value;
 
 use super::file;
@@ -17,6 +17,8 @@ pub(crate) struct Authority {
     pub(crate) certificate: String,
     /// TLS for a server of AWS's names in us-east-1 and of loopback.
     pub(crate) server: Arc<ServerConfig>,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
 }
 
 impl Authority {
@@ -36,15 +38,40 @@ impl Authority {
         let text = |name: &str| texts[name].as_str().unwrap();
         let chain = vec![CertificateDer::from_pem_slice(text("certificate").as_bytes()).unwrap()];
         let key = PrivateKeyDer::from_pem_slice(text("key").as_bytes()).unwrap();
-        let server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .unwrap();
+        let server = server(ring::default_provider(), rustls::ALL_VERSIONS, &chain, &key);
         Self {
             certificate: text("authority").to_owned(),
-            server: Arc::new(server),
+            server,
+            chain,
+            key,
         }
     }
+
+    /// TLS for such a server, which speaks one version and agrees on keys in one way.
+    pub(crate) fn server_of(
+        &self,
+        version: &'static SupportedProtocolVersion,
+        group: &'static dyn SupportedKxGroup,
+    ) -> Arc<ServerConfig> {
+        let provider = CryptoProvider {
+            kx_groups: vec![group],
+            ..ring::default_provider()
+        };
+        server(provider, &[version], &self.chain, &self.key)
+    }
+}
+
+fn server(
+    provider: CryptoProvider,
+    versions: &[&'static SupportedProtocolVersion],
+    chain: &[CertificateDer<'static>],
+    key: &PrivateKeyDer<'static>,
+) -> Arc<ServerConfig> {
+    let server = ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain.to_vec(), key.clone_key())
+        .unwrap();
+    Arc::new(server)
 }

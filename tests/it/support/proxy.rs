@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use rustls::{ServerConnection, StreamOwned};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::authority::Authority;
 use super::fake::wire::{Answer, Request, elements};
@@ -44,6 +44,8 @@ pub(crate) struct Rules {
     pub(crate) life: Option<Duration>,
     /// Decides what goes wrong with a call of this name.
     pub(crate) judge: Option<Judge>,
+    /// The TLS behind tunnels, where it is a special one.
+    pub(crate) tls: Option<Arc<ServerConfig>>,
 }
 
 pub(crate) type Judge = Box<dyn Fn(&str) -> Option<Verb> + Send + Sync>;
@@ -145,7 +147,8 @@ impl Shared {
         requests
             .get_mut()
             .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
-        let tls = ServerConnection::new(Authority::get().server.clone())
+        let tls = self.rules.tls.as_ref();
+        let tls = ServerConnection::new(tls.unwrap_or(&Authority::get().server).clone())
             .map_err(|error| std::io::Error::new(ErrorKind::InvalidData, error))?;
         let mut requests = BufReader::new(StreamOwned::new(tls, requests.into_inner()));
         let place = Some(&*first.target).filter(|target| !target.ends_with(".amazonaws.com:443"));
