@@ -107,7 +107,7 @@ bench-counts: ## instructions of three fixed pieces of work, beside those record
 	cargo bench --locked --bench counts
 
 .PHONY: soak
-soak: ## 20 million records in one stream, 2 million in 100: the memory must not grow
+soak: ## 20 million records in one stream, 10 million in 100: the memory must not grow
 	cargo bench --locked --bench soak
 
 .PHONY: clean

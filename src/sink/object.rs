@@ -6,7 +6,7 @@
 //! much is encoded behind it.
 
 use crate::error::Result;
-use crate::file::{Encoder, Format};
+use crate::file::{Encoder, Format, Seam};
 use crate::lake::{Objects, Upload};
 
 /// Rows that are collected before they join the tail. So little of each stream stays in the processor's cache, where a
@@ -37,6 +37,14 @@ impl Sizes {
             least_part: 5 * 1024 * 1024,
         }
     }
+
+    /// Gives a buffer that holds nothing room for a block. Buffers of a hundred streams that grow step by step, each to
+    /// another size, leave the memory in pieces of which none fits.
+    fn begin(&self, buffer: &mut Vec<u8>) {
+        if buffer.capacity() == 0 {
+            buffer.reserve_exact(self.block + 2 * FRESH);
+        }
+    }
 }
 
 /// Where the last row that a state covers ends.
@@ -46,7 +54,7 @@ enum Mark {
     Before,
     /// In `pending`, at this offset, with the encoder cut there.
     Pending(usize),
-    /// In the tail, at this offset.
+    /// In the tail with the fresh rows behind it, at this offset.
     Tail(usize),
 }
 
@@ -107,6 +115,7 @@ impl OpenObject {
         if self.tail.is_empty() && self.fresh.len() >= self.sizes.block {
             std::mem::swap(&mut self.tail, &mut self.fresh);
         } else {
+            self.sizes.begin(&mut self.tail);
             self.tail.append(&mut self.fresh);
             give_back(&mut self.fresh);
         }
@@ -115,9 +124,8 @@ impl OpenObject {
 
     /// A state covers every row so far.
     pub(super) fn set_mark(&mut self) {
-        self.collect();
         if !self.is_empty() {
-            self.mark = Mark::Tail(self.tail.len());
+            self.mark = Mark::Tail(self.tail.len() + self.fresh.len());
         }
     }
 
@@ -162,6 +170,7 @@ impl OpenObject {
     /// Encodes the tail's rows before `offset`.
     fn encode_to(&mut self, offset: usize, mark: Mark) {
         if offset > 0 {
+            self.sizes.begin(&mut self.pending);
             self.encoder.write(&self.tail[..offset], &mut self.pending);
             if offset == self.tail.len() {
                 self.tail.clear();
@@ -220,11 +229,7 @@ impl OpenObject {
             }
             Mark::Pending(offset) => offset,
         };
-        let seam = self.encoder.split();
-        let mut behind = seam.beginning;
-        behind.extend_from_slice(&self.pending[offset..]);
-        self.pending.truncate(offset);
-        self.pending.extend(seam.ending);
+        let behind = self.split_pending(offset);
         let is_all = self.tail.is_empty() && behind.is_empty();
         let closing = Closing {
             key: self.key,
@@ -247,6 +252,24 @@ impl OpenObject {
             mark: Mark::Before,
         };
         (Some(closing), Some(rest))
+    }
+
+    /// Leaves in `pending` what lies before the cut, and returns what lies behind it: each the bytes of a file.
+    fn split_pending(&mut self, cut: usize) -> Vec<u8> {
+        let Seam { ending, beginning } = self.encoder.split();
+        // The shorter side gets a buffer of its own: both together may be longer than a part.
+        let mut behind;
+        if cut < self.pending.len() / 2 {
+            let before = self.pending[..cut].to_vec();
+            behind = std::mem::replace(&mut self.pending, before);
+            behind.splice(..cut, beginning);
+        } else {
+            behind = beginning;
+            behind.extend_from_slice(&self.pending[cut..]);
+            self.pending.truncate(cut);
+        }
+        self.pending.extend(ending);
+        behind
     }
 
     /// Ends the object behind its last row.

@@ -19,6 +19,9 @@ const SMALL: Sizes = Sizes {
     least_part: 160,
 };
 
+/// Rows that are collected before they join the others.
+const FRESH: usize = 32;
+
 /// A store that holds S3 to its word: nothing is visible before it is complete, and only last parts are small.
 #[derive(Default)]
 struct Store {
@@ -154,6 +157,37 @@ fn a_checkpoint_shows_exactly_the_rows_that_a_state_covers() {
     }
 }
 
+/// Gives the writer a row, as the sink does.
+fn accept(writer: &mut Writer, row: &str, store: &Store) {
+    let partition = Partition::default();
+    let rows = writer.rows(&partition);
+    rows.extend_from_slice(row.as_bytes());
+    rows.push(b'\n');
+    if rows.len() >= FRESH && writer.collect(&partition) {
+        writer.settle(&partition, store).unwrap();
+    }
+}
+
+#[test]
+fn a_state_behind_each_row_keeps_none_from_being_encoded() {
+    let store = Store::default();
+    let mut writer = Writer::new(Place {
+        folder: "folder/".to_owned(),
+        run: Run::begin(Millis(0)).unwrap(),
+        format: Format::Jsonl(Codec::Gzip),
+        sizes: SMALL,
+        target_size: 1 << 20,
+    });
+    for _ in 0..1000 {
+        accept(&mut writer, "shorter than what is fresh", &store);
+        writer.set_mark();
+        let rows = SMALL.block + 2 * FRESH;
+        let most = SMALL.part + SMALL.least_part + rows;
+        assert!(writer.memory() < most, "{} bytes", writer.memory());
+    }
+    writer.abandon(&store);
+}
+
 /// One random life of a writer; a failure names its seed.
 fn run(seed: u64, format: Format) {
     let mut random = fastrand::Rng::with_seed(seed);
@@ -167,7 +201,6 @@ fn run(seed: u64, format: Format) {
     };
     let states_are_rare = random.bool();
     let mut writer = Writer::new(place);
-    let partition = Partition::default();
     let (mut accepted, mut covered, mut durable) = (Vec::new(), 0, 0);
     for _ in 0..random.usize(1..600) {
         match random.u32(0..100) {
@@ -179,10 +212,7 @@ fn run(seed: u64, format: Format) {
                     random.usize(1..40)
                 };
                 let row: String = (0..length).map(|_| random.alphanumeric()).collect();
-                writer
-                    .rows(&partition)
-                    .extend_from_slice(format!("{row}\n").as_bytes());
-                writer.settle(&partition, &store).unwrap();
+                accept(&mut writer, &row, &store);
                 accepted.push(row);
             }
             80..96 if !states_are_rare || random.u32(0..10) == 0 => {
