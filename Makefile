@@ -74,9 +74,9 @@ test-faults: $(PYTHON)/ready ## seeded faults at any call: SEEDS=500 of them, fr
 
 # The tests of what s3s-fs does not know are left out: roles, and permissions.
 .PHONY: test-s3s
-test-s3s: $(PYTHON)/ready $(TAPS:=/ready) $(S3S) ## the S3 part of the tests on another server than moto
+test-s3s: $(PYTHON)/ready $(S3S) ## the S3 part of the tests on another server than moto
 	S3S=$(abspath $(S3S)) cargo test --locked --no-fail-fast --test it -- \
-		check:: faults:: load:: singer:: states:: sync:: writers:: --skip permission --skip a_role_is
+		check:: faults:: load:: states:: sync:: writers:: --skip permission --skip a_role_is
 
 .PHONY: lint
 lint: ## formatting and clippy, warnings as errors
