@@ -84,6 +84,27 @@ fn the_readme_shows_the_help_text() {
     );
 }
 
+#[test]
+fn the_readme_s_code_map_names_every_folder_and_only_what_is_there() {
+    let readme = std::fs::read_to_string(file("README.md")).unwrap();
+    let (_, map) = readme.split_once("## Code map").unwrap();
+    let rows = map.lines().filter_map(|line| line.strip_prefix("| `"));
+    let named: BTreeSet<&str> = rows
+        .filter_map(|row| row.split(" |").next())
+        .flat_map(|paths| paths.split(", "))
+        .map(|path| path.trim_matches(['`', '/']))
+        .collect();
+    for name in &named {
+        let is_there = file("src").join(name).exists() || file(name).exists();
+        assert!(is_there, "there is no {name}");
+    }
+    for entry in std::fs::read_dir(file("src")).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        let is_named = !entry.path().is_dir() || named.contains(name.as_str());
+        assert!(is_named, "src/{name} is not named");
+    }
+}
+
 fn allowed(from: &str, used: &str) -> bool {
     if from == used {
         return true;
