@@ -7,8 +7,8 @@ use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::schema::{Field, Note, Type, note};
 use crate::sink::Options;
 use crate::sink::opening::{self, Planned, key_of};
-use crate::table;
 use crate::table::layout::{Folders, Generation};
+use crate::table::{self, Change};
 
 /// One stream's part of it.
 pub(crate) struct Forecast {
@@ -55,20 +55,6 @@ pub(crate) enum Origin {
     Program,
     /// Nothing: the table has it, and the schema does not.
     Nothing,
-}
-
-/// A difference to the table as it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    Added {
-        column: String,
-        to: Type,
-    },
-    Retyped {
-        column: String,
-        from: Type,
-        to: Type,
-    },
 }
 
 /// Looks at the catalog and at nothing else. Streams that would share a table are an error.
@@ -187,21 +173,6 @@ fn new_location(
 
 fn changes(table: &Table, fields: &[Field]) -> Vec<Change> {
     let old = table::columns(table);
-    let of_field = |field: &Field| {
-        let before = old
-            .iter()
-            .find(|old| old.name.eq_ignore_ascii_case(&field.name));
-        let column = field.name.clone();
-        let to = field.of.clone();
-        match before {
-            None => Some(Change::Added { column, to }),
-            Some(before) if before.of.to_string() == to.to_string() => None,
-            Some(before) => Some(Change::Retyped {
-                column,
-                from: before.of.clone(),
-                to,
-            }),
-        }
-    };
+    let of_field = |field: &Field| table::change(&old, field);
     fields.iter().filter_map(of_field).collect()
 }

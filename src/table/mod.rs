@@ -10,7 +10,7 @@ use crate::error::{Error, Refusal, Result};
 use crate::file::Format;
 use crate::lake::{Catalog, Created, Table, Updated};
 use crate::schema::evolve::{self, Claim, Reconciled};
-use crate::schema::{Field, Note, note};
+use crate::schema::{Field, Note, Type, note};
 use crate::table::layout::Generation;
 
 /// How often a definition that others keep changing is read again before we give up.
@@ -214,24 +214,18 @@ impl Target {
     /// stays, without a value.
     fn differences(&self, before: &Map<String, Value>, now: &Map<String, Value>) -> Vec<String> {
         let before = definition::fields(before);
-        let path = |field: &Field| note::place(&field.name);
         let mut notes = Vec::new();
         for field in definition::fields(now) {
-            let is_same = |other: &&Field| other.name.eq_ignore_ascii_case(&field.name);
-            match before.iter().find(is_same) {
-                None => notes.push(Note::Added {
-                    path: path(&field),
-                    of: field.of,
-                }),
-                Some(old) if old.of != field.of => notes.push(Note::Retyped {
-                    path: path(&field),
-                    from: old.of.clone(),
-                    to: field.of,
-                }),
-                Some(_) if !self.wanted.iter().any(|wanted| is_same(&wanted)) => {
-                    notes.push(Note::Gone { path: path(&field) });
+            let path = note::place(&field.name);
+            match change(&before, &field) {
+                Some(Change::Added { to: of, .. }) => notes.push(Note::Added { path, of }),
+                Some(Change::Retyped { from, to, .. }) => {
+                    notes.push(Note::Retyped { path, from, to });
                 }
-                Some(_) => {}
+                None if !self.wanted.iter().any(|wanted| is_same(wanted, &field)) => {
+                    notes.push(Note::Gone { path });
+                }
+                None => {}
             }
         }
         notes.iter().map(ToString::to_string).collect()
@@ -263,6 +257,40 @@ fn is_denied(error: &Error) -> bool {
 /// Where the table's rows are.
 pub(crate) fn location(table: &Table) -> &str {
     definition::location(&table.input)
+}
+
+/// A difference of a column to the table as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Added {
+        column: String,
+        to: Type,
+    },
+    Retyped {
+        column: String,
+        from: Type,
+        to: Type,
+    },
+}
+
+/// What becomes of a column, given those that there were; the catalog knows types by their texts.
+pub(crate) fn change(before: &[Field], field: &Field) -> Option<Change> {
+    let column = field.name.clone();
+    let to = field.of.clone();
+    match before.iter().find(|old| is_same(old, field)) {
+        None => Some(Change::Added { column, to }),
+        Some(old) if old.of.to_string() == to.to_string() => None,
+        Some(old) => Some(Change::Retyped {
+            column,
+            from: old.of.clone(),
+            to,
+        }),
+    }
+}
+
+/// The catalog's names have no case.
+fn is_same(one: &Field, other: &Field) -> bool {
+    one.name.eq_ignore_ascii_case(&other.name)
 }
 
 /// The table's columns.

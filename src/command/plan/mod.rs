@@ -15,7 +15,8 @@ use crate::out;
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{self, ConfiguredStream};
 use crate::schema::evolve::Claim;
-use crate::sink::forecast::{self, Change, Column, Fate, Forecast, Origin};
+use crate::sink::forecast::{self, Column, Fate, Forecast, Origin};
+use crate::table::Change;
 use crate::table::layout::Run;
 use crate::time::Clock;
 

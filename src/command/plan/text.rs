@@ -2,7 +2,8 @@
 
 use std::fmt::{self, Display, Write};
 
-use crate::sink::forecast::{Change, Column, Fate, Forecast, Origin};
+use crate::sink::forecast::{Column, Fate, Forecast, Origin};
+use crate::table::Change;
 
 /// The widest name and type that push the columns behind them to the right.
 const WIDEST: usize = 32;
