@@ -5,6 +5,9 @@ mod zstd;
 
 use gzip::Gzip;
 
+/// How much room an encoder's output gets at a time.
+const ROOM: usize = 32 * 1024;
+
 /// How the rows of an object are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustls::crypto::ring::{cipher_suite as suite, default_provider, kx_group};
+use rustls::crypto::ring::{cipher_suite as suite, default_provider};
 use rustls::crypto::{CryptoProvider, KeyProvider};
 use rustls::sign::SigningKey;
 
@@ -18,8 +18,6 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
             suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
             suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
         ],
-        // FIPS endpoints do without X25519.
-        kx_groups: vec![kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1],
         key_provider: &NoKeys,
         ..default_provider()
     })

@@ -66,8 +66,10 @@ impl Stream {
 fn move_to(to: &str, from: &str, keys: &[String], objects: &dyn Objects) -> Result<()> {
     let mut copies = Vec::new();
     for key in keys {
-        copies.push(format!("{to}{}", &key[from.len()..]));
-        if let Err(error) = objects.copy(key, &copies[copies.len() - 1]) {
+        let copy = format!("{to}{}", &key[from.len()..]);
+        let done = objects.copy(key, &copy);
+        copies.push(copy);
+        if let Err(error) = done {
             writer::take_back(&copies, objects);
             return Err(error);
         }

@@ -9,12 +9,8 @@ use serde_json::{Value, json};
 
 use crate::support::cloud::Account;
 use crate::support::fake::{Fake, Fault};
-use crate::support::local::{columns, ended, ids, load, table};
+use crate::support::local::{columns, ended, ids, lines, load, table};
 use crate::support::program::Program;
-
-fn lines(ids: std::ops::Range<u64>) -> String {
-    ids.map(|id| format!("{{\"id\":{id}}}\n")).collect()
-}
 
 #[test]
 fn a_pipe_becomes_a_table_in_an_empty_environment() {

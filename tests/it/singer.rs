@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::cloud::{Account, tools};
 use crate::support::file;
-use crate::support::local::{columns, ended, ids, load, table};
+use crate::support::local::{columns, ended, ids, left, load, table};
 use crate::support::program::{Output, Program};
 
 /// Messages, one a line.
@@ -96,6 +96,31 @@ fn a_tap_that_breaks_leaves_what_its_last_state_covers() {
     ended(&output, 1, &["line 5 of stdin", "before its SCHEMA"]);
     assert_eq!(output.stdout, "{\"bookmarks\":{\"id\":1}}\n");
     assert_eq!(ids(&table(folder.path(), "users").1), [1]);
+}
+
+#[test]
+fn a_tap_that_breaks_leaves_tables_only_of_rows_that_a_state_covers() {
+    let lake = tempfile::tempdir().unwrap();
+    let id = json!({"id": {"type": "integer"}});
+    let messages = [
+        schema("covered", &id),
+        row("covered", 1),
+        value(1),
+        schema("open", &id),
+        row("open", 1),
+        schema("empty", &id),
+    ];
+    let run = |end: &str| {
+        load(lake.path(), &["--input", "singer"])
+            .stdin(lines(&messages) + end)
+            .run()
+    };
+    ended(&run("{"), 1, &["line 7 of stdin"]);
+    assert_eq!(left(lake.path()).0, ["covered.json"]);
+    ended(&run(""), 0, &[]);
+    assert_eq!(ids(&table(lake.path(), "covered").1), [1, 1]);
+    assert_eq!(ids(&table(lake.path(), "open").1), [1]);
+    assert_eq!(columns(&table(lake.path(), "empty").0), ["id bigint"]);
 }
 
 #[test]

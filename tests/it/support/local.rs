@@ -58,3 +58,19 @@ pub(crate) fn columns(entry: &Value) -> Vec<String> {
 pub(crate) fn ids(rows: &[Map<String, Value>]) -> Vec<u64> {
     rows.iter().map(|row| row["id"].as_u64().unwrap()).collect()
 }
+
+/// Records of these ids, one a line.
+pub(crate) fn lines(ids: std::ops::Range<u64>) -> String {
+    ids.map(|id| format!("{{\"id\":{id}}}\n")).collect()
+}
+
+/// What the catalog of a lake in a folder holds, and how many objects there are.
+pub(crate) fn left(lake: &Path) -> (Vec<String>, usize) {
+    let names = |folder: &str| -> Vec<String> {
+        let entries = std::fs::read_dir(lake.join(folder)).into_iter().flatten();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    };
+    (names("catalog/default"), names("objects/default").len())
+}

@@ -1,0 +1,140 @@
+//! The main loop beside what is told of it.
+
+use std::cell::{Cell, RefCell};
+use std::io::{PipeWriter, Write};
+use std::os::fd::AsRawFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::*;
+use crate::environment::Environment;
+use crate::feedback::Files;
+use crate::file::{Codec, Format};
+use crate::input::Stdout;
+use crate::lake::dir;
+use crate::out::Reader;
+use crate::schema::Numbers;
+use crate::sink::{NewTables, Options};
+use crate::table::layout::Run;
+use crate::time::Clock;
+
+thread_local! {
+    static LOGGED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Keeps what this thread logs.
+struct Keeper;
+
+impl log::Log for Keeper {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let line = format!("{} {}", record.level(), record.args());
+        LOGGED.with_borrow_mut(|lines| lines.push(line));
+    }
+
+    fn flush(&self) {}
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Takes whatever comes. When nothing more does, it puts the clock forward to shortly before the next minute is
+/// full, waits for that, and ends the source after so many minutes.
+struct Silent<'a, 'lake> {
+    sink: &'a mut Sink<'lake>,
+    source: Option<PipeWriter>,
+    clock: Clock,
+    ahead: Rc<Cell<Duration>>,
+    wake: Option<Instant>,
+    minutes: u32,
+}
+
+impl<'lake> Taker<'lake> for Silent<'_, 'lake> {
+    fn take(&mut self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.wake
+    }
+
+    fn tick(&mut self) -> Result<()> {
+        if self.wake.take().is_some() {
+            let shortly = MINUTE.saturating_sub(Duration::from_millis(50));
+            self.ahead.set(self.ahead.get() + shortly);
+            return Ok(());
+        }
+        self.minutes -= 1;
+        if self.minutes == 0 {
+            self.source = None;
+        }
+        self.wake = Some(self.clock.instant());
+        Ok(())
+    }
+
+    fn sink(&self) -> &Sink<'lake> {
+        self.sink
+    }
+}
+
+fn options() -> Options {
+    Options {
+        prefix: String::new(),
+        database: "test".to_owned(),
+        format: Format::Jsonl(Codec::Gzip),
+        numbers: Numbers::Double,
+        rescued: None,
+        metadata: false,
+        target_file_size: 1 << 20,
+        memory_budget: 1 << 20,
+        checkpoint_interval: MINUTE,
+        leftover_age: MINUTE,
+        new_tables: NewTables::AtTheStart,
+    }
+}
+
+#[test]
+fn a_platform_is_told_every_minute_whether_the_source_speaks_or_not() {
+    // Another test may have set it already; it is the only one there is.
+    let _ = log::set_logger(&Keeper);
+    log::set_max_level(log::LevelFilter::Info);
+    let folder = tempfile::tempdir().unwrap();
+    let lake = dir::open(folder.path()).unwrap();
+    let ahead = Rc::new(Cell::new(Duration::ZERO));
+    let clock = Clock::Ahead(Rc::clone(&ahead));
+    let run = Run::begin(clock.now()).unwrap();
+    let mut sink = Sink::open(&lake, Vec::new(), options(), run, clock.clone()).unwrap();
+    let mut feedback = Feedback::begin(
+        Reader::Platform,
+        Files::default(),
+        &Environment::from_pairs([]),
+        clock.clone(),
+    )
+    .unwrap();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let path = format!("/proc/self/fd/{}", reader.as_raw_fd());
+    let mut lines =
+        Lines::files(vec![path.into()], 1 << 20, Stdout::Unused, clock.clone()).unwrap();
+    drop(LOGGED.take());
+    // A minute goes by while lines come, and two more when none does.
+    writer.write_all(&b"{}\n".repeat(3000)).unwrap();
+    ahead.set(MINUTE);
+    let mut taker = Silent {
+        sink: &mut sink,
+        source: Some(writer),
+        wake: Some(clock.instant()),
+        clock,
+        ahead,
+        minutes: 2,
+    };
+    assert!(read(&mut lines, &mut taker, &mut feedback).is_ok());
+    let told = LOGGED.take();
+    let told: Vec<&str> = told
+        .iter()
+        .map(|line| line.split(" speed=").next().unwrap())
+        .collect();
+    let progress = "INFO progress: records=0 bytes_in=9000 bytes_out=0";
+    assert_eq!(told, [progress; 3]);
+}
