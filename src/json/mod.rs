@@ -3,4 +3,5 @@
 
 pub(crate) mod number;
 pub(crate) mod scan;
+pub(crate) mod span;
 pub(crate) mod text;

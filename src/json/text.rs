@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use crate::json::scan::run;
+use crate::json::span;
 
 /// Appends a valid JSON text so that a string around it holds exactly that text.
 pub(crate) fn quote_into(text: &[u8], out: &mut Vec<u8>) {
     let mut at = 0;
     loop {
-        let end = run(text, at);
+        let end = span::plain(text, at);
         out.extend_from_slice(&text[at..end]);
         let Some(&byte) = text.get(end) else {
             return;

@@ -2,8 +2,9 @@
 
 use crate::json::scan::{AFTER_ELEMENT, AFTER_MEMBER, Fault, Inside, Scanner};
 use crate::json::text::unquote_into;
-use crate::row::splice::Splice;
+use crate::row::splice::{Mark, Splice};
 use crate::row::step::{Form, Members, Step};
+use crate::row::verbatim;
 
 /// Where one record is being turned into its row.
 pub(super) struct Encoder<'a> {
@@ -99,142 +100,215 @@ impl Encoder<'_> {
     }
 
     fn members(&mut self, members: &mut Members, level: Level) -> Result<(Fit, bool), Fault> {
-        let base = self.row.len();
-        let first_written = self.scratch.written.len();
-        let (mut fit, mut any, mut ordered) = (Fit::Whole, false, true);
-        let mut lowest = 0; // the least step that may follow in order
-        let mut guess = members.first;
-        let mut before = UNKNOWN;
-
-        self.scan.at += 1;
-        self.scan.space();
-        if self.scan.peek() == b'}' {
-            self.scan.at += 1;
+        let text = self.scan.text;
+        let begin = self.begin();
+        let mut walk = Walk::from(members);
+        let mut at = after_space(text, self.scan.at + 1);
+        if text.get(at) == Some(&b'}') {
+            self.scan.at = at + 1;
             self.row.put(b"{");
-            return Ok((fit, any));
+            return Ok((walk.fit, walk.any));
         }
         loop {
-            let key = self.key(members, guess)?;
-            let from = self.scan.at;
-            if key.step == UNKNOWN {
-                let null = self.scan.peek() == b'n';
-                self.scan.skip()?;
-                match level {
-                    Level::Record => self.miss(key, from, !null),
-                    Level::Inner if null => {}
-                    Level::Inner => fit = Fit::Partly,
-                }
-            } else {
-                if key.step != guess {
-                    match before {
-                        UNKNOWN => members.first = key.step,
-                        before => members.steps[before as usize].then = key.step,
-                    }
-                }
-                let step = &mut members.steps[key.step as usize];
-                before = key.step;
-                guess = step.then;
-                let again = key.step < lowest; // perhaps: out of order for certain
-                ordered &= !again;
-                lowest = lowest.max(key.step + 1);
-
-                let found = self.member(step, key, any, again)?;
-                any |= matches!(found, Some(Fit::Whole | Fit::Partly));
-                let missed = matches!(found, Some(Fit::Partly | Fit::No));
-                match level {
-                    Level::Inner if missed => fit = Fit::Partly,
-                    Level::Record if missed => self.miss(key, from, true),
-                    Level::Record if again && !self.scratch.missed.is_empty() => {
-                        self.miss(key, from, false);
-                    }
-                    _ => {}
-                }
-            }
-            self.scan.space();
-            match self.scan.peek() {
-                b',' => {
-                    self.scan.at += 1;
-                    self.scan.space();
-                }
-                b'}' => {
-                    self.scan.at += 1;
+            if !members.unordered {
+                let is_closed;
+                (at, is_closed) = self.keep_members(members, &mut walk, at);
+                if is_closed {
                     break;
                 }
-                _ => return Err(Fault(AFTER_MEMBER)),
+                at = after_space(text, at);
+            }
+            let key = match members.steps.get(walk.guess as usize) {
+                Some(step) if step.key.begins(text, at) => Key {
+                    step: walk.guess,
+                    from: at,
+                    to: at + step.key.len() - 1,
+                    value: after_space(text, at + step.key.len()),
+                    verbatim: true,
+                },
+                _ => self.find(members, at)?,
+            };
+            let again = key.step < walk.lowest; // perhaps: out of order for certain
+            if again && !members.unordered {
+                // What was written where was not noted. From now on it is.
+                members.unordered = true;
+                self.back_to(begin);
+                return self.members(members, level);
+            }
+            if key.step != walk.guess && key.step != UNKNOWN {
+                members.learn(walk.before, key.step);
+            }
+            let noted = members.unordered;
+            let before = if noted { self.row.len() + 1 } else { 0 };
+            let (end, found) = match members.steps.get_mut(key.step as usize) {
+                None => self.unknown(key)?,
+                Some(step) => {
+                    walk.pass(key.step, step.then);
+                    match verbatim::end(&step.form, text, key.value) {
+                        Some(end) => {
+                            self.keep_member(step, key, walk.any, end);
+                            (end, Found::Whole)
+                        }
+                        None => self.member(step, key, walk.any)?,
+                    }
+                }
+            };
+            walk.any |= matches!(found, Found::Whole | Found::Partly);
+            match (level, found) {
+                (Level::Record, Found::Partly | Found::Misfit) => self.miss(key, end),
+                (Level::Inner, Found::Partly | Found::Misfit) => walk.fit = Fit::Partly,
+                (Level::Record, _) if again || key.step == UNKNOWN => self.miss(key, key.value),
+                _ => {}
+            }
+            if noted && key.step != UNKNOWN {
+                walk.ordered &= !again;
+                self.note(key.step, before, again);
+            }
+            at = after_space(text, end);
+            match text.get(at) {
+                Some(b',') => at = after_space(text, at + 1),
+                Some(b'}') => break,
+                _ => {
+                    self.scan.at = at;
+                    return Err(Fault(AFTER_MEMBER));
+                }
             }
         }
-        if !any {
+        self.scan.at = at + 1;
+        if !walk.any {
             self.row.put(b"{");
-        } else if !ordered {
-            any = self.reorder(base, first_written);
+        } else if !walk.ordered {
+            walk.any = self.reorder(begin.row, begin.written);
         }
-        self.scratch.written.truncate(first_written);
-        Ok((fit, any))
+        self.scratch.written.truncate(begin.written);
+        Ok((walk.fit, walk.any))
     }
 
-    /// Writes a member with what separates it from the one before, unless its value is null (then nothing
-    /// is returned) or does not fit.
-    #[inline]
-    fn member(
-        &mut self,
-        step: &mut Step,
-        key: Key,
-        any: bool,
-        again: bool,
-    ) -> Result<Option<Fit>, Fault> {
-        let mark = self.row.mark();
-        let mut written = Written {
-            step: key.step,
-            from: self.row.len() + 1,
-            to: self.row.len() + 1,
+    /// Walks over members for as long as they come as guessed and in order, and the row has them as they stand, or leaves
+    /// them out for a null. Returns the place of the first one that is not so, or of the closing brace, and which it is.
+    #[inline(never)] // so that all it needs is in registers
+    fn keep_members(&mut self, members: &Members, walk: &mut Walk, at: usize) -> (usize, bool) {
+        let text = self.scan.text;
+        let mut at = at;
+        let mut now = *walk;
+        let mut is_closed = false;
+        while !is_closed
+            && let Some(step) = members.steps.get(now.guess as usize)
+            && now.guess >= now.lowest
+            && step.same
+            && step.key.begins(text, at)
+        {
+            let value = at + step.key.len();
+            let kept = verbatim::end(&step.form, text, value);
+            let end = match kept {
+                Some(end) => end,
+                None if text[value..].starts_with(b"null") => value + 4,
+                None => break,
+            };
+            let Some(behind @ (b',' | b'}')) = text.get(end) else {
+                break;
+            };
+            if kept.is_some() {
+                self.row.keep_behind(separator(now.any), at, end);
+                now.any = true;
+            }
+            now.before = now.guess;
+            now.lowest = now.guess + 1;
+            now.guess = step.then;
+            is_closed = *behind == b'}';
+            at = end + usize::from(!is_closed);
+        }
+        *walk = now;
+        (at, is_closed)
+    }
+
+    fn begin(&self) -> Begin {
+        Begin {
+            at: self.scan.at,
+            row: self.row.len(),
+            mark: self.row.mark(),
+            written: self.scratch.written.len(),
+            missed: self.scratch.missed.len(),
+        }
+    }
+
+    /// To read an object once more.
+    #[cold]
+    fn back_to(&mut self, begin: Begin) {
+        self.scan.at = begin.at;
+        self.row.reset(begin.mark);
+        self.scratch.written.truncate(begin.written);
+        self.scratch.missed.truncate(begin.missed);
+    }
+
+    /// Notes what was written of a step since the output was so long; nothing is worth a note only where it takes back
+    /// something.
+    fn note(&mut self, step: u32, from: usize, again: bool) {
+        let to = self.row.len().max(from);
+        if again || from < to {
+            self.scratch.written.push(Written { step, from, to });
+        }
+    }
+
+    /// Walks over the value of a key that the schema does not know; returns where it ends.
+    #[inline(never)]
+    fn unknown(&mut self, key: Key) -> Result<(usize, Found), Fault> {
+        self.scan.at = key.value;
+        let found = match self.scan.peek() {
+            b'n' => Found::Null,
+            _ => Found::Misfit,
         };
-        let mut found = None;
+        self.scan.skip()?;
+        Ok((self.scan.at, found))
+    }
+
+    /// Writes a member that is not in the row as it stands, unless its value is null or does not fit; returns where the
+    /// value ends.
+    #[inline(never)]
+    fn member(&mut self, step: &mut Step, key: Key, any: bool) -> Result<(usize, Found), Fault> {
+        self.scan.at = key.value;
         if self.scan.peek() == b'n' {
             self.scan.literal("null")?;
-        } else {
-            let separator = if any { b',' } else { b'{' };
-            if step.same && key.verbatim {
-                self.row
-                    .keep_behind(separator, key.from, key.from + step.key.len());
-            } else {
-                self.row.put(&[separator]);
-                self.row.put(&step.name);
-            }
-            let fit = self.value(&mut step.form)?;
-            found = Some(fit);
-            if fit == Fit::No {
+            return Ok((self.scan.at, Found::Null));
+        }
+        let mark = self.row.mark();
+        self.keep_key(step, key, any);
+        let found = match self.value(&mut step.form)? {
+            Fit::Whole => Found::Whole,
+            Fit::Partly => Found::Partly,
+            Fit::No => {
                 self.row.reset(mark);
-            } else {
-                written.to = self.row.len();
+                Found::Misfit
             }
-        }
-        if again || written.from < written.to {
-            self.scratch.written.push(written);
-        }
-        Ok(found)
+        };
+        Ok((self.scan.at, found))
     }
 
-    /// Walks over a key, up to its value, and finds its step: mostly the one that was guessed.
+    /// Keeps a member up to the end of its value, with what separates it from the one before.
     #[inline]
-    fn key(&mut self, members: &Members, guess: u32) -> Result<Key, Fault> {
-        let from = self.scan.at;
-        if let Some(step) = members.steps.get(guess as usize)
-            && step.key.begins(&self.scan.text[from..])
-        {
-            self.scan.at += step.key.len();
-            let to = self.scan.at - 1;
-            self.scan.space();
-            return Ok(Key {
-                step: guess,
-                from,
-                to,
-                verbatim: true,
-            });
+    fn keep_member(&mut self, step: &Step, key: Key, any: bool, end: usize) {
+        if step.same && key.verbatim && key.value == key.to + 1 {
+            self.row.keep_behind(separator(any), key.from, end);
+        } else {
+            self.keep_key(step, key, any);
+            self.row.keep(key.value, end);
         }
-        self.find(members)
     }
 
-    fn find(&mut self, members: &Members) -> Result<Key, Fault> {
+    /// Writes what separates a member from the one before, and its name.
+    fn keep_key(&mut self, step: &Step, key: Key, any: bool) {
+        if step.same && key.verbatim {
+            self.row.keep_behind(separator(any), key.from, key.to + 1);
+        } else {
+            self.row.put(&[separator(any)]);
+            self.row.put(&step.name);
+        }
+    }
+
+    /// Walks over a key that is not the one that was guessed, and finds its step.
+    #[inline(never)]
+    fn find(&mut self, members: &Members, from: usize) -> Result<Key, Fault> {
+        self.scan.at = from;
         let key = self.scan.key()?;
         let mut content = key.content(self.scan.text);
         if key.inside != Inside::Plain {
@@ -246,18 +320,22 @@ impl Encoder<'_> {
             step: members.find(content).unwrap_or(UNKNOWN),
             from: key.from,
             to: key.to,
+            value: self.scan.at,
             verbatim: key.inside == Inside::Plain && self.scan.text[key.to] == b':',
         })
     }
 
-    /// Notes a member of the record that the row does not hold, or (without a rescue) one that takes back
-    /// what an earlier one of the same key may have left.
-    fn miss(&mut self, key: Key, from: usize, rescue: bool) {
-        self.scratch.missed.push(Missed {
-            step: key.step,
-            key: (key.from, key.to),
-            value: (from, if rescue { self.scan.at } else { from }),
-        });
+    /// Notes a member of the record that the row does not hold, up to the end of its value; or (with nothing of its
+    /// value) one that takes back what an earlier one of the same key may have left.
+    #[cold]
+    fn miss(&mut self, key: Key, to: usize) {
+        if key.value < to || !self.scratch.missed.is_empty() {
+            self.scratch.missed.push(Missed {
+                step: key.step,
+                key: (key.from, key.to),
+                value: (key.value, to),
+            });
+        }
     }
 
     /// Writes any value but null.
@@ -361,12 +439,87 @@ impl Encoder<'_> {
     }
 }
 
-/// A key of an object: its step (or `UNKNOWN`), where it stands with its quotes, and whether its bytes and
-/// those of the colon behind it are the step's.
+/// How far the walk through an object has come, and what was found.
+#[derive(Clone, Copy)]
+struct Walk {
+    /// The step whose key is likely the next.
+    guess: u32,
+    /// The step of the member before, or `UNKNOWN`.
+    before: u32,
+    /// The least step that may follow in order.
+    lowest: u32,
+    /// Something was written.
+    any: bool,
+    ordered: bool,
+    fit: Fit,
+}
+
+impl Walk {
+    fn from(members: &Members) -> Self {
+        Self {
+            guess: members.first,
+            before: UNKNOWN,
+            lowest: 0,
+            any: false,
+            ordered: true,
+            fit: Fit::Whole,
+        }
+    }
+
+    #[inline]
+    fn pass(&mut self, step: u32, then: u32) {
+        self.before = step;
+        self.guess = then;
+        self.lowest = self.lowest.max(step + 1);
+    }
+}
+
+/// What became of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// Nothing, and nothing is lost.
+    Null,
+    /// All of it is in the row.
+    Whole,
+    /// Something inside of it is not.
+    Partly,
+    /// Nothing of it is in the row.
+    Misfit,
+}
+
+#[inline]
+fn separator(any: bool) -> u8 {
+    if any { b',' } else { b'{' }
+}
+
+/// Where an object begins, in all that is written while it is walked through.
+#[derive(Clone, Copy)]
+struct Begin {
+    at: usize,
+    row: usize,
+    mark: Mark,
+    written: usize,
+    missed: usize,
+}
+
+/// The place of the next byte that is no space.
+#[inline]
+fn after_space(text: &[u8], at: usize) -> usize {
+    let mut scan = Scanner { text, at };
+    scan.space();
+    scan.at
+}
+
+/// A key of an object.
 #[derive(Clone, Copy)]
 struct Key {
+    /// Or `UNKNOWN`.
     step: u32,
+    /// Where it stands, with its quotes.
     from: usize,
     to: usize,
+    /// Where its value begins.
+    value: usize,
+    /// Its bytes, and that of the colon behind it, are the step's.
     verbatim: bool,
 }

@@ -20,6 +20,7 @@ mod rescue;
 mod splice;
 mod step;
 mod value;
+mod verbatim;
 
 #[cfg(test)]
 mod tests;

@@ -29,6 +29,8 @@ pub(super) struct Members {
     by_key: HashMap<Box<[u8]>, u32>,
     /// The step whose key the last object began with.
     pub(super) first: u32,
+    /// Some object had its members in another order, and so may the next ones.
+    pub(super) unordered: bool,
 }
 
 pub(super) struct Step {
@@ -46,13 +48,13 @@ pub(super) struct Step {
     pub(super) form: Form,
 }
 
-/// A text to be found at the beginning of another one.
+/// A text to be found in another one.
 pub(super) struct Token {
     text: Box<[u8]>,
-    /// Its first 16 bytes as a number, and which of these bits are its own: most keys are not longer, and
-    /// comparing numbers needs no call.
-    head: u128,
-    mask: u128,
+    /// Its first 16 bytes as numbers, and which of these bits are its own: most keys are not longer, and comparing
+    /// numbers needs no call.
+    head: [u64; 2],
+    mask: [u64; 2],
 }
 
 impl Token {
@@ -63,8 +65,8 @@ impl Token {
         }
         Self {
             text,
-            head: u128::from_le_bytes(head),
-            mask: u128::from_le_bytes(mask),
+            head: words(head),
+            mask: words(mask),
         }
     }
 
@@ -72,16 +74,29 @@ impl Token {
         self.text.len()
     }
 
+    /// Whether it stands in `text` at this place.
     #[inline]
-    pub(super) fn begins(&self, text: &[u8]) -> bool {
-        match text.first_chunk() {
+    pub(super) fn begins(&self, text: &[u8], at: usize) -> bool {
+        let Some(rest) = text.get(at..) else {
+            return false;
+        };
+        match rest.first_chunk() {
             Some(head) => {
-                u128::from_le_bytes(*head) & self.mask == self.head
-                    && (self.text.len() <= 16 || text.starts_with(&self.text))
+                let [low, high] = words(*head);
+                low & self.mask[0] == self.head[0]
+                    && high & self.mask[1] == self.head[1]
+                    && (self.text.len() <= 16 || rest.starts_with(&self.text))
             }
-            None => text.starts_with(&self.text),
+            None => rest.starts_with(&self.text),
         }
     }
+}
+
+#[inline]
+fn words(bytes: [u8; 16]) -> [u64; 2] {
+    let bytes = u128::from_le_bytes(bytes);
+    #[allow(clippy::cast_possible_truncation)] // the lower half, then the upper
+    [bytes as u64, (bytes >> 64) as u64]
 }
 
 impl Members {
@@ -95,6 +110,7 @@ impl Members {
             steps: Vec::new(),
             by_key: HashMap::new(),
             first: 0,
+            unordered: false,
         };
         for field in fields {
             if members.by_key.contains_key(field.key.as_bytes()) {
@@ -114,6 +130,14 @@ impl Members {
             });
         }
         members
+    }
+
+    /// The next object has likely this step behind that one, or at first behind `UNKNOWN`.
+    pub(super) fn learn(&mut self, before: u32, step: u32) {
+        match self.steps.get_mut(before as usize) {
+            Some(before) => before.then = step,
+            None => self.first = step,
+        }
     }
 
     /// The step of a key, given without quotes and escapes.

@@ -1,0 +1,95 @@
+//! How far bytes of one kind go on in a text: sixteen are looked at together.
+
+use wide::u8x16;
+
+/// The end of the run of plain characters that begins at `at`: before a quote, a backslash, a control character, a
+/// character outside ASCII, or the end of the text.
+#[inline]
+pub(crate) fn plain(text: &[u8], at: usize) -> usize {
+    span(text, at, |bytes| {
+        let control = bytes.min(u8x16::splat(0x1F)).simd_eq(bytes);
+        let quote = bytes.simd_eq(u8x16::splat(b'"'));
+        let backslash = bytes.simd_eq(u8x16::splat(b'\\'));
+        // The highest bit of a byte is what counts: that of those outside ASCII is set already.
+        (control | quote | backslash | bytes).to_bitmask()
+    })
+}
+
+/// The end of the run of decimal digits that begins at `at`.
+#[inline]
+pub(super) fn digits(text: &[u8], at: usize) -> usize {
+    span(text, at, |bytes| {
+        let digits = bytes ^ u8x16::splat(b'0');
+        digits.max(u8x16::splat(10)).simd_eq(digits).to_bitmask()
+    })
+}
+
+/// How many bytes are looked at together.
+const WIDTH: usize = 16;
+
+/// The end of the run that begins at `at`. `stops` has a bit for each byte that ends it, the lowest for the first.
+#[inline]
+fn span(text: &[u8], mut at: usize, stops: impl Fn(u8x16) -> u32) -> usize {
+    while let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk::<WIDTH>) {
+        let stops = stops(u8x16::new(*bytes));
+        if stops != 0 {
+            return at + stops.trailing_zeros() as usize;
+        }
+        at += WIDTH;
+    }
+    last(text, at, stops)
+}
+
+/// The same where fewer than sixteen bytes are left: those before them are looked at too, where there are as many.
+#[inline(never)]
+fn last(text: &[u8], at: usize, stops: impl Fn(u8x16) -> u32) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    let stops = if let Some(bytes) = text.last_chunk::<WIDTH>() {
+        stops(u8x16::new(*bytes)) >> (WIDTH - rest.len())
+    } else {
+        let mut bytes = [0; WIDTH];
+        bytes[..rest.len()].copy_from_slice(rest);
+        stops(u8x16::new(bytes))
+    };
+    at + rest.len().min(stops.trailing_zeros() as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each byte at each place of a text of each length, behind and before bytes that go on.
+    fn check(goes_on: u8, span: impl Fn(&[u8], usize) -> usize, ends: impl Fn(u8) -> bool) {
+        for byte in 0..=u8::MAX {
+            for length in 0..40 {
+                for place in 0..length {
+                    let mut text = vec![goes_on; length];
+                    text[place] = byte;
+                    for at in [0, 1, place, length] {
+                        let is_ahead = at <= place && ends(byte);
+                        assert_eq!(
+                            span(&text, at),
+                            if is_ahead { place } else { length },
+                            "{byte:x} at {place} of {length}, from {at}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_ends_at_the_first_byte_that_is_not_plain() {
+        check(
+            b'~',
+            plain,
+            |byte| matches!(byte, b'"' | b'\\' | 0..0x20 | 0x80..),
+        );
+    }
+
+    #[test]
+    fn digits_end_at_the_first_byte_that_is_none() {
+        check(b'0', digits, |byte| !byte.is_ascii_digit());
+        check(b'9', digits, |byte| !byte.is_ascii_digit());
+    }
+}
