@@ -17,31 +17,15 @@ pub(super) struct Moment {
     cut: bool,
 }
 
-/// `"YYYY-MM-DD HH:MM:SS.ffffff"` at most, quotes included.
-const LONGEST: usize = 28;
-
-/// A quoted text on the stack.
+/// A quoted text on the stack: `"YYYY-MM-DD HH:MM:SS.ffffff"`, or the beginning of it and a quote.
 pub(super) struct Written {
-    bytes: [u8; LONGEST],
+    bytes: [u8; 28],
     length: usize,
 }
 
 impl Written {
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
-    }
-
-    fn push(&mut self, byte: u8) {
-        self.bytes[self.length] = byte;
-        self.length += 1;
-    }
-
-    fn digits(&mut self, mut number: u32, count: usize) {
-        for index in (self.length..self.length + count).rev() {
-            self.bytes[index] = b'0' + (number % 10) as u8;
-            number /= 10;
-        }
-        self.length += count;
     }
 }
 
@@ -71,12 +55,9 @@ impl Moment {
         if !(text.take(b'T') || text.take(b't') || text.take(b' ')) {
             return None;
         }
-        (moment.hour, moment.minute) = (text.two(23)?, text.colon()?.two(59)?);
-        if text.take(b':') {
-            moment.second = text.two(59)?;
-            if text.take(b'.') {
-                (moment.micros, moment.cut) = text.fraction()?;
-            }
+        (moment.hour, moment.minute, moment.second) = text.time()?;
+        if text.take(b'.') {
+            (moment.micros, moment.cut) = text.fraction()?;
         }
         match text.zone()? {
             0 => Some(moment),
@@ -100,44 +81,45 @@ impl Moment {
 
     /// `"YYYY-MM-DD"`.
     pub(super) fn date(self) -> Written {
-        let mut out = self.begin();
-        out.push(b'"');
-        out
+        self.up_to(11)
     }
 
     /// `"YYYY-MM-DD HH:MM:SS"`, and three or six digits of the second where they say something.
     pub(super) fn timestamp(self) -> Written {
-        let mut out = self.begin();
-        out.push(b' ');
-        out.digits(self.hour.into(), 2);
-        out.push(b':');
-        out.digits(self.minute.into(), 2);
-        out.push(b':');
-        out.digits(self.second.into(), 2);
-        if self.micros != 0 {
-            out.push(b'.');
-            if self.micros.is_multiple_of(1000) {
-                out.digits(self.micros / 1000, 3);
-            } else {
-                out.digits(self.micros, 6);
-            }
+        if self.micros == 0 {
+            self.up_to(20)
+        } else if self.micros.is_multiple_of(1000) {
+            self.up_to(24)
+        } else {
+            self.up_to(27)
         }
-        out.push(b'"');
-        out
     }
 
-    fn begin(self) -> Written {
-        let mut out = Written {
-            bytes: [0; LONGEST],
-            length: 0,
+    /// The whole text up to this place, and a quote.
+    #[inline]
+    fn up_to(self, place: usize) -> Written {
+        let mut bytes = *b"\"0000-00-00 00:00:00.000000\"";
+        let mut two = |place: usize, number: u32| {
+            #[allow(clippy::cast_possible_truncation)] // below 100
+            let number = number as u8;
+            bytes[place] += number / 10;
+            bytes[place + 1] += number % 10;
         };
-        out.push(b'"');
-        out.digits(self.year.into(), 4);
-        out.push(b'-');
-        out.digits(self.month.into(), 2);
-        out.push(b'-');
-        out.digits(self.day.into(), 2);
-        out
+        two(1, u32::from(self.year) / 100);
+        two(3, u32::from(self.year) % 100);
+        two(6, self.month.into());
+        two(9, self.day.into());
+        two(12, self.hour.into());
+        two(15, self.minute.into());
+        two(18, self.second.into());
+        two(21, self.micros / 10_000);
+        two(23, self.micros / 100 % 100);
+        two(25, self.micros % 100);
+        bytes[place] = b'"';
+        Written {
+            bytes,
+            length: place + 1,
+        }
     }
 
     /// The moment in UTC of a local time so many seconds east of it.
@@ -172,6 +154,31 @@ impl Moment {
     }
 }
 
+/// Whether a text begins with a quoted date, as rows have it; it is twelve bytes long.
+#[inline]
+pub(super) fn begins_with_date(text: &[u8]) -> bool {
+    match text.first_chunk::<12>() {
+        Some([b'"', date @ .., b'"']) => Text(date).day().is_some(),
+        _ => false,
+    }
+}
+
+/// The numbers of `00-00-00`, where the pattern has these dashes: each below 100.
+#[inline]
+fn three(text: &[u8], pattern: [u8; 8]) -> Option<[u8; 3]> {
+    const DIGITS: u64 = 0x0F0F_000F_0F00_0F0F;
+    let pattern = u64::from_le_bytes(pattern);
+    let digits = u64::from_le_bytes(*text.first_chunk()?) ^ pattern;
+    // A digit is below ten, so that six more stay below sixteen; between the numbers nothing is left.
+    let sixes = digits.wrapping_add(DIGITS & 0x0606_0606_0606_0606);
+    if (digits | sixes) & !DIGITS != 0 {
+        return None;
+    }
+    // In each byte: ten times this digit and the next one.
+    let [first, _, _, second, _, _, third, _] = (digits * 10 + (digits >> 8)).to_le_bytes();
+    Some([first, second, third])
+}
+
 /// What is left to read.
 struct Text<'a>(&'a [u8]);
 
@@ -182,10 +189,6 @@ impl Text<'_> {
             self.0 = &self.0[1..];
         }
         found
-    }
-
-    fn colon(&mut self) -> Option<&mut Self> {
-        self.take(b':').then_some(self)
     }
 
     /// Two digits, up to a greatest number.
@@ -199,13 +202,12 @@ impl Text<'_> {
         (number <= greatest).then_some(number)
     }
 
+    #[inline]
     fn day(&mut self) -> Option<(u16, u8, u8)> {
         let century = self.two(99)?;
-        let year = u16::from(century) * 100 + u16::from(self.two(99)?);
-        self.take(b'-').then_some(())?;
-        let month = self.two(12)?;
-        self.take(b'-').then_some(())?;
-        let day = self.two(31)?;
+        let [year, month, day] = three(self.0, *b"00-00-00")?;
+        self.0 = &self.0[8..];
+        let year = u16::from(century) * 100 + u16::from(year);
         let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
         let days = match month {
             2 if leap => 29,
@@ -213,26 +215,40 @@ impl Text<'_> {
             4 | 6 | 9 | 11 => 30,
             _ => 31,
         };
-        (year > 0 && month > 0 && day > 0 && day <= days).then_some((year, month, day))
+        let is_day = (1..=12).contains(&month) && (1..=days).contains(&day) && year > 0;
+        is_day.then_some((year, month, day))
+    }
+
+    /// Hours, minutes, and seconds where there are some.
+    #[inline]
+    fn time(&mut self) -> Option<(u8, u8, u8)> {
+        if let Some([hour, minute, second]) = three(self.0, *b"00:00:00") {
+            self.0 = &self.0[8..];
+            let is_time = hour <= 23 && minute <= 59 && second <= 59;
+            return is_time.then_some((hour, minute, second));
+        }
+        let hour = self.two(23)?;
+        self.take(b':').then_some(())?;
+        let minute = self.two(59)?;
+        let is_shorter = !matches!(self.0, [b':' | b'.', ..]);
+        is_shorter.then_some((hour, minute, 0))
     }
 
     /// Microseconds, from one digit or more; and whether there was more to it.
+    #[inline]
     fn fraction(&mut self) -> Option<(u32, bool)> {
-        let count = self
-            .0
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
-        let (digits, rest) = self.0.split_at(count);
+        let (mut micros, mut cut, mut place) = (0, false, 100_000);
+        let mut rest = self.0;
+        while let [digit @ b'0'..=b'9', tail @ ..] = rest {
+            let digit = u32::from(digit - b'0');
+            micros += digit * place;
+            cut |= place == 0 && digit > 0;
+            place /= 10;
+            rest = tail;
+        }
+        let any = rest.len() < self.0.len();
         self.0 = rest;
-        let micros = digits
-            .iter()
-            .map(|digit| u32::from(digit - b'0'))
-            .chain(std::iter::repeat(0))
-            .take(6)
-            .fold(0, |micros, digit| micros * 10 + digit);
-        let cut = digits.iter().skip(6).any(|&digit| digit != b'0');
-        (count > 0).then_some((micros, cut))
+        any.then_some((micros, cut))
     }
 
     /// Seconds east of UTC; nothing may follow.

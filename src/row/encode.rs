@@ -4,7 +4,6 @@ use crate::json::scan::{AFTER_ELEMENT, AFTER_MEMBER, Fault, Inside, Scanner};
 use crate::json::text::unquote_into;
 use crate::row::splice::{Mark, Splice};
 use crate::row::step::{Form, Members, Step};
-use crate::row::verbatim;
 
 /// Where one record is being turned into its row.
 pub(super) struct Encoder<'a> {
@@ -144,7 +143,7 @@ impl Encoder<'_> {
                 None => self.unknown(key)?,
                 Some(step) => {
                     walk.pass(key.step, step.then);
-                    match verbatim::end(&step.form, text, key.value) {
+                    match step.verbatim.end(text, key.value) {
                         Some(end) => {
                             self.keep_member(step, key, walk.any, end);
                             (end, Found::Whole)
@@ -189,37 +188,50 @@ impl Encoder<'_> {
     #[inline(never)] // so that all it needs is in registers
     fn keep_members(&mut self, members: &Members, walk: &mut Walk, at: usize) -> (usize, bool) {
         let text = self.scan.text;
-        let mut at = at;
         let mut now = *walk;
-        let mut is_closed = false;
-        while !is_closed
-            && let Some(step) = members.steps.get(now.guess as usize)
-            && now.guess >= now.lowest
-            && step.same
-            && step.key.begins(text, at)
-        {
-            let value = at + step.key.len();
-            let kept = verbatim::end(&step.form, text, value);
-            let end = match kept {
-                Some(end) => end,
-                None if text[value..].starts_with(b"null") => value + 4,
-                None => break,
+        let mut at = at;
+        let (mut from, mut to) = (at, at); // what is kept since the last null
+        let is_closed = loop {
+            let Some(step) = members.steps.get(now.guess as usize) else {
+                break false;
             };
-            let Some(behind @ (b',' | b'}')) = text.get(end) else {
-                break;
-            };
-            if kept.is_some() {
-                self.row.keep_behind(separator(now.any), at, end);
-                now.any = true;
+            if now.guess < now.lowest || !step.same || !step.key.begins(text, at) {
+                break false;
             }
-            now.before = now.guess;
-            now.lowest = now.guess + 1;
-            now.guess = step.then;
-            is_closed = *behind == b'}';
-            at = end + usize::from(!is_closed);
-        }
+            let value = at + step.key.len();
+            let (end, is_null) = match step.verbatim.end(text, value) {
+                Some(end) => (end, false),
+                None if text[value..].starts_with(b"null") => (value + 4, true),
+                None => break false,
+            };
+            let is_last = match text.get(end) {
+                Some(b',') => false,
+                Some(b'}') => true,
+                _ => break false,
+            };
+            now.pass(now.guess, step.then);
+            at = end + usize::from(!is_last);
+            if is_null {
+                now.any |= self.keep_run(now.any, from, to);
+                (from, to) = (at, at);
+            } else {
+                to = end;
+            }
+            if is_last {
+                break true;
+            }
+        };
+        now.any |= self.keep_run(now.any, from, to);
         *walk = now;
         (at, is_closed)
+    }
+
+    /// Keeps members as they stand, with what separates the first from the one before; says whether there are any.
+    fn keep_run(&mut self, any: bool, from: usize, to: usize) -> bool {
+        if from < to {
+            self.row.keep_behind(separator(any), from, to);
+        }
+        from < to
     }
 
     fn begin(&self) -> Begin {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::json::text::quoted;
+use crate::row::verbatim::Verbatim;
 use crate::schema::{DEEPEST_TYPE, Field, Type, Width};
 
 /// How the values of a column are written.
@@ -45,6 +46,8 @@ pub(super) struct Step {
     pub(super) same: bool,
     /// The step whose key followed this one's in the last object: the next guess.
     pub(super) then: u32,
+    /// The values that the row has as they stand.
+    pub(super) verbatim: Verbatim,
     pub(super) form: Form,
 }
 
@@ -118,6 +121,7 @@ impl Members {
             }
             let index = u32::try_from(members.steps.len()).expect("fewer than 2^32 columns");
             let (key, name) = (token(&field.key), token(&field.name));
+            let form = Form::compile(&field.of, depth);
             members.by_key.insert(field.key.as_bytes().into(), index);
             members.steps.push(Step {
                 column: field.name.clone(),
@@ -126,7 +130,8 @@ impl Members {
                 key: Token::new(key),
                 name,
                 then: index + 1,
-                form: Form::compile(&field.of, depth),
+                verbatim: Verbatim::of(&form),
+                form,
             });
         }
         members

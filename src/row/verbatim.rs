@@ -3,7 +3,31 @@
 
 use crate::json::scan::{Inside, Scanner, Shape};
 use crate::json::span;
+use crate::row::calendar;
 use crate::row::step::Form;
+
+/// The values of a column that are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verbatim {
+    Scalar(Scalar),
+    /// An array of such values and nulls.
+    Array(Scalar),
+    None,
+}
+
+/// The scalars that are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scalar {
+    /// A string that stands for characters.
+    String,
+    /// A whole number of so few digits that it fits 64 bits.
+    Integer,
+    /// A number that is far from the edges of a double.
+    Double,
+    Boolean,
+    /// `"YYYY-MM-DD"`.
+    Date,
+}
 
 /// More digits than these may not fit 64 bits.
 const LONGEST_INTEGER: usize = 18;
@@ -11,40 +35,50 @@ const LONGEST_INTEGER: usize = 18;
 /// Numbers of this length without an exponent are far from the edges of a double: 10^300 and 10^-300.
 const LONGEST_DOUBLE: usize = 300;
 
-/// The end of the value that begins at `at`, if a row has it as it stands; null is for the caller.
-#[allow(clippy::inline_always)]
-#[inline(always)]
-pub(super) fn end(form: &Form, text: &[u8], at: usize) -> Option<usize> {
-    match form {
-        Form::Array(element) => array(element, text, at),
-        _ => scalar(form, text, at),
-    }
-}
-
-#[allow(clippy::inline_always)]
-#[inline(always)]
-fn scalar(form: &Form, text: &[u8], at: usize) -> Option<usize> {
-    match form {
-        Form::Text => string(text, at),
-        Form::Integer(i64::MIN, i64::MAX) | Form::Double => {
-            let mut scan = Scanner { text, at };
-            let shape = scan.number_here().ok()?;
-            let number = &text[at..scan.at];
-            let fits = match form {
-                Form::Double => shape != Shape::Exponent && number.len() <= LONGEST_DOUBLE,
-                _ => shape == Shape::Integer && number.len() <= LONGEST_INTEGER && number != b"-0",
-            };
-            fits.then_some(scan.at)
+impl Verbatim {
+    pub(super) fn of(form: &Form) -> Self {
+        match form {
+            Form::Array(element) => Scalar::of(element).map_or(Self::None, Self::Array),
+            form => Scalar::of(form).map_or(Self::None, Self::Scalar),
         }
-        Form::Boolean => [&b"true"[..], b"false"]
-            .into_iter()
-            .find(|word| text[at..].starts_with(word))
-            .map(|word| at + word.len()),
-        _ => None,
+    }
+
+    /// The end of the value that begins at `at`, if it is one of those; null is none.
+    #[allow(clippy::inline_always)] // a call would cost as much as most values
+    #[inline(always)]
+    pub(super) fn end(self, text: &[u8], at: usize) -> Option<usize> {
+        match self {
+            Self::Scalar(scalar) => scalar.end(text, at),
+            Self::Array(element) => array(element, text, at),
+            Self::None => None,
+        }
     }
 }
 
-/// A string that stands for characters.
+impl Scalar {
+    fn of(form: &Form) -> Option<Self> {
+        Some(match form {
+            Form::Text => Self::String,
+            Form::Integer(i64::MIN, i64::MAX) => Self::Integer,
+            Form::Double => Self::Double,
+            Form::Boolean => Self::Boolean,
+            Form::Date => Self::Date,
+            _ => return None,
+        })
+    }
+
+    #[allow(clippy::inline_always)] // as above
+    #[inline(always)]
+    fn end(self, text: &[u8], at: usize) -> Option<usize> {
+        match self {
+            Self::String => string(text, at),
+            Self::Integer | Self::Double => number(self, text, at),
+            Self::Boolean => boolean(text, at),
+            Self::Date => calendar::begins_with_date(text.get(at..)?).then_some(at + 12),
+        }
+    }
+}
+
 #[inline]
 fn string(text: &[u8], at: usize) -> Option<usize> {
     if text.get(at) != Some(&b'"') {
@@ -61,8 +95,31 @@ fn string(text: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// An array of scalars with no space between them.
-fn array(element: &Form, text: &[u8], at: usize) -> Option<usize> {
+#[allow(clippy::inline_always)] // as above
+#[inline(always)]
+fn number(scalar: Scalar, text: &[u8], at: usize) -> Option<usize> {
+    let mut scan = Scanner { text, at };
+    let shape = scan.number_here().ok()?;
+    let length = scan.at - at;
+    let fits = match shape {
+        Shape::Integer if scalar == Scalar::Integer => {
+            length <= LONGEST_INTEGER && !text[at..].starts_with(b"-0")
+        }
+        Shape::Integer | Shape::Fraction => scalar == Scalar::Double && length <= LONGEST_DOUBLE,
+        Shape::Exponent => false,
+    };
+    fits.then_some(scan.at)
+}
+
+#[inline]
+fn boolean(text: &[u8], at: usize) -> Option<usize> {
+    let mut words = [&b"true"[..], b"false"].into_iter();
+    let word = words.find(|word| text[at..].starts_with(word))?;
+    Some(at + word.len())
+}
+
+/// An array of scalars and nulls, with no space between them.
+fn array(element: Scalar, text: &[u8], at: usize) -> Option<usize> {
     let mut at = at;
     if text[at..].starts_with(b"[]") {
         return Some(at + 2);
@@ -71,7 +128,7 @@ fn array(element: &Form, text: &[u8], at: usize) -> Option<usize> {
     while text.get(at) == Some(&before) {
         at = match text.get(at + 1) {
             Some(b'n') if text[at + 1..].starts_with(b"null") => at + 5,
-            _ => scalar(element, text, at + 1)?,
+            _ => element.end(text, at + 1)?,
         };
         before = b',';
     }
