@@ -11,7 +11,7 @@ use std::fs;
 use std::hint::black_box;
 use std::process::Command;
 
-use destination_aws_datalake::testing::{self, Rows};
+use destination_aws_datalake::testing::{self, Messages, Rows};
 use fastrand::Rng;
 
 use support::messages::{SEED, Shape};
@@ -80,6 +80,7 @@ fn run(piece: &str, times: usize) {
         })
         .collect();
     let records: Vec<&[u8]> = lines.iter().map(|line| data_of(line)).collect();
+    let mut messages = Messages::default();
     let mut rows = Rows::new(&Shape::Orders.schema(), false);
     let mut out = Vec::with_capacity(1 << 20);
     for time in 0..times {
@@ -87,7 +88,7 @@ fn run(piece: &str, times: usize) {
         match piece {
             "envelope" => {
                 let line = black_box(lines[index].as_bytes());
-                assert!(testing::is_record(line).expect("a valid message"));
+                assert!(messages.is_record(line).expect("a valid message"));
             }
             "plan" => {
                 out.clear();

@@ -12,7 +12,10 @@ use crate::secret::Secret;
 use crate::time::Millis;
 
 /// The way of a line of stdin to its row, for one stream.
-pub struct Rows(Plan);
+pub struct Rows {
+    messages: Messages,
+    plan: Plan,
+}
 
 impl Rows {
     /// For a stream's JSON schema, with the rescue column, and Airbyte's columns where they are asked for.
@@ -22,13 +25,16 @@ impl Rows {
             metadata: metadata.then(Metadata::default),
         };
         let schema = read(json_schema, Numbers::Double, &["_rescued_data"]);
-        Self(Plan::compile(&schema.fields, &options))
+        Self {
+            messages: Messages::default(),
+            plan: Plan::compile(&schema.fields, &options),
+        }
     }
 
     /// Appends the row of a RECORD message, and nothing for another one; the error's text.
     pub fn message(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
-        let Message::Record(record) = message::read(line).map_err(|error| error.to_string())?
-        else {
+        let read = self.messages.0.read(line);
+        let Message::Record(record) = read.map_err(|error| error.to_string())? else {
             return Ok(());
         };
         let encode = |plan: &mut Plan, record: &Record<'_>, out: &mut Vec<u8>| {
@@ -38,8 +44,8 @@ impl Rows {
             };
             plan.encode(record.data, &envelope, out)
         };
-        let done = encode(&mut self.0, &record, out).or_else(|error| match record.again()? {
-            Some(exact) => encode(&mut self.0, &exact, out),
+        let done = encode(&mut self.plan, &record, out).or_else(|error| match record.again()? {
+            Some(exact) => encode(&mut self.plan, &exact, out),
             None => Err(error),
         });
         done.map_err(|error| error.to_string())
@@ -47,7 +53,7 @@ impl Rows {
 
     /// Appends the row of a bare record; the error's text.
     pub fn record(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
-        let done = self.0.encode(data, &Envelope::default(), out);
+        let done = self.plan.encode(data, &Envelope::default(), out);
         done.map_err(|error| error.to_string())
     }
 }
@@ -64,10 +70,16 @@ pub fn reread(of: &str) -> String {
     hive::parse(of).to_string()
 }
 
-/// Whether the line is a RECORD message; the error's text.
-pub fn is_record(line: &[u8]) -> Result<bool, String> {
-    let read = message::read(line).map_err(|error| error.to_string())?;
-    Ok(matches!(read, Message::Record(_)))
+/// Lines of stdin, one after the other.
+#[derive(Default)]
+pub struct Messages(message::Reader);
+
+impl Messages {
+    /// Whether the line is a RECORD message; the error's text.
+    pub fn is_record(&mut self, line: &[u8]) -> Result<bool, String> {
+        let read = self.0.read(line).map_err(|error| error.to_string())?;
+        Ok(matches!(read, Message::Record(_)))
+    }
 }
 
 /// The signature's header of an upload's part.

@@ -31,8 +31,8 @@ pub(super) fn read<'lake>(
     feedback: &mut Feedback,
 ) -> Result<(), Stop> {
     loop {
-        let deadlines = [taker.deadline(), feedback.deadline()];
-        match lines.next(deadlines.into_iter().flatten().min())? {
+        let deadlines = || [taker.deadline(), feedback.deadline()];
+        match lines.next(|| deadlines().into_iter().flatten().min())? {
             Event::Line {
                 input,
                 number,

@@ -32,32 +32,39 @@ fn write(asked: &cli::Write, environment: &Environment, feedback: &mut Feedback)
     let mut lines = Lines::stdin(config.max_record, Stdout::Needed, clock.clone())?;
     let lake = open(&asked.lake, &config, &run, environment)?;
     let mut sink = Sink::open(&lake, streams, options(&config), run, clock)?;
-    let read = reading::read(&mut lines, &mut Messages(&mut sink), feedback);
+    let mut messages = Messages {
+        reader: message::Reader::default(),
+        sink: &mut sink,
+    };
+    let read = reading::read(&mut lines, &mut messages, feedback);
     ending::conclude(read, &mut sink, feedback, lines.bytes(), Reader::Platform)
 }
 
 /// Airbyte's messages on their way into the sink.
-struct Messages<'a, 'lake>(&'a mut Sink<'lake>);
+struct Messages<'a, 'lake> {
+    reader: message::Reader,
+    sink: &'a mut Sink<'lake>,
+}
 
 impl<'lake> Taker<'lake> for Messages<'_, 'lake> {
     fn take(&mut self, line: &[u8]) -> Result<()> {
-        match message::read(line)? {
-            Message::Record(record) => self.0.record(&record),
-            Message::State => self.0.state(line),
-            Message::Status { stream, status } => self.0.status(&stream, status),
+        match self.reader.read(line)? {
+            Message::Record(record) => self.sink.record(&record),
+            Message::State => self.sink.state(line),
+            Message::Status { stream, status } => self.sink.status(&stream, status),
             Message::Other => Ok(()),
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.0.deadline()
+        self.sink.deadline()
     }
 
     fn tick(&mut self) -> Result<()> {
-        self.0.tick()
+        self.sink.tick()
     }
 
     fn sink(&self) -> &Sink<'lake> {
-        self.0
+        self.sink
     }
 }

@@ -137,8 +137,9 @@ impl Lines {
         self.read
     }
 
-    /// The next line, or what came instead of one by the deadline (none means to wait for ever).
-    pub(crate) fn next(&mut self, deadline: Option<Instant>) -> Result<Event<'_>> {
+    /// The next line, or what came instead of one by the deadline (none means to wait for ever), which is asked for only
+    /// where there is something to wait for.
+    pub(crate) fn next(&mut self, deadline: impl Fn() -> Option<Instant>) -> Result<Event<'_>> {
         let (from, to) = loop {
             let searched = &self.buffer[self.searched..self.end];
             if let Some(offset) = memchr::memchr(b'\n', searched) {
@@ -169,7 +170,7 @@ impl Lines {
             if self.end - self.start > self.longest {
                 return Err(self.too_long());
             }
-            match self.wait(deadline)? {
+            match self.wait(deadline())? {
                 Wake::Input => self.fill()?,
                 Wake::Due => return Ok(Event::Due),
                 Wake::Stop(signal) => return Ok(Event::Stop(signal)),

@@ -9,7 +9,7 @@ fn lines(paths: Vec<PathBuf>) -> Result<Vec<(String, u64, String)>> {
     let mut input = Lines::files(paths, 1 << 20, Stdout::Unused, Clock::System)?;
     let mut lines = Vec::new();
     loop {
-        match input.next(None)? {
+        match input.next(|| None)? {
             Event::Line {
                 input,
                 number,
@@ -83,16 +83,16 @@ fn a_pipe_that_brings_byte_by_byte_is_known_all_the_same() {
         let (first, rest) = bytes.split_at(1);
         writer.write_all(first).unwrap();
         let soon = Some(Clock::System.instant() + std::time::Duration::from_millis(5));
-        assert!(matches!(input.next(soon), Ok(Event::Due)));
+        assert!(matches!(input.next(|| soon), Ok(Event::Due)));
         writer.write_all(rest).unwrap();
         drop(writer);
-        match input.next(None).unwrap() {
+        match input.next(|| None).unwrap() {
             Event::Line { text, .. } => {
                 assert_eq!(String::from_utf8_lossy(text), expected.trim_end());
             }
             other => panic!("{other:?}"),
         }
-        assert!(matches!(input.next(None), Ok(Event::End)));
+        assert!(matches!(input.next(|| None), Ok(Event::End)));
     }
 }
 

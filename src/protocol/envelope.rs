@@ -23,6 +23,8 @@ pub(super) struct Payload<'a> {
     pub(super) namespace: Option<Cow<'a, str>>,
     /// JSON text.
     pub(super) data: &'a [u8],
+    /// Its place in the line.
+    pub(super) data_at: usize,
     pub(super) emitted_at: Option<i64>,
     /// JSON text.
     pub(super) changes: Option<&'a [u8]>,
@@ -88,6 +90,7 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         let (mut stream, mut namespace, mut data) = (None, None, None);
+        let mut data_at = 0;
         let (mut emitted_at, mut changes) = (None, None);
         self.object(
             "a record's envelope, which is a JSON object",
@@ -95,7 +98,10 @@ impl<'a> Reader<'a> {
                 match key {
                     b"stream" => once(&mut stream, this.string()?),
                     b"namespace" => once(&mut namespace, this.string()?),
-                    b"data" => once(&mut data, this.data()?),
+                    b"data" => {
+                        data_at = this.scan.at;
+                        once(&mut data, this.data()?)
+                    }
                     b"emitted_at" => once(&mut emitted_at, this.millis()?),
                     b"meta" => once(&mut changes, this.changes()?),
                     _ => {
@@ -113,6 +119,7 @@ impl<'a> Reader<'a> {
                 .ok_or(Fault("a record with the key \"stream\""))?,
             namespace: namespace.flatten(),
             data: data.ok_or(Fault("a record with the key \"data\""))?,
+            data_at,
             emitted_at: emitted_at.flatten(),
             changes: changes.flatten(),
         }))

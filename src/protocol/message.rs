@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::protocol::StreamKey;
+use crate::protocol::alike::Head;
 use crate::protocol::envelope::{self, Ends, Envelope};
 
 /// A message that concerns us, borrowed from its line.
@@ -101,18 +102,45 @@ impl Descriptor {
     }
 }
 
-/// Reads one line, which is neither blank nor holds a line end. Errors say where and what was expected, never data.
-///
-/// A record's object is not read, and its end may be a guess that only reading it confirms: see [`Record::again`].
-pub(crate) fn read(line: &[u8]) -> Result<Message<'_>> {
-    match envelope::read(line, Ends::Guessed) {
-        Ok(envelope) if envelope.kind == "RECORD" || envelope.record.is_none() => {
-            of_envelope(envelope, Some(line))
+/// Reads lines, of which most are like the one before.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    head: Head,
+}
+
+impl Reader {
+    /// Reads one line, which is neither blank nor holds a line end. Errors say where and what was expected, never data.
+    ///
+    /// A record's object is not read, and its end may be a guess that only reading it confirms: see [`Record::again`].
+    #[inline]
+    pub(crate) fn read<'a>(&'a mut self, line: &'a [u8]) -> Result<Message<'a>> {
+        if let Some(news) = self.head.news(line) {
+            let (stream, namespace) = self.head.stream();
+            return Ok(Message::Record(Record {
+                stream: stream.into(),
+                namespace: namespace.filter(|name| !name.is_empty()).map(Cow::from),
+                data: news.data,
+                emitted_at: Some(news.emitted_at),
+                changes: None,
+                line: Some(line),
+            }));
         }
-        _ => of_envelope(
-            envelope::read(line, Ends::Walked).map_err(|error| error.hint(EXPECTED))?,
-            None,
-        ),
+        self.read_all(line)
+    }
+
+    fn read_all<'a>(&mut self, line: &'a [u8]) -> Result<Message<'a>> {
+        match envelope::read(line, Ends::Guessed) {
+            Ok(envelope) if envelope.kind == "RECORD" || envelope.record.is_none() => {
+                if let Some(record) = &envelope.record {
+                    self.head.learn(&line[..record.data_at]);
+                }
+                of_envelope(envelope, Some(line))
+            }
+            _ => of_envelope(
+                envelope::read(line, Ends::Walked).map_err(|error| error.hint(EXPECTED))?,
+                None,
+            ),
+        }
     }
 }
 

@@ -81,8 +81,8 @@ pub(crate) struct Sink<'a> {
     options: Options,
     streams: Vec<Stream>,
     by_key: HashMap<Vec<u8>, StreamIndex>,
-    /// The stream of the last record, which is likely that of the next, and its key in `by_key`.
-    recent: (Vec<u8>, StreamIndex),
+    /// The stream of the last record, which is likely that of the next.
+    recent: StreamIndex,
     scratch: Vec<u8>,
     ledger: Ledger,
     /// Databases that are ready.
@@ -154,24 +154,27 @@ impl Sink<'_> {
         Ok(())
     }
 
+    #[inline]
     fn stream_of(&mut self, record: &Record<'_>) -> Result<StreamIndex> {
-        write_key(
-            record.namespace.as_deref(),
-            &record.stream,
-            &mut self.scratch,
-        );
-        if self.scratch == self.recent.0 {
-            return Ok(self.recent.1);
-        }
-        let Some(index) = self.by_key.get(&self.scratch) else {
-            let key = StreamKey::new(record.namespace.as_deref(), &record.stream);
-            return Err(Error::config(format!(
-                "a record of the stream {key}, which is not in the configured catalog"
-            )));
+        let is_of = |stream: &Stream| {
+            stream.key.name == record.stream
+                && stream.key.namespace.as_deref() == record.namespace.as_deref()
         };
-        self.recent.0.clone_from(&self.scratch);
-        self.recent.1 = *index;
-        Ok(*index)
+        if !self.streams.get(self.recent).is_some_and(is_of) {
+            self.recent = self.find(record)?;
+        }
+        Ok(self.recent)
+    }
+
+    fn find(&mut self, record: &Record<'_>) -> Result<StreamIndex> {
+        let namespace = record.namespace.as_deref();
+        write_key(namespace, &record.stream, &mut self.scratch);
+        self.by_key.get(&self.scratch).copied().ok_or_else(|| {
+            let key = StreamKey::new(namespace, &record.stream);
+            Error::config(format!(
+                "a record of the stream {key}, which is not in the configured catalog"
+            ))
+        })
     }
 
     fn settle(&mut self, index: StreamIndex, partition: &Partition) -> Result<()> {

@@ -39,7 +39,7 @@ impl Sample {
         let mut sample = Self::default();
         let mut deadline: Option<Instant> = None;
         while sample.text.len() < SIZE {
-            match lines.next(deadline)? {
+            match lines.next(|| deadline)? {
                 Event::Line {
                     input,
                     number,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use crate::protocol::message::{Message, Record, Status, read};
+use crate::protocol::message::{Message, Reader, Record, Status};
 use crate::time::Clock;
 
 #[derive(Deserialize)]
@@ -81,8 +81,8 @@ fn by_serde(line: &[u8]) -> Said {
     }
 }
 
-fn by_us(line: &[u8]) -> Said {
-    match read(line) {
+fn by_us(reader: &mut Reader, line: &[u8]) -> Said {
+    match reader.read(line) {
         Ok(Message::Record(record)) => of_record(&record),
         Ok(_) => Said::Other,
         Err(_) => Said::Nothing,
@@ -113,7 +113,17 @@ fn of_record(record: &Record<'_>) -> Said {
 
 #[track_caller]
 fn check(line: &str) {
-    assert_eq!(by_us(line.as_bytes()), by_serde(line.as_bytes()), "{line}");
+    check_by(&mut Reader::default(), line.as_bytes());
+}
+
+/// Also as a line behind others that begin as it does.
+#[track_caller]
+fn check_by(reader: &mut Reader, line: &[u8]) {
+    for time in 0..3 {
+        let said = by_us(reader, line);
+        let text = String::from_utf8_lossy(line);
+        assert_eq!(said, by_serde(line), "{text}, time {time}");
+    }
 }
 
 const DATA: [&str; 14] = [
@@ -208,13 +218,64 @@ fn agrees_with_serde_on_generated_and_broken_lines() {
     while begin.elapsed() < Duration::from_millis(700) {
         let seed = fastrand::u64(..);
         let line = generate(&mut Rng::with_seed(seed));
-        assert_eq!(
-            by_us(&line),
-            by_serde(&line),
-            "seed {seed}: {}",
-            String::from_utf8_lossy(&line)
-        );
+        let mut reader = Reader::default();
+        for time in 0..3 {
+            assert_eq!(
+                by_us(&mut reader, &line),
+                by_serde(&line),
+                "seed {seed}, time {time}: {}",
+                String::from_utf8_lossy(&line)
+            );
+        }
     }
+}
+
+#[test]
+fn a_line_says_the_same_behind_others_that_begin_as_it_does() {
+    const HEADS: [&str; 9] = [
+        r#"{"type":"RECORD","record":{"namespace":"n","stream":"s","data":"#,
+        r#"{"type": "RECORD", "record": {"stream": "s", "data": "#,
+        r#"{"type":"RECORD","record":{"namespace":"","x":{"y":[1]},"stream":"\u0073","data":"#,
+        r#"{"type":"RECORD","record":{"emitted_at":5,"stream":"s","data":"#,
+        r#"{"type":"RECORD","record":{"emitted_at":null,"stream":"s","data":"#,
+        r#"{"type":"RECORD","record":{"meta":{"changes":[]},"stream":"s","data":"#,
+        r#"{"type":"RECORD","record":{"namespace":"n","data":"#,
+        r#"{"record":{"stream":"s","data":"#,
+        r#"{"type":"LOG","record":{"stream":"s","data":"#,
+    ];
+    const ENDINGS: [&str; 16] = [
+        r#","emitted_at":1795337257150}}"#,
+        r#", "emitted_at": 1795337257150}}"#,
+        r#","emitted_at":0}}"#,
+        r#","emitted_at":00}}"#,
+        r#","emitted_at":01}}"#,
+        r#","emitted_at":}}"#,
+        r#","emitted_at":-1}}"#,
+        r#","emitted_at":1.5}}"#,
+        r#","emitted_at":100000000000000000}}"#,
+        r#","emitted_at":1000000000000000000}}"#,
+        r#","emitted_at":1}} "#,
+        r#","emitted_at":1}"#,
+        r#","emitted_at":1}}}"#,
+        r#","emitted_at":1,"emitted_at":1}}"#,
+        r#","emitted_at":1,"meta":{}}}"#,
+        r#"},"type":"RECORD"}"#,
+    ];
+    let mut known = 0;
+    for head in HEADS {
+        let mut reader = Reader::default();
+        for _ in 0..2 {
+            let _ = by_us(&mut reader, format!("{head}{{}}{}", ENDINGS[0]).as_bytes());
+        }
+        for ending in ENDINGS {
+            for data in DATA.iter().chain(&["", "tru", "}", "{\"a\":1}}", "{}} "]) {
+                let line = format!("{head}{data}{ending}");
+                known += usize::from(reader.head.news(line.as_bytes()).is_some());
+                check_by(&mut reader, line.as_bytes());
+            }
+        }
+    }
+    assert!(known > 200, "the short way was taken {known} times");
 }
 
 fn generate(rng: &mut Rng) -> Vec<u8> {
@@ -292,7 +353,8 @@ fn reads_statuses_and_leaves_the_rest() {
         ("STARTED", Status::Underway),
     ] {
         let line = status(word);
-        let Ok(Message::Status { stream, status }) = read(line.as_bytes()) else {
+        let mut reader = Reader::default();
+        let Ok(Message::Status { stream, status }) = reader.read(line.as_bytes()) else {
             panic!("no status");
         };
         assert_eq!(
@@ -300,17 +362,22 @@ fn reads_statuses_and_leaves_the_rest() {
             ("\"s\"".to_string(), expected)
         );
     }
+    let mut reader = Reader::default();
     assert!(matches!(
-        read(br#"{"type":"STATE","state":{}}"#),
+        reader.read(br#"{"type":"STATE","state":{}}"#),
         Ok(Message::State)
     ));
-    assert!(matches!(read(br#"{"type":"NEW"}"#), Ok(Message::Other)));
+    assert!(matches!(
+        reader.read(br#"{"type":"NEW"}"#),
+        Ok(Message::Other)
+    ));
 }
 
 #[test]
 fn an_error_says_where_and_never_what() {
     let line = br#"{"type":"RECORD","record":{"stream":"s","data":{"secret":tru},"emitted_at":1}}"#;
-    let Ok(Message::Record(record)) = read(line) else {
+    let mut reader = Reader::default();
+    let Ok(Message::Record(record)) = reader.read(line) else {
         panic!("the end of the object is plain to see");
     };
     let error = record.again().unwrap_err().to_string();
@@ -320,6 +387,6 @@ fn an_error_says_where_and_never_what() {
         ),
         "{error}"
     );
-    let error = read(&line[..70]).unwrap_err().to_string();
+    let error = reader.read(&line[..70]).unwrap_err().to_string();
     assert!(error.starts_with("malformed at byte 57: "), "{error}");
 }
