@@ -15,7 +15,9 @@
 
 mod calendar;
 mod encode;
+mod members;
 mod metadata;
+mod order;
 mod rescue;
 mod splice;
 mod step;

@@ -1,9 +1,10 @@
 //! Scalars: a value of any JSON form under a column's type, or nothing where something would be lost.
+//! Those that stand in the row as they are were kept before, by `verbatim`.
 
 use std::borrow::Cow;
 
 use crate::json::number::Number;
-use crate::json::scan::{Fault, Inside, Shape};
+use crate::json::scan::{Fault, Inside};
 use crate::json::text::{quote_into, unquoted};
 use crate::row::calendar::{Moment, Written};
 use crate::row::encode::{Encoder, Fit};
@@ -55,23 +56,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// Under the integer types: whole numbers in any notation, also in strings, written as digits.
-    #[inline]
     pub(super) fn integer(&mut self, least: i64, greatest: i64) -> Result<Fit, Fault> {
-        let from = self.scan.at;
-        if !matches!(self.scan.peek(), b'-' | b'0'..=b'9') {
-            return self.integer_in_string(least, greatest);
-        }
-        let shape = self.scan.number()?;
-        let text = &self.scan.text[from..self.scan.at];
-        // Eighteen characters hold no number beyond 64 bits.
-        if shape == Shape::Integer && text.len() <= 18 && least == i64::MIN && text != b"-0" {
-            self.row.keep(from, self.scan.at);
-            return Ok(Fit::Whole);
-        }
-        Ok(self.whole(&Number { text, shape }, least, greatest))
-    }
-
-    fn integer_in_string(&mut self, least: i64, greatest: i64) -> Result<Fit, Fault> {
         self.number(|this, number| this.whole(number, least, greatest))
     }
 
@@ -102,19 +87,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// Under `double`: numbers as they stand, if the nearest double is finite and is zero only for a zero.
-    #[inline]
     pub(super) fn double(&mut self) -> Result<Fit, Fault> {
-        let from = self.scan.at;
-        if matches!(self.scan.peek(), b'-' | b'0'..=b'9') {
-            let shape = self.scan.number()?;
-            let text = &self.scan.text[from..self.scan.at];
-            // 10^300 and 10^-300 are far from the edges.
-            if shape != Shape::Exponent && text.len() <= 300 {
-                self.row.keep(from, self.scan.at);
-                return Ok(Fit::Whole);
-            }
-            return Ok(self.in_double(&Number { text, shape }));
-        }
         self.number(Self::in_double)
     }
 
