@@ -1,53 +1,55 @@
-//! The short way of a line that begins like the one before it and ends as most do: only the record's object and its time
-//! are new.
+//! The short way of a line that begins as another one did and ends as most do: only the record's object and its time are
+//! new.
+
+use std::collections::HashMap;
 
 use crate::protocol::envelope::{self, Ends};
 
-/// Longer beginnings are not compared.
+/// Longer beginnings are not kept, nor more of them: both bound the memory, and sources have few and short ones.
 const LONGEST: usize = 1024;
+const MOST: usize = 1024;
 
 /// What stands behind the record's object, as the platform and as Python write it; then come digits and two braces.
 const ENDINGS: [&[u8]; 2] = [b",\"emitted_at\":", b", \"emitted_at\": "];
 
-/// What lines begin with, up to the record's object.
+/// What lines begin with, up to the record's object: one head for each stream, mostly.
 #[derive(Debug, Default)]
-pub(super) struct Head {
-    text: Vec<u8>,
-    meaning: Meaning,
+pub(super) struct Heads {
+    known: Vec<Head>,
+    /// Which of them begins so; nothing for beginnings that say more than the stream.
+    by_text: HashMap<Box<[u8]>, Option<usize>>,
+    /// The one of the line before.
+    recent: usize,
 }
 
-/// What a head says.
-#[derive(Debug, Default)]
-enum Meaning {
-    /// Only one line began so.
-    #[default]
-    Unknown,
-    /// Which stream the record is of, and nothing else that counts.
-    Stream {
-        name: String,
-        namespace: Option<String>,
-    },
-    /// Something else too.
-    Other,
+#[derive(Debug)]
+pub(super) struct Head {
+    text: Box<[u8]>,
+    pub(super) stream: String,
+    pub(super) namespace: Option<String>,
 }
 
 /// What is new in a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct News<'a> {
+    /// Which head it has.
+    head: usize,
     /// The text of the record's object, if it is one; if not, the line must be read with care.
     pub(super) data: &'a [u8],
     /// Milliseconds since 1970.
     pub(super) emitted_at: i64,
 }
 
-impl Head {
+impl Heads {
     /// What is new in a line that is known but for that.
     #[inline]
-    pub(super) fn news<'a>(&self, line: &'a [u8]) -> Option<News<'a>> {
-        let Meaning::Stream { .. } = self.meaning else {
-            return None;
-        };
-        let rest = line.strip_prefix(&*self.text)?.strip_suffix(b"}}")?;
+    pub(super) fn news<'a>(&mut self, line: &'a [u8]) -> Option<News<'a>> {
+        let is_recent = |head: &Head| line.starts_with(&head.text);
+        if !self.known.get(self.recent).is_some_and(is_recent) {
+            self.recent = (*self.by_text.get(beginning(line)?)?)?;
+        }
+        let head = self.known.get(self.recent)?;
+        let rest = line[head.text.len()..].strip_suffix(b"}}")?;
         let is_digit = |byte: &&u8| byte.is_ascii_digit();
         let count = rest.iter().rev().take_while(is_digit).count();
         let (rest, digits) = rest.split_at(rest.len() - count);
@@ -55,52 +57,81 @@ impl Head {
         if !(1..=18).contains(&count) || (digits[0] == b'0' && count > 1) {
             return None;
         }
-        let data = ENDINGS.iter().find_map(|ending| rest.strip_suffix(*ending));
+        let mut endings = ENDINGS.iter();
         Some(News {
-            data: data?,
+            head: self.recent,
+            data: endings.find_map(|ending| rest.strip_suffix(*ending))?,
             emitted_at: digits
                 .iter()
                 .fold(0, |number, digit| number * 10 + i64::from(digit - b'0')),
         })
     }
 
-    /// The stream of a line that has news, and its namespace.
-    pub(super) fn stream(&self) -> (&str, Option<&str>) {
-        match &self.meaning {
-            Meaning::Stream { name, namespace } => (name, namespace.as_deref()),
-            Meaning::Unknown | Meaning::Other => ("", None),
-        }
+    /// The head of the line that has this news.
+    pub(super) fn head(&self, news: &News<'_>) -> &Head {
+        &self.known[news.head]
     }
 
-    /// Takes the beginning of a line that is a record. It is understood when a second line in a row begins so.
+    /// Takes what a line begins with, up to its record's object.
     pub(super) fn learn(&mut self, text: &[u8]) {
-        if text != self.text {
-            self.text.clear();
-            if text.len() <= LONGEST {
-                self.text.extend_from_slice(text);
-            }
-            self.meaning = Meaning::Unknown;
-        } else if matches!(self.meaning, Meaning::Unknown) {
-            self.meaning = understand(text);
+        if self.by_text.len() == MOST || text.len() > LONGEST || self.by_text.contains_key(text) {
+            return;
         }
+        let head = understand(text);
+        let place = head.is_some().then_some(self.known.len());
+        self.by_text.insert(text.into(), place);
+        self.known.extend(head);
     }
 }
 
-/// Whatever a head says beside the stream, a record and its time behind it make a valid message of that stream if they
-/// do so here.
-fn understand(text: &[u8]) -> Meaning {
+/// A line up to what follows `"data":`, if that stands near its beginning. It may be another `"data"` than the record's,
+/// but no head ends there then.
+fn beginning(line: &[u8]) -> Option<&[u8]> {
+    let near = &line[..line.len().min(LONGEST)];
+    let mut colons = memchr::memchr_iter(b':', near);
+    let colon = colons.find(|colon| near[..*colon].ends_with(b"\"data\""))?;
+    let spaces = near[colon + 1..].iter().take_while(|byte| **byte == b' ');
+    Some(&near[..=colon + spaces.count()])
+}
+
+/// Whatever a head says beside the stream: a record and its time behind it make a valid message of that stream if they do
+/// so here.
+fn understand(text: &[u8]) -> Option<Head> {
     let line = [text, b"{}", ENDINGS[0], b"1}}"].concat();
-    let record = match envelope::read(&line, Ends::Walked) {
-        Ok(envelope) if envelope.kind == "RECORD" => envelope.record,
-        _ => None,
-    };
-    match record {
-        Some(record) if record.emitted_at == Some(1) && record.changes.is_none() => {
-            Meaning::Stream {
-                name: record.stream.into(),
-                namespace: record.namespace.map(Into::into),
-            }
+    let envelope = envelope::read(&line, Ends::Walked).ok()?;
+    let record = envelope.record.filter(|_| envelope.kind == "RECORD")?;
+    let says_more = record.emitted_at != Some(1) || record.changes.is_some();
+    (!says_more).then(|| Head {
+        text: text.into(),
+        stream: record.stream.into(),
+        namespace: record
+            .namespace
+            .filter(|name| !name.is_empty())
+            .map(Into::into),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_no_more_heads_than_it_may() {
+        let mut heads = Heads::default();
+        let head = |stream| {
+            format!(r#"{{"type":"RECORD","record":{{"stream":"{stream}","data":"#).into_bytes()
+        };
+        for stream in 0..2 * MOST {
+            heads.learn(&head(stream));
         }
-        _ => Meaning::Other,
+        heads.learn(&head(0));
+        assert_eq!((heads.known.len(), heads.by_text.len()), (MOST, MOST));
+        let line = |stream| [&*head(stream), br#"{},"emitted_at":12}}"#].concat();
+        let news =
+            |heads: &mut Heads, stream| heads.news(&line(stream)).map(|news| news.emitted_at);
+        assert_eq!(news(&mut heads, MOST - 1), Some(12));
+        assert_eq!(news(&mut heads, MOST), None);
+        heads.learn(&[b' '; LONGEST + 1]);
+        assert_eq!(heads.by_text.len(), MOST);
     }
 }

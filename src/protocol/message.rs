@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::protocol::StreamKey;
-use crate::protocol::alike::Head;
+use crate::protocol::alike::Heads;
 use crate::protocol::envelope::{self, Ends, Envelope};
 
 /// A message that concerns us, borrowed from its line.
@@ -102,10 +102,10 @@ impl Descriptor {
     }
 }
 
-/// Reads lines, of which most are like the one before.
+/// Reads lines, of which most begin as earlier ones did.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
-    head: Head,
+    heads: Heads,
 }
 
 impl Reader {
@@ -114,11 +114,11 @@ impl Reader {
     /// A record's object is not read, and its end may be a guess that only reading it confirms: see [`Record::again`].
     #[inline]
     pub(crate) fn read<'a>(&'a mut self, line: &'a [u8]) -> Result<Message<'a>> {
-        if let Some(news) = self.head.news(line) {
-            let (stream, namespace) = self.head.stream();
+        if let Some(news) = self.heads.news(line) {
+            let head = self.heads.head(&news);
             return Ok(Message::Record(Record {
-                stream: stream.into(),
-                namespace: namespace.filter(|name| !name.is_empty()).map(Cow::from),
+                stream: Cow::from(&head.stream),
+                namespace: head.namespace.as_ref().map(Cow::from),
                 data: news.data,
                 emitted_at: Some(news.emitted_at),
                 changes: None,
@@ -132,7 +132,7 @@ impl Reader {
         match envelope::read(line, Ends::Guessed) {
             Ok(envelope) if envelope.kind == "RECORD" || envelope.record.is_none() => {
                 if let Some(record) = &envelope.record {
-                    self.head.learn(&line[..record.data_at]);
+                    self.heads.learn(&line[..record.data_at]);
                 }
                 of_envelope(envelope, Some(line))
             }

@@ -106,15 +106,17 @@ impl Moment {
             bytes[place + 1] += number % 10;
         };
         two(1, u32::from(self.year) / 100);
-        two(3, u32::from(self.year) % 100);
-        two(6, self.month.into());
-        two(9, self.day.into());
-        two(12, self.hour.into());
-        two(15, self.minute.into());
-        two(18, self.second.into());
-        two(21, self.micros / 10_000);
-        two(23, self.micros / 100 % 100);
-        two(25, self.micros % 100);
+        if self.micros > 0 {
+            two(21, self.micros / 10_000);
+            two(23, self.micros / 100 % 100);
+            two(25, self.micros % 100);
+        }
+        let year = self.year % 100;
+        #[allow(clippy::cast_possible_truncation)] // as above
+        let day = [year as u8, self.month, self.day];
+        bytes[3..11].copy_from_slice(&written(day, *b"00-00-00"));
+        let time = [self.hour, self.minute, self.second];
+        bytes[12..20].copy_from_slice(&written(time, *b"00:00:00"));
         bytes[place] = b'"';
         Written {
             bytes,
@@ -177,6 +179,17 @@ fn three(text: &[u8], pattern: [u8; 8]) -> Option<[u8; 3]> {
     // In each byte: ten times this digit and the next one.
     let [first, _, _, second, _, _, third, _] = (digits * 10 + (digits >> 8)).to_le_bytes();
     Some([first, second, third])
+}
+
+/// The text of three numbers below 100.
+#[inline]
+fn written([first, second, third]: [u8; 3], pattern: [u8; 8]) -> [u8; 8] {
+    const ONES: u64 = 0x0001_0000_0100_0001;
+    let numbers = u64::from(first) | u64::from(second) << 24 | u64::from(third) << 48;
+    // For numbers below 100, 103/1024 is near enough to a tenth; no product reaches the next number.
+    let tens = ((numbers * 103) >> 10) & (ONES * 0x0F);
+    let ones = numbers - tens * 10;
+    (tens + (ones << 8) + u64::from_le_bytes(pattern)).to_le_bytes()
 }
 
 /// What is left to read.
@@ -278,5 +291,46 @@ impl Text<'_> {
         self.0
             .is_empty()
             .then_some(sign * (hours * 3600 + minutes * 60 + seconds))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_numbers_are_read_as_they_are_written() {
+        for number in 0..100_u8 {
+            for other in [0, 9, 10, 59, 99] {
+                for numbers in [
+                    [number, other, other],
+                    [other, number, other],
+                    [other, other, number],
+                ] {
+                    let text = written(numbers, *b"00:00:00");
+                    let [first, second, third] = numbers;
+                    let expected = format!("{first:02}:{second:02}:{third:02}");
+                    assert_eq!(std::str::from_utf8(&text), Ok(&*expected));
+                    assert_eq!(three(&text, *b"00:00:00"), Some(numbers));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn anything_but_digits_and_dashes_is_not_three_numbers() {
+        for place in 0..8 {
+            for byte in 0..=u8::MAX {
+                let mut text = *b"19-28-37";
+                text[place] = byte;
+                let is_right = match place {
+                    2 | 5 => byte == b'-',
+                    _ => byte.is_ascii_digit(),
+                };
+                let found = three(&text, *b"00-00-00").is_some();
+                assert_eq!(found, is_right, "{byte:x} at {place}");
+            }
+        }
+        assert_eq!(three(b"19-28-3", *b"00-00-00"), None);
     }
 }
