@@ -76,6 +76,7 @@ impl<'a> Scanner<'a> {
     /// Walks over whitespace.
     #[inline]
     pub(crate) fn space(&mut self) {
+        // The first comparison is what mostly decides, and the compiler does not find it.
         while self.peek() <= b' ' && matches!(self.peek(), b' ' | b'\t' | b'\n' | b'\r') {
             self.at += 1;
         }
@@ -208,13 +209,13 @@ impl<'a> Scanner<'a> {
 
     /// Walks over a number.
     pub(crate) fn number(&mut self) -> Result<Shape, Fault> {
-        self.number_here()
+        self.number_inlined()
     }
 
     /// The same, for where numbers are most of the work.
     #[allow(clippy::inline_always)] // a call, and a scanner in memory instead of registers, is half of its cost
     #[inline(always)]
-    pub(crate) fn number_here(&mut self) -> Result<Shape, Fault> {
+    pub(crate) fn number_inlined(&mut self) -> Result<Shape, Fault> {
         if self.peek() == b'-' {
             self.at += 1;
         }

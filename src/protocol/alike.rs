@@ -16,9 +16,9 @@ const ENDINGS: [&[u8]; 2] = [b",\"emitted_at\":", b", \"emitted_at\": "];
 #[derive(Debug, Default)]
 pub(super) struct Heads {
     known: Vec<Head>,
-    /// Which of them begins so; nothing for beginnings that say more than the stream.
+    /// Which of them begins so; nothing for beginnings that are no use.
     by_text: HashMap<Box<[u8]>, Option<usize>>,
-    /// The one of the line before.
+    /// The one that was found last.
     recent: usize,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Head {
 }
 
 /// What is new in a line.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct News<'a> {
     /// Which head it has.
     head: usize,
@@ -58,9 +58,11 @@ impl Heads {
             return None;
         }
         let mut endings = ENDINGS.iter();
+        let data = endings.find_map(|ending| rest.strip_suffix(*ending))?;
+        data.ends_with(b"}").then_some(())?;
         Some(News {
             head: self.recent,
-            data: endings.find_map(|ending| rest.strip_suffix(*ending))?,
+            data,
             emitted_at: digits
                 .iter()
                 .fold(0, |number, digit| number * 10 + i64::from(digit - b'0')),
@@ -72,7 +74,7 @@ impl Heads {
         &self.known[news.head]
     }
 
-    /// Takes what a line begins with, up to its record's object.
+    /// Takes what a line begins with, up to its record's object; it says nothing that counts but the stream.
     pub(super) fn learn(&mut self, text: &[u8]) {
         if self.by_text.len() == MOST || text.len() > LONGEST || self.by_text.contains_key(text) {
             return;
@@ -94,14 +96,13 @@ fn beginning(line: &[u8]) -> Option<&[u8]> {
     Some(&near[..=colon + spaces.count()])
 }
 
-/// Whatever a head says beside the stream: a record and its time behind it make a valid message of that stream if they do
-/// so here.
+/// Whatever a head says that does not concern us: a record and its time behind it make a valid message of the stream if
+/// they do so here.
 fn understand(text: &[u8]) -> Option<Head> {
     let line = [text, b"{}", ENDINGS[0], b"1}}"].concat();
     let envelope = envelope::read(&line, Ends::Walked).ok()?;
     let record = envelope.record.filter(|_| envelope.kind == "RECORD")?;
-    let says_more = record.emitted_at != Some(1) || record.changes.is_some();
-    (!says_more).then(|| Head {
+    Some(Head {
         text: text.into(),
         stream: record.stream.into(),
         namespace: record

@@ -23,8 +23,8 @@ pub(super) struct Payload<'a> {
     pub(super) namespace: Option<Cow<'a, str>>,
     /// JSON text.
     pub(super) data: &'a [u8],
-    /// Its place in the line.
-    pub(super) data_at: usize,
+    /// Its place in the line, if nothing stands before it that concerns us but the stream.
+    pub(super) head: Option<usize>,
     pub(super) emitted_at: Option<i64>,
     /// JSON text.
     pub(super) changes: Option<&'a [u8]>,
@@ -90,7 +90,7 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         let (mut stream, mut namespace, mut data) = (None, None, None);
-        let mut data_at = 0;
+        let mut head = None;
         let (mut emitted_at, mut changes) = (None, None);
         self.object(
             "a record's envelope, which is a JSON object",
@@ -99,7 +99,8 @@ impl<'a> Reader<'a> {
                     b"stream" => once(&mut stream, this.string()?),
                     b"namespace" => once(&mut namespace, this.string()?),
                     b"data" => {
-                        data_at = this.scan.at;
+                        let says_more = emitted_at.is_some() || changes.is_some();
+                        head = (!says_more).then_some(this.scan.at);
                         once(&mut data, this.data()?)
                     }
                     b"emitted_at" => once(&mut emitted_at, this.millis()?),
@@ -119,7 +120,7 @@ impl<'a> Reader<'a> {
                 .ok_or(Fault("a record with the key \"stream\""))?,
             namespace: namespace.flatten(),
             data: data.ok_or(Fault("a record with the key \"data\""))?,
-            data_at,
+            head,
             emitted_at: emitted_at.flatten(),
             changes: changes.flatten(),
         }))

@@ -131,8 +131,8 @@ impl Reader {
     fn read_all<'a>(&mut self, line: &'a [u8]) -> Result<Message<'a>> {
         match envelope::read(line, Ends::Guessed) {
             Ok(envelope) if envelope.kind == "RECORD" || envelope.record.is_none() => {
-                if let Some(record) = &envelope.record {
-                    self.heads.learn(&line[..record.data_at]);
+                if let Some(head) = envelope.record.as_ref().and_then(|record| record.head) {
+                    self.heads.learn(&line[..head]);
                 }
                 of_envelope(envelope, Some(line))
             }

@@ -114,9 +114,9 @@ impl Moment {
         let year = self.year % 100;
         #[allow(clippy::cast_possible_truncation)] // as above
         let day = [year as u8, self.month, self.day];
-        bytes[3..11].copy_from_slice(&written(day, *b"00-00-00"));
+        bytes[3..11].copy_from_slice(&written(day, DAY));
         let time = [self.hour, self.minute, self.second];
-        bytes[12..20].copy_from_slice(&written(time, *b"00:00:00"));
+        bytes[12..20].copy_from_slice(&written(time, TIME));
         bytes[place] = b'"';
         Written {
             bytes,
@@ -164,6 +164,10 @@ pub(super) fn begins_with_date(text: &[u8]) -> bool {
         _ => false,
     }
 }
+
+/// Month and day behind two digits of the year, and a time: what stands between three numbers.
+const DAY: [u8; 8] = *b"00-00-00";
+const TIME: [u8; 8] = *b"00:00:00";
 
 /// The numbers of `00-00-00`, where the pattern has these dashes: each below 100.
 #[inline]
@@ -218,7 +222,7 @@ impl Text<'_> {
     #[inline]
     fn day(&mut self) -> Option<(u16, u8, u8)> {
         let century = self.two(99)?;
-        let [year, month, day] = three(self.0, *b"00-00-00")?;
+        let [year, month, day] = three(self.0, DAY)?;
         self.0 = &self.0[8..];
         let year = u16::from(century) * 100 + u16::from(year);
         let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -235,7 +239,7 @@ impl Text<'_> {
     /// Hours, minutes, and seconds where there are some.
     #[inline]
     fn time(&mut self) -> Option<(u8, u8, u8)> {
-        if let Some([hour, minute, second]) = three(self.0, *b"00:00:00") {
+        if let Some([hour, minute, second]) = three(self.0, TIME) {
             self.0 = &self.0[8..];
             let is_time = hour <= 23 && minute <= 59 && second <= 59;
             return is_time.then_some((hour, minute, second));

@@ -6,6 +6,10 @@ use crate::row::encode::{Encoder, Fit, Missed, UNKNOWN};
 use crate::row::splice::Mark;
 use crate::row::step::{Members, Step};
 
+/// For how many objects it is noted what was written where, once members came out of order. Without the notes one that
+/// has its members out of order is read twice, with them all others cost more.
+const NOTED: u32 = 1000;
+
 /// What becomes of members that do not fit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Level {
@@ -51,7 +55,7 @@ impl Walk {
 }
 
 /// What became of a member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Found {
     /// Nothing, and nothing is lost.
     Null,
@@ -118,7 +122,7 @@ impl Encoder<'_> {
             return Ok((walk.fit, walk.any));
         }
         loop {
-            if !members.unordered {
+            if members.noted == 0 {
                 let is_closed;
                 (at, is_closed) = self.keep_members(members, &mut walk, at);
                 if is_closed {
@@ -136,18 +140,18 @@ impl Encoder<'_> {
                 },
                 _ => self.find(members, at)?,
             };
-            let again = key.step < walk.lowest; // perhaps: out of order for certain
-            if again && !members.unordered {
-                // What was written where was not noted. From now on it is.
-                members.unordered = true;
+            let late = key.step < walk.lowest; // behind one that it belongs before, or there already
+            if late && members.noted == 0 {
+                // What was written where was not noted. For a while it is now.
+                members.noted = NOTED;
                 self.back_to(begin);
                 return self.members(members, level);
             }
             if key.step != walk.guess && key.step != UNKNOWN {
                 members.learn(walk.before, key.step);
             }
-            let noted = members.unordered;
-            let before = if noted { self.row.len() + 1 } else { 0 };
+            let noted = members.noted > 0;
+            let from = if noted { self.row.len() + 1 } else { 0 }; // behind what separates it
             let (end, found) = match members.steps.get_mut(key.step as usize) {
                 None => self.unknown(key)?,
                 Some(step) => {
@@ -165,12 +169,12 @@ impl Encoder<'_> {
             match (level, found) {
                 (Level::Record, Found::Partly | Found::Misfit) => self.miss(key, end),
                 (Level::Inner, Found::Partly | Found::Misfit) => walk.fit = Fit::Partly,
-                (Level::Record, _) if again || key.step == UNKNOWN => self.miss(key, key.value),
+                (Level::Record, _) if late || key.step == UNKNOWN => self.miss(key, key.value),
                 _ => {}
             }
             if noted && key.step != UNKNOWN {
-                walk.ordered &= !again;
-                self.note(key.step, before, again);
+                walk.ordered &= !late;
+                self.note(key.step, from, late);
             }
             at = after_space(text, end);
             match text.get(at) {
@@ -183,6 +187,11 @@ impl Encoder<'_> {
             }
         }
         self.scan.at = at + 1;
+        members.noted = if walk.ordered {
+            members.noted.saturating_sub(1)
+        } else {
+            NOTED
+        };
         if !walk.any {
             self.row.put(b"{");
         } else if !walk.ordered {
@@ -208,7 +217,7 @@ impl Encoder<'_> {
                 break false;
             }
             let value = at + step.key.len();
-            let (end, is_null) = match step.verbatim.end_here(text, value) {
+            let (end, is_null) = match step.verbatim.end_inlined(text, value) {
                 Some(end) => (end, false),
                 None if text[value..].starts_with(b"null") => (value + 4, true),
                 None => break false,

@@ -11,11 +11,11 @@ pub(super) struct Written {
 }
 
 impl Encoder<'_> {
-    /// Notes what was written of a step since the output was so long; nothing is worth a note only where it takes back
-    /// something.
-    pub(super) fn note(&mut self, step: u32, from: usize, again: bool) {
+    /// Notes what was written of a step since the output was so long. Where nothing was, that is worth a note only if it
+    /// may take back something: if the member came late.
+    pub(super) fn note(&mut self, step: u32, from: usize, late: bool) {
         let to = self.row.len().max(from);
-        if again || from < to {
+        if late || from < to {
             self.scratch.written.push(Written { step, from, to });
         }
     }

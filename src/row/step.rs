@@ -30,8 +30,8 @@ pub(super) struct Members {
     by_key: HashMap<Box<[u8]>, u32>,
     /// The step whose key the last object began with.
     pub(super) first: u32,
-    /// Some object had its members in another order, and so may the next ones.
-    pub(super) unordered: bool,
+    /// For how many more objects it is noted what was written where: some had its members in another order.
+    pub(super) noted: u32,
 }
 
 pub(super) struct Step {
@@ -113,7 +113,7 @@ impl Members {
             steps: Vec::new(),
             by_key: HashMap::new(),
             first: 0,
-            unordered: false,
+            noted: 0,
         };
         for field in fields {
             if members.by_key.contains_key(field.key.as_bytes()) {

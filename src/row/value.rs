@@ -14,16 +14,13 @@ use crate::row::encode::{Encoder, Fit};
 const LONGEST_FLOAT: usize = 1000;
 
 impl<'a> Encoder<'a> {
-    /// Under `string`: a string as it stands, anything else as its JSON text.
+    /// Under `string`: anything but a string as its JSON text. Strings stand as they are, or stand for no characters.
     #[inline]
     pub(super) fn text(&mut self) -> Result<Fit, Fault> {
         let from = self.scan.at;
         if self.scan.peek() == b'"' {
-            if self.scan.string()? == Inside::Broken {
-                return Ok(Fit::No);
-            }
-            self.row.keep(from, self.scan.at);
-            return Ok(Fit::Whole);
+            self.scan.string()?;
+            return Ok(Fit::No);
         }
         self.scan.skip()?;
         let out = self.row.out();
@@ -33,26 +30,17 @@ impl<'a> Encoder<'a> {
         Ok(Fit::Whole)
     }
 
-    /// Under `boolean`: `true`, `false`, and strings of exactly these words.
+    /// Under `boolean`: the words themselves, and strings of exactly these words.
     pub(super) fn boolean(&mut self) -> Result<Fit, Fault> {
-        let from = self.scan.at;
-        match self.scan.peek() {
-            b't' => self.scan.literal("true")?,
-            b'f' => self.scan.literal("false")?,
-            b'"' => {
-                let word = self.content()?;
-                return Ok(match word.as_deref() {
-                    Some(word @ (b"true" | b"false")) => self.put(word),
-                    _ => Fit::No,
-                });
-            }
-            _ => {
-                self.scan.skip()?;
-                return Ok(Fit::No);
-            }
+        if self.scan.peek() != b'"' {
+            self.scan.skip()?;
+            return Ok(Fit::No);
         }
-        self.row.keep(from, self.scan.at);
-        Ok(Fit::Whole)
+        let word = self.content()?;
+        Ok(match word.as_deref() {
+            Some(word @ (b"true" | b"false")) => self.put(word),
+            _ => Fit::No,
+        })
     }
 
     /// Under the integer types: whole numbers in any notation, also in strings, written as digits.

@@ -45,13 +45,13 @@ impl Verbatim {
 
     /// The end of the value that begins at `at`, if it is one of those; null is none.
     pub(super) fn end(self, text: &[u8], at: usize) -> Option<usize> {
-        self.end_here(text, at)
+        self.end_inlined(text, at)
     }
 
     /// The same, for where values are most of the work.
     #[allow(clippy::inline_always)] // a call would cost as much as most values
     #[inline(always)]
-    pub(super) fn end_here(self, text: &[u8], at: usize) -> Option<usize> {
+    pub(super) fn end_inlined(self, text: &[u8], at: usize) -> Option<usize> {
         match self {
             Self::Scalar(scalar) => scalar.end(text, at),
             Self::Array(element) => array(element, text, at),
@@ -104,7 +104,7 @@ fn string(text: &[u8], at: usize) -> Option<usize> {
 #[inline(always)]
 fn number(scalar: Scalar, text: &[u8], at: usize) -> Option<usize> {
     let mut scan = Scanner { text, at };
-    let shape = scan.number_here().ok()?;
+    let shape = scan.number_inlined().ok()?;
     let length = scan.at - at;
     let fits = match shape {
         Shape::Integer if scalar == Scalar::Integer => {

@@ -232,7 +232,7 @@ fn agrees_with_serde_on_generated_and_broken_lines() {
 
 #[test]
 fn a_line_says_the_same_behind_others_that_begin_as_it_does() {
-    const HEADS: [&str; 9] = [
+    const HEADS: [&str; 16] = [
         r#"{"type":"RECORD","record":{"namespace":"n","stream":"s","data":"#,
         r#"{"type": "RECORD", "record": {"stream": "s", "data": "#,
         r#"{"type":"RECORD","record":{"namespace":"","x":{"y":[1]},"stream":"\u0073","data":"#,
@@ -242,8 +242,15 @@ fn a_line_says_the_same_behind_others_that_begin_as_it_does() {
         r#"{"type":"RECORD","record":{"namespace":"n","data":"#,
         r#"{"record":{"stream":"s","data":"#,
         r#"{"type":"LOG","record":{"stream":"s","data":"#,
+        r#"{"type":"RECORD","record":{"x":{"data":1},"stream":"s","data":"#,
+        r#"{"type":"RECORD","record":{"x":"\"data\":","stream":"s","data":"#,
+        r#"{"type":"RECORD","record":{"stream":"s","data": "#,
+        r#"{"type":"RECORD","record":{"stream":"s","data" :"#,
+        r#"{"type":"RECORD","record":{"meta":{},"stream":"s","data":"#,
+        r#"{"type":"RECORD","record":{"meta":null,"stream":"s","data":"#,
+        r#"{"type":"RECORD","record":{"stream":"s","data":1,"data":"#,
     ];
-    const ENDINGS: [&str; 16] = [
+    const ENDINGS: [&str; 18] = [
         r#","emitted_at":1795337257150}}"#,
         r#", "emitted_at": 1795337257150}}"#,
         r#","emitted_at":0}}"#,
@@ -260,6 +267,8 @@ fn a_line_says_the_same_behind_others_that_begin_as_it_does() {
         r#","emitted_at":1,"emitted_at":1}}"#,
         r#","emitted_at":1,"meta":{}}}"#,
         r#"},"type":"RECORD"}"#,
+        r#" ,"emitted_at":1}}"#,
+        r#","meta":{"changes":[1]},"emitted_at":1}}"#,
     ];
     let mut known = 0;
     let mut of_all = Reader::default();

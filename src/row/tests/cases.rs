@@ -130,20 +130,30 @@ fn records_become_what_the_cases_say() {
 #[test]
 fn text_that_is_no_record_is_an_error_that_says_where() {
     let mut wrong = String::new();
+    let fields = [
+        ("a", "bigint"),
+        ("b", "string"),
+        ("d", "date"),
+        ("l", "array<bigint>"),
+        ("m", "array<string>"),
+        ("t", "boolean"),
+        ("x", "double"),
+    ]
+    .map(|(name, of)| field(name, hive::parse(of)));
     for case in lines::<Malformed>("errors.jsonl") {
-        let fields = [
-            field("a", hive::parse("bigint")),
-            field("b", hive::parse("string")),
-        ];
-        let mut plan = Plan::compile(&fields, &options());
-        let found = encode(&mut plan, case.text.as_bytes());
-        if found.as_ref().err() != Some(&case.error) {
-            writeln!(
-                wrong,
-                "{:?}\n  expected {}\n  found    {found:?}",
-                case.text, case.error
-            )
-            .unwrap();
+        // Also by a plan that has learned the order of keys, and by one that expects no order.
+        for before in ["{}", "{\"a\":1,\"b\":\"x\"}", "{\"b\":\"x\",\"a\":1}"] {
+            let mut plan = Plan::compile(&fields, &options());
+            encode(&mut plan, before.as_bytes()).unwrap();
+            let found = encode(&mut plan, case.text.as_bytes());
+            if found.as_ref().err() != Some(&case.error) {
+                writeln!(
+                    wrong,
+                    "{:?} behind {before}\n  expected {}\n  found    {found:?}",
+                    case.text, case.error
+                )
+                .unwrap();
+            }
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
