@@ -197,3 +197,20 @@ fn depth_costs_no_stack() {
     let mixed = format!("{}{}", "[{\"a\":".repeat(50_000), "}]".repeat(49_999));
     encode(&mut plan, format!("{{\"z\":{mixed}}}").as_bytes()).unwrap_err();
 }
+
+#[test]
+fn members_out_of_order_are_put_in_order_however_seldom_they_come() {
+    let fields = [
+        field("a", Type::Integer(Width::SixtyFour)),
+        field("b", Type::Integer(Width::SixtyFour)),
+    ];
+    let mut plan = Plan::compile(&fields, &options());
+    for ordered in [0, 1, 2, 998, 999, 1000, 1001, 2500] {
+        for _ in 0..ordered {
+            let row = encode(&mut plan, b"{\"b\":1}").unwrap();
+            assert_eq!(row, "{\"b\":1}");
+        }
+        let row = encode(&mut plan, b"{\"b\":1,\"a\":2}").unwrap();
+        assert_eq!(row, "{\"a\":2,\"b\":1}", "behind {ordered} in order");
+    }
+}
