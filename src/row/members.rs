@@ -1,10 +1,13 @@
 //! Objects, member by member: which column a key belongs to, and what becomes of its value.
 
 use crate::json::scan::{AFTER_MEMBER, Fault, Inside, Scanner};
+use crate::json::span;
 use crate::json::text::unquote_into;
+use crate::row::calendar::{Moment, Written};
 use crate::row::encode::{Encoder, Fit, Missed, UNKNOWN};
 use crate::row::splice::Mark;
-use crate::row::step::{Members, Step};
+use crate::row::step::{Form, Members, Step};
+use crate::row::verbatim;
 
 /// For how many objects it is noted what was written where, once members came out of order. Without the notes one that
 /// has its members out of order is read twice, with them all others cost more.
@@ -72,6 +75,29 @@ fn separator(any: bool) -> u8 {
     if any { b',' } else { b'{' }
 }
 
+/// What becomes of a value whose key was the one that was guessed.
+enum Fate {
+    /// It stands in the row as it is.
+    Kept,
+    Null,
+    Moment(Written),
+}
+
+/// Where a value ends that does not stand in the row as it is, if it is one of the other usual ones.
+#[inline(never)]
+fn other(form: &Form, text: &[u8], at: usize) -> Option<(usize, Fate)> {
+    match form {
+        Form::Struct(members) => Some((verbatim::object(members, text, at)?, Fate::Kept)),
+        Form::Timestamp if text.get(at) == Some(&b'"') => {
+            let end = span::plain(text, at + 1);
+            let moment = Moment::read(&text[at + 1..end])?;
+            let is_whole = text.get(end) == Some(&b'"');
+            is_whole.then(|| (end + 1, Fate::Moment(moment.timestamp())))
+        }
+        _ => None,
+    }
+}
+
 /// Where an object begins, in all that is written while it is walked through.
 #[derive(Clone, Copy)]
 struct Begin {
@@ -121,10 +147,12 @@ impl Encoder<'_> {
             self.row.put(b"{");
             return Ok((walk.fit, walk.any));
         }
+        let mut in_vain = 0; // looks for members that can be kept, in a row
         loop {
-            if members.noted == 0 {
-                let is_closed;
-                (at, is_closed) = self.keep_members(members, &mut walk, at);
+            if members.noted == 0 && in_vain < 2 {
+                let (end, is_closed) = self.keep_members(members, &mut walk, at);
+                in_vain = if end == at { in_vain + 1 } else { 0 };
+                at = end;
                 if is_closed {
                     break;
                 }
@@ -187,6 +215,7 @@ impl Encoder<'_> {
             }
         }
         self.scan.at = at + 1;
+        members.verbatim = self.row.is_run(begin.at, at);
         members.noted = if walk.ordered {
             members.noted.saturating_sub(1)
         } else {
@@ -217,10 +246,13 @@ impl Encoder<'_> {
                 break false;
             }
             let value = at + step.key.len();
-            let (end, is_null) = match step.verbatim.end_inlined(text, value) {
-                Some(end) => (end, false),
-                None if text[value..].starts_with(b"null") => (value + 4, true),
-                None => break false,
+            let (end, fate) = match step.verbatim.end_inlined(text, value) {
+                Some(end) => (end, Fate::Kept),
+                None if text[value..].starts_with(b"null") => (value + 4, Fate::Null),
+                None => match other(&step.form, text, value) {
+                    Some(found) => found,
+                    None => break false,
+                },
             };
             let is_last = match text.get(end) {
                 Some(b',') => false,
@@ -229,11 +261,17 @@ impl Encoder<'_> {
             };
             now.pass(now.guess, step.then);
             at = end + usize::from(!is_last);
-            if is_null {
-                now.any |= self.keep_run(now.any, from, to);
-                (from, to) = (at, at);
-            } else {
-                to = end;
+            match fate {
+                Fate::Kept => to = end,
+                Fate::Null => {
+                    now.any |= self.keep_run(now.any, from, to);
+                    (from, to) = (at, at);
+                }
+                Fate::Moment(written) => {
+                    now.any |= self.keep_run(now.any, from, value);
+                    self.row.put(written.as_bytes());
+                    (from, to) = (at, at);
+                }
             }
             if is_last {
                 break true;

@@ -68,6 +68,12 @@ impl<'a> Splice<'a> {
         self.out
     }
 
+    /// Whether all of `source[from..to]` is kept, the last of what was appended.
+    #[inline]
+    pub(super) fn is_run(&self, from: usize, to: usize) -> bool {
+        self.from <= from && self.to == to
+    }
+
     /// How long the output is, with what waits.
     #[inline]
     pub(super) fn len(&self) -> usize {

@@ -32,6 +32,8 @@ pub(super) struct Members {
     pub(super) first: u32,
     /// For how many more objects it is noted what was written where: some had its members in another order.
     pub(super) noted: u32,
+    /// The last object that was written stood in the row as it was: likely the next one does too.
+    pub(super) verbatim: bool,
 }
 
 pub(super) struct Step {
@@ -114,6 +116,7 @@ impl Members {
             by_key: HashMap::new(),
             first: 0,
             noted: 0,
+            verbatim: false,
         };
         for field in fields {
             if members.by_key.contains_key(field.key.as_bytes()) {

@@ -4,7 +4,7 @@
 use crate::json::scan::{Inside, Scanner, Shape};
 use crate::json::span;
 use crate::row::calendar;
-use crate::row::step::Form;
+use crate::row::step::{Form, Members};
 
 /// The values of a column that are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,4 +138,31 @@ fn array(element: Scalar, text: &[u8], at: usize) -> Option<usize> {
         before = b',';
     }
     (before == b',' && text.get(at) == Some(&b']')).then_some(at + 1)
+}
+
+/// An object whose members come as guessed and in order, with no space between them, and stand in the row as they are;
+/// looked for where the one before was such.
+pub(super) fn object(members: &Members, text: &[u8], at: usize) -> Option<usize> {
+    if !members.verbatim || text.get(at) != Some(&b'{') {
+        return None;
+    }
+    let (mut at, mut index, mut lowest) = (at, members.first, 0);
+    loop {
+        let step = members.steps.get(index as usize)?;
+        if index < lowest || !step.same || !step.key.begins(text, at + 1) {
+            return None;
+        }
+        let value = at + 1 + step.key.len();
+        let end = match &step.form {
+            Form::Struct(members) => object(members, text, value),
+            _ => step.verbatim.end(text, value),
+        };
+        at = end?;
+        match text.get(at)? {
+            b',' => {}
+            b'}' => return Some(at + 1),
+            _ => return None,
+        }
+        (lowest, index) = (index + 1, step.then);
+    }
 }
