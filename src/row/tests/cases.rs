@@ -137,6 +137,7 @@ fn text_that_is_no_record_is_an_error_that_says_where() {
         ("l", "array<bigint>"),
         ("m", "array<string>"),
         ("t", "boolean"),
+        ("u", "timestamp"),
         ("x", "double"),
     ]
     .map(|(name, of)| field(name, hive::parse(of)));

@@ -2,7 +2,7 @@
 
 use crate::row::tests::{encode, field, options};
 use crate::row::{Envelope, Metadata, Options, Plan, UNKNOWN_FIELDS};
-use crate::schema::{Type, Width};
+use crate::schema::{Field, Type, Width};
 
 const BIGINT: Type = Type::Integer(Width::SixtyFour);
 
@@ -213,4 +213,46 @@ fn members_out_of_order_are_put_in_order_however_seldom_they_come() {
         let row = encode(&mut plan, b"{\"b\":1,\"a\":2}").unwrap();
         assert_eq!(row, "{\"a\":2,\"b\":1}", "behind {ordered} in order");
     }
+}
+
+/// The rows of records one after the other, for a column `s` of a struct.
+#[track_caller]
+fn check_structs(of: Vec<Field>, records_and_rows: &[(&str, &str)]) {
+    let mut plan = Plan::compile(&[field("s", Type::Struct(of))], &options());
+    for (record, row) in records_and_rows {
+        for time in 0..2 {
+            let found = encode(&mut plan, record.as_bytes()).unwrap();
+            assert_eq!(found, *row, "{record}, time {time}");
+        }
+    }
+}
+
+#[test]
+fn an_object_is_kept_whole_only_where_it_stands_in_the_row_as_it_is() {
+    let bigint = |name| field(name, Type::Integer(Width::SixtyFour));
+    check_structs(
+        vec![bigint("x"), bigint("y")],
+        &[
+            (r#"{"s":{"y":1,"x":2}}"#, r#"{"s":{"x":2,"y":1}}"#),
+            (r#"{"s":{"x":1,"y":2}}"#, r#"{"s":{"x":1,"y":2}}"#),
+            (r#"{"s":{"x":1,"y":2,"x":3}}"#, r#"{"s":{"x":3,"y":2}}"#),
+            (r#"{"s":{"x":1, "y":2}}"#, r#"{"s":{"x":1,"y":2}}"#),
+            (r#"{"s":{"x":null,"y":2}}"#, r#"{"s":{"y":2}}"#),
+            (r#"{"s":{"x":1}}"#, r#"{"s":{"x":1}}"#),
+            (r#"{"s":{}}"#, r#"{"s":{}}"#),
+            (
+                r#"{"s":{"x":1,"y":2,"z":3}}"#,
+                r#"{"s":{"x":1,"y":2},"_rescued_data":"{\"s\":{\"x\":1,\"y\":2,\"z\":3}}"}"#,
+            ),
+        ],
+    );
+    let mut renamed = bigint("y");
+    renamed.name = "y_1".into();
+    check_structs(
+        vec![bigint("x"), renamed],
+        &[
+            (r#"{"s":{"x":1}}"#, r#"{"s":{"x":1}}"#),
+            (r#"{"s":{"x":1,"y":2}}"#, r#"{"s":{"x":1,"y_1":2}}"#),
+        ],
+    );
 }
