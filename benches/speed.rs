@@ -1,5 +1,5 @@
-//! What a sync costs beside the pipe that one would write by hand: `make bench`, with `RIVAL='command'` for another
-//! program, which finds the input on stdin, the services at AWS_ENDPOINT_URL, and the bucket `bench`.
+//! What a sync costs beside the pipe that one would write by hand: `make bench`, with `aws` if that is on the PATH, and
+//! `RIVAL='command'` for another program, which finds the input on stdin, the services at AWS_ENDPOINT_URL, and the bucket `bench`.
 //!
 //! Whole processes against S3 and Glue on loopback, medians of rounds in which all commands take turns.
 
@@ -137,6 +137,11 @@ impl Bench {
             let one_thread = format!("GOMAXPROCS=1 {s3}");
             others.push(("s5cmd pipe, 1 thread".to_owned(), one_thread));
             others.push(("gzip -6 | s5cmd pipe".to_owned(), format!("gzip -6 | {s3}")));
+        }
+        if is_on_path("aws") {
+            let endpoint = self.services.endpoint();
+            let line = format!("aws --endpoint-url {endpoint} s3 cp - s3://bench/pipe");
+            others.push(("aws s3 cp -".to_owned(), line));
         }
         others.extend(self.rival.clone().map(|rival| (rival.clone(), rival)));
         let mut commands: Vec<(String, Command, usize)> = Vec::new();
@@ -334,6 +339,11 @@ fn write(services: &StandIn, input: Input, codec: &str) -> Command {
     command.arg("--catalog").arg(catalog);
     command.env("LOG_LEVEL", "WARN");
     command
+}
+
+fn is_on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// The program itself where PyPI's package put it; the package's own script would add Python's start.
