@@ -27,13 +27,15 @@ pub(super) struct Head {
     text: Box<[u8]>,
     pub(super) stream: String,
     pub(super) namespace: Option<String>,
+    /// Which head another line had behind one with this.
+    then: usize,
 }
 
 /// What is new in a line.
 #[derive(Debug)]
 pub(super) struct News<'a> {
-    /// Which head it has.
-    head: usize,
+    /// Which head it has: lines with one number begin alike.
+    pub(super) head: usize,
     /// The text of the record's object, if it is one; if not, the line must be read with care.
     pub(super) data: &'a [u8],
     /// Milliseconds since 1970.
@@ -44,11 +46,17 @@ impl Heads {
     /// What is new in a line that is known but for that.
     #[inline]
     pub(super) fn news<'a>(&mut self, line: &'a [u8]) -> Option<News<'a>> {
-        let is_recent = |head: &Head| line.starts_with(&head.text);
-        if !self.known.get(self.recent).is_some_and(is_recent) {
-            self.recent = (*self.by_text.get(beginning(line)?)?)?;
+        let mut head = self.known.get(self.recent)?;
+        if !line.starts_with(&head.text) {
+            // Streams mostly come in turns, or many records of one come together.
+            let then = head.then;
+            head = &self.known[then];
+            if line.starts_with(&head.text) {
+                self.recent = then;
+            } else {
+                head = self.find(line)?;
+            }
         }
-        let head = self.known.get(self.recent)?;
         let rest = line[head.text.len()..].strip_suffix(b"}}")?;
         let is_digit = |byte: &&u8| byte.is_ascii_digit();
         let count = rest.iter().rev().take_while(is_digit).count();
@@ -67,6 +75,14 @@ impl Heads {
                 .iter()
                 .fold(0, |number, digit| number * 10 + i64::from(digit - b'0')),
         })
+    }
+
+    #[inline(never)]
+    fn find(&mut self, line: &[u8]) -> Option<&Head> {
+        let found = (*self.by_text.get(beginning(line)?)?)?;
+        self.known[self.recent].then = found;
+        self.recent = found;
+        self.known.get(found)
     }
 
     /// The head of the line that has this news.
@@ -109,6 +125,7 @@ fn understand(text: &[u8]) -> Option<Head> {
             .namespace
             .filter(|name| !name.is_empty())
             .map(Into::into),
+        then: 0,
     })
 }
 

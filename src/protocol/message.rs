@@ -36,6 +36,8 @@ pub(crate) struct Record<'a> {
     pub(crate) emitted_at: Option<i64>,
     /// The JSON text of `meta.changes`.
     pub(crate) changes: Option<&'a [u8]>,
+    /// Records with one number are of one stream; not all have one.
+    pub(crate) number_of_stream: Option<usize>,
     /// The line, where the end of `data` was guessed.
     line: Option<&'a [u8]>,
 }
@@ -49,6 +51,7 @@ impl<'a> Record<'a> {
             data,
             emitted_at,
             changes: None,
+            number_of_stream: None,
             line: None,
         }
     }
@@ -122,6 +125,7 @@ impl Reader {
                 data: news.data,
                 emitted_at: Some(news.emitted_at),
                 changes: None,
+                number_of_stream: Some(news.head),
                 line: Some(line),
             }));
         }
@@ -156,6 +160,7 @@ fn of_envelope<'a>(envelope: Envelope<'a>, line: Option<&'a [u8]>) -> Result<Mes
                 data: record.data,
                 emitted_at: record.emitted_at,
                 changes: record.changes,
+                number_of_stream: None,
                 line,
             }))
         }

@@ -81,7 +81,9 @@ pub(crate) struct Sink<'a> {
     options: Options,
     streams: Vec<Stream>,
     by_key: HashMap<Vec<u8>, StreamIndex>,
-    /// The stream of the last record, which is likely that of the next.
+    /// The streams of the records with a number, by that number.
+    by_number: Vec<Option<StreamIndex>>,
+    /// The stream of the last record without one, which is likely that of the next.
     recent: StreamIndex,
     scratch: Vec<u8>,
     ledger: Ledger,
@@ -156,6 +158,20 @@ impl Sink<'_> {
 
     #[inline]
     fn stream_of(&mut self, record: &Record<'_>) -> Result<StreamIndex> {
+        let Some(number) = record.number_of_stream else {
+            return self.stream_by_name(record);
+        };
+        if let Some(Some(index)) = self.by_number.get(number) {
+            return Ok(*index);
+        }
+        let index = self.find(record)?;
+        self.by_number
+            .resize(self.by_number.len().max(number + 1), None);
+        self.by_number[number] = Some(index);
+        Ok(index)
+    }
+
+    fn stream_by_name(&mut self, record: &Record<'_>) -> Result<StreamIndex> {
         let is_of = |stream: &Stream| {
             stream.key.name == record.stream
                 && stream.key.namespace.as_deref() == record.namespace.as_deref()

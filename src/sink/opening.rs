@@ -48,6 +48,7 @@ impl<'a> Sink<'a> {
             ledger: Ledger::default(),
             streams: Vec::with_capacity(planned.len()),
             by_key: HashMap::with_capacity(planned.len()),
+            by_number: Vec::new(),
             recent: 0,
             scratch: Vec::new(),
             databases: Vec::new(),
