@@ -74,7 +74,7 @@ fn main() {
     } else {
         bench.compare("100,000 messages", HUNDRED_THOUSAND, ROUNDS);
         bench.compare("1,000,000 messages", MILLION, ROUNDS_OF_GZIP);
-        bench.run("100 streams", INTERLEAVED, &["GZIP"]);
+        bench.run("100 streams", INTERLEAVED, &CODECS);
         for (title, shape, records) in EDGES {
             let input = Input {
                 shape,
@@ -305,11 +305,14 @@ impl Bench {
             (million, gzip),
             (hundred_thousand, gzip),
         ));
-        relations.push((
-            "100 streams to one".into(),
-            ("100 streams", gzip),
-            (million, gzip),
-        ));
+        let ours = CODECS.map(|codec| format!("write, {codec}"));
+        for ours in &ours {
+            relations.push((
+                format!("100 streams to one: `{ours}`"),
+                ("100 streams", ours),
+                (million, ours),
+            ));
+        }
         for (name, (of, by), (to, than)) in relations {
             if let (Some(one), Some(other)) = (wall(self, of, by), wall(self, to, than)) {
                 self.note(format!("{name}, wall"), one / other);
