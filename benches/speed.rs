@@ -64,6 +64,7 @@ fn main() {
             std::thread::park();
         }
     }
+    verify();
     let mut bench = Bench::new();
     match asked.iter().position(|word| *word == "--rival") {
         Some(at) => bench.rival = asked.get(at + 1).map(|rival| (*rival).to_owned()),
@@ -87,6 +88,20 @@ fn main() {
     bench.start();
     bench.first_byte();
     bench.finish();
+}
+
+/// What is measured below sends what its headers say: lengths and hashes. The services have no time to look then.
+fn verify() {
+    let services = StandIn::start(Hashes::Checked);
+    for codec in CODECS {
+        let mut command = write(&services, HUNDRED_THOUSAND, codec);
+        let input = File::open(file_of(HUNDRED_THOUSAND)).expect("it was made");
+        let status = command.stdin(input).stdout(Stdio::null()).status();
+        assert!(status.expect("it starts").success(), "{codec} failed");
+    }
+    let faults = services.faults();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(services.objects() > 0, "nothing came");
 }
 
 /// A line of the table.
