@@ -1,5 +1,6 @@
 //! What a sync costs beside the pipe that one would write by hand: `make bench`, with `aws` if that is on the PATH, and
-//! `RIVAL='command'` for another program, which finds the input on stdin, the services at AWS_ENDPOINT_URL, and the bucket `bench`.
+//! `RIVAL='command'` for another program, which finds the input on stdin, the services at AWS_ENDPOINT_URL, and the
+//! bucket `bench`.
 //!
 //! Whole processes against S3 and Glue on loopback, medians of rounds in which all commands take turns.
 

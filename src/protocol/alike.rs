@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use crate::protocol::StreamKey;
 use crate::protocol::envelope::{self, Ends};
 
 /// Longer beginnings are not kept, nor more of them: both bound the memory, and sources have few and short ones.
@@ -25,8 +26,7 @@ pub(super) struct Heads {
 #[derive(Debug)]
 pub(super) struct Head {
     text: Box<[u8]>,
-    pub(super) stream: String,
-    pub(super) namespace: Option<String>,
+    pub(super) stream: StreamKey,
     /// Which head another line had behind one with this.
     then: usize,
 }
@@ -120,11 +120,7 @@ fn understand(text: &[u8]) -> Option<Head> {
     let record = envelope.record.filter(|_| envelope.kind == "RECORD")?;
     Some(Head {
         text: text.into(),
-        stream: record.stream.into(),
-        namespace: record
-            .namespace
-            .filter(|name| !name.is_empty())
-            .map(Into::into),
+        stream: StreamKey::new(record.namespace.as_deref(), &record.stream),
         then: 0,
     })
 }

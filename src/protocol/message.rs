@@ -118,10 +118,10 @@ impl Reader {
     #[inline]
     pub(crate) fn read<'a>(&'a mut self, line: &'a [u8]) -> Result<Message<'a>> {
         if let Some(news) = self.heads.news(line) {
-            let head = self.heads.head(&news);
+            let stream = &self.heads.head(&news).stream;
             return Ok(Message::Record(Record {
-                stream: Cow::from(&head.stream),
-                namespace: head.namespace.as_ref().map(Cow::from),
+                stream: Cow::from(&stream.name),
+                namespace: stream.namespace.as_ref().map(Cow::from),
                 data: news.data,
                 emitted_at: Some(news.emitted_at),
                 changes: None,

@@ -57,19 +57,6 @@ impl Walk {
     }
 }
 
-/// What became of a member.
-#[derive(Clone, Copy)]
-enum Found {
-    /// Nothing, and nothing is lost.
-    Null,
-    /// All of it is in the row.
-    Whole,
-    /// Something inside of it is not.
-    Partly,
-    /// Nothing of it is in the row.
-    Misfit,
-}
-
 #[inline]
 fn separator(any: bool) -> u8 {
     if any { b',' } else { b'{' }
@@ -102,8 +89,7 @@ fn other(form: &Form, text: &[u8], at: usize) -> Option<(usize, Fate)> {
 #[derive(Clone, Copy)]
 struct Begin {
     at: usize,
-    row: usize,
-    mark: Mark,
+    row: Mark,
     written: usize,
     missed: usize,
 }
@@ -180,23 +166,23 @@ impl Encoder<'_> {
             }
             let noted = members.noted > 0;
             let from = if noted { self.row.len() + 1 } else { 0 }; // behind what separates it
-            let (end, found) = match members.steps.get_mut(key.step as usize) {
+            let (end, fit) = match members.steps.get_mut(key.step as usize) {
                 None => self.unknown(key)?,
                 Some(step) => {
                     walk.pass(key.step, step.then);
                     match step.verbatim.end(text, key.value) {
                         Some(end) => {
                             self.keep_member(step, key, walk.any, end);
-                            (end, Found::Whole)
+                            (end, Some(Fit::Whole))
                         }
                         None => self.member(step, key, walk.any)?,
                     }
                 }
             };
-            walk.any |= matches!(found, Found::Whole | Found::Partly);
-            match (level, found) {
-                (Level::Record, Found::Partly | Found::Misfit) => self.miss(key, end),
-                (Level::Inner, Found::Partly | Found::Misfit) => walk.fit = Fit::Partly,
+            walk.any |= matches!(fit, Some(Fit::Whole | Fit::Partly));
+            match (level, fit) {
+                (Level::Record, Some(Fit::Partly | Fit::No)) => self.miss(key, end),
+                (Level::Inner, Some(Fit::Partly | Fit::No)) => walk.fit = Fit::Partly,
                 (Level::Record, _) if late || key.step == UNKNOWN => self.miss(key, key.value),
                 _ => {}
             }
@@ -224,7 +210,7 @@ impl Encoder<'_> {
         if !walk.any {
             self.row.put(b"{");
         } else if !walk.ordered {
-            walk.any = self.reorder(begin.row, begin.written);
+            walk.any = self.reorder(begin.row.len(), begin.written);
         }
         self.scratch.written.truncate(begin.written);
         Ok((walk.fit, walk.any))
@@ -293,8 +279,7 @@ impl Encoder<'_> {
     fn begin(&self) -> Begin {
         Begin {
             at: self.scan.at,
-            row: self.row.len(),
-            mark: self.row.mark(),
+            row: self.row.mark(),
             written: self.scratch.written.len(),
             missed: self.scratch.missed.len(),
         }
@@ -304,43 +289,42 @@ impl Encoder<'_> {
     #[cold]
     fn back_to(&mut self, begin: Begin) {
         self.scan.at = begin.at;
-        self.row.reset(begin.mark);
+        self.row.reset(begin.row);
         self.scratch.written.truncate(begin.written);
         self.scratch.missed.truncate(begin.missed);
     }
 
-    /// Walks over the value of a key that the schema does not know; returns where it ends.
+    /// Walks over the value of a key that the schema does not know; returns where it ends, and that it does not fit,
+    /// unless it is null.
     #[inline(never)]
-    fn unknown(&mut self, key: Key) -> Result<(usize, Found), Fault> {
+    fn unknown(&mut self, key: Key) -> Result<(usize, Option<Fit>), Fault> {
         self.scan.at = key.value;
-        let found = match self.scan.peek() {
-            b'n' => Found::Null,
-            _ => Found::Misfit,
-        };
+        let fit = (self.scan.peek() != b'n').then_some(Fit::No);
         self.scan.skip()?;
-        Ok((self.scan.at, found))
+        Ok((self.scan.at, fit))
     }
 
     /// Writes a member that is not in the row as it stands, unless its value is null or does not fit; returns where the
-    /// value ends.
+    /// value ends, and how it fits, unless it is null.
     #[inline(never)]
-    fn member(&mut self, step: &mut Step, key: Key, any: bool) -> Result<(usize, Found), Fault> {
+    fn member(
+        &mut self,
+        step: &mut Step,
+        key: Key,
+        any: bool,
+    ) -> Result<(usize, Option<Fit>), Fault> {
         self.scan.at = key.value;
         if self.scan.peek() == b'n' {
             self.scan.literal("null")?;
-            return Ok((self.scan.at, Found::Null));
+            return Ok((self.scan.at, None));
         }
         let mark = self.row.mark();
         self.keep_key(step, key, any);
-        let found = match self.value(&mut step.form)? {
-            Fit::Whole => Found::Whole,
-            Fit::Partly => Found::Partly,
-            Fit::No => {
-                self.row.reset(mark);
-                Found::Misfit
-            }
-        };
-        Ok((self.scan.at, found))
+        let fit = self.value(&mut step.form)?;
+        if fit == Fit::No {
+            self.row.reset(mark);
+        }
+        Ok((self.scan.at, Some(fit)))
     }
 
     /// Keeps a member up to the end of its value, with what separates it from the one before.

@@ -19,6 +19,14 @@ pub(super) struct Mark {
     to: usize,
 }
 
+impl Mark {
+    /// How long the output was, with what waited.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.written + (self.to - self.from)
+    }
+}
+
 impl<'a> Splice<'a> {
     pub(super) fn new(source: &'a [u8], out: &'a mut Vec<u8>) -> Self {
         Self {
@@ -77,7 +85,7 @@ impl<'a> Splice<'a> {
     /// How long the output is, with what waits.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.out.len() + (self.to - self.from)
+        self.mark().len()
     }
 
     #[inline]

@@ -30,7 +30,7 @@ impl<'a> Encoder<'a> {
         Ok(Fit::Whole)
     }
 
-    /// Under `boolean`: the words themselves, and strings of exactly these words.
+    /// Under `boolean`: strings of exactly its two words.
     pub(super) fn boolean(&mut self) -> Result<Fit, Fault> {
         if self.scan.peek() != b'"' {
             self.scan.skip()?;
