@@ -24,6 +24,7 @@ use crate::http::retry::Patience;
 use crate::lake::{self, Lake};
 use crate::out::{self, Reader};
 use crate::sink;
+use crate::table;
 use crate::table::layout::Run;
 use crate::time::Clock;
 
@@ -113,17 +114,28 @@ fn configuration(asked: &cli::Lake, environment: &Environment) -> Result<Config>
 /// What the sink needs of it.
 fn options(config: &Config) -> sink::Options {
     sink::Options {
-        prefix: config.prefix.clone(),
-        database: config.database.clone(),
-        format: config.format,
-        numbers: config.numbers,
-        rescued: config.rescued_data_column.clone(),
-        metadata: config.metadata_columns,
+        table: table::Options {
+            prefix: config.prefix.clone(),
+            database: config.database.clone(),
+            format: config.format,
+            numbers: config.numbers,
+            rescued: config.rescued_data_column.clone(),
+            metadata: config.metadata_columns,
+            creation: table::Creation::AtTheStart,
+        },
         target_file_size: config.target_file_size,
         memory_budget: config.memory_budget,
         checkpoint_interval: config.checkpoint_interval,
         leftover_age: config.leftover_age,
-        new_tables: sink::NewTables::AtTheStart,
+    }
+}
+
+/// Prints the states that are acknowledged.
+struct Printed;
+
+impl sink::Acknowledge for Printed {
+    fn acknowledge(&mut self, line: &[u8]) -> Result<()> {
+        out::line(line)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::cli;
 use crate::command::ending::{self, Ending};
 use crate::command::reading::{self, Taker};
-use crate::command::{configuration, open, options, read_file};
+use crate::command::{Printed, configuration, open, options, read_file};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::feedback::Feedback;
@@ -13,6 +13,7 @@ use crate::input::{Lines, Stdout};
 use crate::out::Reader;
 use crate::protocol::catalog;
 use crate::protocol::message::{self, Message};
+use crate::protocol::state::State;
 use crate::sink::Sink;
 use crate::table::layout::Run;
 use crate::time::Clock;
@@ -31,7 +32,14 @@ fn write(asked: &cli::Write, environment: &Environment, feedback: &mut Feedback)
     // From here on a signal lets a checkpoint that is under way come to its end.
     let mut lines = Lines::stdin(config.max_record, Stdout::Needed, clock.clone())?;
     let lake = open(&asked.lake, &config, &run, environment)?;
-    let mut sink = Sink::open(&lake, streams, options(&config), run, clock)?;
+    let mut sink = Sink::open(
+        &lake,
+        streams,
+        options(&config),
+        run,
+        clock,
+        Box::new(Printed),
+    )?;
     let mut messages = Messages {
         reader: message::Reader::default(),
         sink: &mut sink,
@@ -50,7 +58,7 @@ impl<'lake> Taker<'lake> for Messages<'_, 'lake> {
     fn take(&mut self, line: &[u8]) -> Result<()> {
         match self.reader.read(line)? {
             Message::Record(record) => self.sink.record(&record),
-            Message::State => self.sink.state(line),
+            Message::State => self.sink.state(&State::read(line)?),
             Message::Status { stream, status } => self.sink.status(&stream, status),
             Message::Other => Ok(()),
         }

@@ -17,11 +17,11 @@ impl Progress<'_> {
     /// One line of fewer than `width` characters: where there is no room, what matters less is left out.
     pub(super) fn line(&self, width: usize) -> String {
         // In the order of the line, each with its rank.
-        let on_their_way = self.tally.on_their_way;
+        let uncommitted = self.tally.uncommitted;
         let mut parts = vec![
             (0, counted(self.records(), "row")),
             (1, format!("{} in", bytes(self.bytes_in))),
-            (3, format!("{} out", bytes(self.bytes_out() + on_their_way))),
+            (3, format!("{} out", bytes(self.bytes_out() + uncommitted))),
             (2, speed(self.bytes_in, self.elapsed)),
             (4, counted(self.objects(), "object")),
         ];

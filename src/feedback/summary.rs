@@ -105,6 +105,6 @@ fn of_stream(stream: &StreamTally) -> Value {
         "bytes_in": stream.bytes_in,
         "bytes_out": stream.bytes_out,
         "objects": stream.objects,
-        "changes": stream.changes,
+        "changes": stream.changes.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }

@@ -3,6 +3,8 @@
 mod gzip;
 mod zstd;
 
+use crate::schema::{Field, Rules};
+
 use gzip::Gzip;
 
 /// How much room an encoder's output gets at a time.
@@ -33,12 +35,26 @@ impl Format {
         }
     }
 
-    /// An encoder for one open object.
-    pub(crate) fn encoder(self) -> Encoder {
+    /// The writer of a new file whose rows have these columns. A line of JSON names its own, so they do not matter there.
+    pub(crate) fn writer(self, _columns: &[Field]) -> FileWriter {
         match self {
-            Self::Jsonl(Codec::Plain) => Encoder::Plain,
-            Self::Jsonl(Codec::Gzip) => Encoder::Gzip(Gzip::default()),
-            Self::Jsonl(Codec::Zstd) => Encoder::Zstd,
+            Self::Jsonl(Codec::Plain) => FileWriter::Plain,
+            Self::Jsonl(Codec::Gzip) => FileWriter::Gzip(Gzip::default()),
+            Self::Jsonl(Codec::Zstd) => FileWriter::Zstd,
+        }
+    }
+
+    /// Whether the rows of one file may have different columns.
+    pub(crate) fn mixes_columns(self) -> bool {
+        match self {
+            Self::Jsonl(_) => true,
+        }
+    }
+
+    /// What a column's type may become while older files of the table stay readable.
+    pub(crate) fn rules(self) -> Rules {
+        match self {
+            Self::Jsonl(_) => Rules::JsonSerde,
         }
     }
 
@@ -59,10 +75,26 @@ impl Format {
 ///
 /// A checkpoint may end an object in the middle of what was encoded, and that is known only afterwards. So there are
 /// cuts: at the last one, the file can still be split in two.
-pub(crate) enum Encoder {
+pub(crate) enum FileWriter {
     Plain,
     Gzip(Gzip),
     Zstd,
+}
+
+/// What a manifest or a metric may want to know of a file's rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Statistics {
+    /// Bytes of the rows as JSON text, before compression.
+    pub(crate) text_bytes: u64,
+}
+
+impl Statistics {
+    /// What remains after the first rows are taken away.
+    pub(crate) fn without(self, first: Self) -> Self {
+        Self {
+            text_bytes: self.text_bytes - first.text_bytes,
+        }
+    }
 }
 
 /// What both sides of a cut need to be files of their own.
@@ -74,7 +106,7 @@ pub(crate) struct Seam {
     pub(crate) beginning: Vec<u8>,
 }
 
-impl Encoder {
+impl FileWriter {
     /// Appends a block: the encoded form of whole rows.
     pub(crate) fn write(&mut self, rows: &[u8], out: &mut Vec<u8>) {
         match self {

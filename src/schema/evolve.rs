@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::schema::note::{Path, Step};
-use crate::schema::{Field, LONGEST_TYPE, Note, Type, Width};
+use crate::schema::{Field, LONGEST_TYPE, Note, Rules, Type};
 
 /// What a table has to look like before rows of the stream are written to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,9 +33,15 @@ pub(crate) enum Claim {
 ///
 /// No column is lost, none is moved, and a type changes only where every engine can read the JSON rows that were written
 /// under the old one. Where that can not be, the table's type stays, and values that do not fit it can not be written.
-pub(crate) fn reconcile(table: &[Field], stream: &[Field], claim: Claim) -> Reconciled {
+pub(crate) fn reconcile(
+    table: &[Field],
+    stream: &[Field],
+    claim: Claim,
+    rules: Rules,
+) -> Reconciled {
     let mut merger = Merger {
         claim,
+        rules,
         change: Change::Grow,
         changed: false,
         notes: Vec::new(),
@@ -55,9 +61,9 @@ pub(crate) fn reconcile(table: &[Field], stream: &[Field], claim: Claim) -> Reco
 
 /// Whether rows that were written under the columns `written` are to every engine what they were meant to be, in a table
 /// of these columns.
-pub(crate) fn reads(table: &[Field], written: &[Field]) -> bool {
-    let both = reconcile(written, table, Claim::Declared);
-    let again = reconcile(table, &both.fields, Claim::Declared);
+pub(crate) fn reads(table: &[Field], written: &[Field], rules: Rules) -> bool {
+    let both = reconcile(written, table, Claim::Declared, rules);
+    let again = reconcile(table, &both.fields, Claim::Declared, rules);
     let is_short = |note: &Note| matches!(note, Note::Kept { .. } | Note::Full { .. });
     !again.changed && !both.notes.iter().chain(&again.notes).any(is_short)
 }
@@ -73,6 +79,7 @@ enum Change {
 
 struct Merger<'a> {
     claim: Claim,
+    rules: Rules,
     change: Change,
     changed: bool,
     notes: Vec<Note>,
@@ -153,10 +160,10 @@ impl<'a> Merger<'a> {
                 self.path.pop();
                 Type::Array(Box::new(element))
             }
-            _ if self.change == Change::Nothing || holds(table, stream) => table.clone(),
+            _ if self.change == Change::Nothing || self.rules.holds(table, stream) => table.clone(),
             _ => {
                 let (from, to) = (table.clone(), stream.clone());
-                let wider = wider(table, stream).filter(|wider| {
+                let wider = self.rules.wider(table, stream).filter(|wider| {
                     self.claim == Claim::Declared || is_shown_by_values(table, stream, wider)
                 });
                 if let Some(wider) = wider {
@@ -222,46 +229,6 @@ fn free_key(name: &str, keys: &mut HashSet<String>) -> String {
     key
 }
 
-/// Whether a column of the table's type holds every value of the stream's type as it is.
-fn holds(table: &Type, stream: &Type) -> bool {
-    match (table, stream) {
-        (Type::String, _)
-        | (Type::Double, Type::Integer(_) | Type::Float | Type::Decimal { .. })
-        | (Type::Timestamp, Type::Date) => true,
-        (Type::Integer(old), Type::Integer(new)) => old >= new,
-        (Type::Decimal { .. }, Type::Decimal { .. } | Type::Integer(_)) => {
-            decimal_of_both(table, stream).as_ref() == Some(table)
-        }
-        _ => table == stream,
-    }
-}
-
-/// The type that takes the stream's values and under which rows of the table's type stay readable, if there is one.
-///
-/// Decided by what a JSON row holds for the old type and what the engines' readers make of that under the new one: a bare
-/// integer is a double and a decimal to all of them, and a bare scalar is text to all of them; a quoted date is no
-/// timestamp to the OpenX SerDe, and an array or an object in a string column breaks the HCatalog SerDe. A decimal is not
-/// made a double, which would blur digits that the table has shown so far.
-fn wider(table: &Type, stream: &Type) -> Option<Type> {
-    match (table, stream) {
-        (Type::Integer(old), Type::Integer(new)) => (new > old).then(|| stream.clone()),
-        (Type::Integer(_) | Type::Float, Type::Double) => Some(Type::Double),
-        (Type::Integer(_) | Type::Decimal { .. }, Type::Decimal { .. })
-        | (Type::Decimal { .. }, Type::Integer(_)) => decimal_of_both(table, stream),
-        (
-            Type::Boolean
-            | Type::Integer(_)
-            | Type::Float
-            | Type::Double
-            | Type::Decimal { .. }
-            | Type::Date
-            | Type::Timestamp,
-            Type::String,
-        ) => Some(Type::String),
-        _ => None,
-    }
-}
-
 /// Whether values of the stream's type, as a sample has them, show that the table's type is too narrow.
 /// A sample has all its integers as the widest, so those show nothing about narrower ones.
 fn is_shown_by_values(table: &Type, stream: &Type, wider: &Type) -> bool {
@@ -269,24 +236,4 @@ fn is_shown_by_values(table: &Type, stream: &Type, wider: &Type) -> bool {
         (Type::Integer(_) | Type::Decimal { .. }, Type::Integer(_)) => false,
         _ => *wider != Type::String,
     }
-}
-
-/// The smallest decimal that has the digits of both before the point and behind it, where 38 digits are enough.
-fn decimal_of_both(one: &Type, other: &Type) -> Option<Type> {
-    let ((one_whole, one_scale), (other_whole, other_scale)) = (digits(one)?, digits(other)?);
-    let scale = one_scale.max(other_scale);
-    let precision = one_whole.max(other_whole) + scale;
-    (precision <= 38).then_some(Type::Decimal { precision, scale })
-}
-
-/// How many digits a type has before the point and behind it.
-fn digits(of: &Type) -> Option<(u8, u8)> {
-    Some(match of {
-        Type::Decimal { precision, scale } => (precision - scale, *scale),
-        Type::Integer(Width::Eight) => (3, 0),
-        Type::Integer(Width::Sixteen) => (5, 0),
-        Type::Integer(Width::ThirtyTwo) => (10, 0),
-        Type::Integer(Width::SixtyFour) => (19, 0),
-        _ => return None,
-    })
 }

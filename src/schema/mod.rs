@@ -8,6 +8,7 @@ pub(crate) mod infer;
 pub(crate) mod name;
 pub(crate) mod note;
 mod read;
+mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ mod tests;
 pub(crate) use note::{Note, Why};
 #[allow(unused_imports)] // while the parts are being joined
 pub(crate) use read::{Numbers, Schema, read};
+pub(crate) use rules::Rules;
 
 /// The type of a column, a struct field or an array element, in the catalog's (Hive's) terms.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::schema::Rules;
 use crate::schema::evolve::{Claim, reads, reconcile};
 use crate::schema::hive::parse;
 use crate::schema::{Field, LONGEST_TYPE, Note, Numbers, Type, Why, read};
@@ -89,11 +90,11 @@ fn rows_are_read_under_types_that_hold_them_and_no_others() {
         ("struct<x:int,y:string>", "struct<y:date>", true),
         ("struct<y:date>", "struct<y:date,x:int>", false),
     ] {
-        let read = reads(&column(table), &column(written));
+        let read = reads(&column(table), &column(written), Rules::JsonSerde);
         assert_eq!(read, is_read, "{written} under {table}");
     }
-    assert!(reads(&column("int"), &[]));
-    assert!(!reads(&[], &column("int")));
+    assert!(reads(&column("int"), &[], Rules::JsonSerde));
+    assert!(!reads(&[], &column("int"), Rules::JsonSerde));
 }
 
 #[test]
@@ -109,7 +110,12 @@ fn each_pair_of_table_and_stream_is_reconciled() {
                 of: parse(column[1].as_str().unwrap()),
             })
             .collect();
-        let reconciled = reconcile(&table, &fields(&case["stream"]), Claim::Declared);
+        let reconciled = reconcile(
+            &table,
+            &fields(&case["stream"]),
+            Claim::Declared,
+            Rules::JsonSerde,
+        );
         assert_eq!(
             written(&reconciled.fields),
             case["fields"],
@@ -180,7 +186,15 @@ fn a_hundred_levels_are_read_and_more_than_the_limit_are_text() {
     let schema = read(&nested(600), Numbers::Double, &[]);
     let text = schema.fields[0].of.to_string();
     assert_eq!(parse(&text).to_string(), text);
-    assert!(!reconcile(&schema.fields, &schema.fields, Claim::Declared).changed);
+    assert!(
+        !reconcile(
+            &schema.fields,
+            &schema.fields,
+            Claim::Declared,
+            Rules::JsonSerde
+        )
+        .changed
+    );
     assert!(
         matches!(
             schema.notes[..],
@@ -242,7 +256,7 @@ fn new_fields_that_make_a_type_too_long_are_left_out() {
         fields_of(&json!(fields))
     };
     let (table, stream) = (wide(0, 400), wide(300, 700));
-    let reconciled = reconcile(&table, &stream, Claim::Declared);
+    let reconciled = reconcile(&table, &stream, Claim::Declared, Rules::JsonSerde);
     assert!(!reconciled.changed);
     assert_eq!(reconciled.fields[0].of.to_string(), table[0].of.to_string());
     let full = Note::Full {

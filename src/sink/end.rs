@@ -1,52 +1,55 @@
-//! The end of a sync: what becomes visible, what is discarded, and what the platform is told.
+//! The end of a sync: what becomes visible, what is discarded, and what is reported.
 
 use crate::error::{Error, Result};
 use crate::protocol::catalog::Refresh;
+use crate::sink::Sink;
 use crate::sink::stream::Stream;
 use crate::sink::writer::Extent;
-use crate::sink::{Sink, leftovers};
 
 impl Sink<'_> {
-    /// The input has ended: makes durable and shows what may be, acknowledges it, and discards the rest.
+    /// The input has ended: makes durable and publishes what may be, acknowledges it, and discards the rest.
     ///
     /// Fails where a stream's source has not said that it finished, after everything that could be done was done.
     pub(crate) fn finish(&mut self) -> Result<()> {
         let outcome = self.commit(Stream::extent_at_the_end);
         let mut first = outcome.result;
-        let root = self.lake.objects.root();
         if first.is_ok() {
-            for stream in &mut self.streams {
+            for stream in &mut *self.streams {
                 // Tables of streams without a row.
-                let arrived = stream.arrive(self.lake, &[]);
-                first = first.and(stream.judge(arrived));
-            }
-        }
-        for stream in &mut self.streams {
-            if !stream.shows_a_new_generation() {
-                continue;
-            }
-            let location = format!("{root}{}", stream.folder);
-            match stream
-                .target
-                .show(&*self.lake.catalog, &location, stream.generation.as_ref())
-            {
-                Ok(changes) => {
-                    stream.set_shown();
-                    stream.counts.changes.extend(changes);
-                    leftovers::remove_older(self.lake, stream, &self.clock, &self.options);
-                }
-                Err(error) => {
-                    stream.fail();
-                    let error = error.while_doing(format_args!("stream {}", stream.key));
-                    first = first.and(Err(error));
+                let published = stream.table.publish(self.lake, &[]);
+                match stream.note_failure(published) {
+                    Ok(changes) => stream.counts.changes.extend(changes),
+                    Err(error) => first = first.and(Err(error)),
                 }
             }
         }
+        first = first.and(self.replace());
         self.report();
         let acknowledged = self.acknowledge().map(drop);
         self.abandon();
         first.and(acknowledged)?;
         self.refuse_unfinished()
+    }
+
+    /// Publishes the new generations, each in place of the old one.
+    fn replace(&mut self) -> Result<()> {
+        let horizon = self.horizon();
+        let mut first = Ok(());
+        for stream in &mut *self.streams {
+            if !stream.replaces_the_old_generation() {
+                continue;
+            }
+            let replaced = stream.table.replace(self.lake);
+            match stream.note_failure(replaced) {
+                Ok(changes) => {
+                    stream.set_replaced();
+                    stream.counts.changes.extend(changes);
+                    stream.table.tidy(self.lake, horizon);
+                }
+                Err(error) => first = first.and(Err(error)),
+            }
+        }
+        first
     }
 
     /// An error ends the sync: what waiting states cover is still made durable and acknowledged, the rest discarded.
@@ -63,10 +66,10 @@ impl Sink<'_> {
     }
 
     fn report(&self) {
-        for stream in &self.streams {
+        for stream in &*self.streams {
             let rescued = stream.rescued();
             if !rescued.is_empty() {
-                let kept = match &self.options.rescued {
+                let kept = match &self.options.table.rescued {
                     Some(column) => format!("kept in the column {column}"),
                     None => "written as null".to_owned(),
                 };
@@ -125,7 +128,7 @@ impl Stream {
     }
 
     /// Whether its new generation takes the place of the old one.
-    fn shows_a_new_generation(&self) -> bool {
+    fn replaces_the_old_generation(&self) -> bool {
         !self.has_failed()
             && match self.refresh {
                 Refresh::Append { .. } => false,

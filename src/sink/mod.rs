@@ -1,76 +1,86 @@
-//! The sink: where records become durable, and states acknowledged.
+//! The sink: where records become durable, and states are acknowledged.
 //!
 //! The left half of the program (schemas, rows, files) and the right half (catalog, objects) meet only here.
-//! Records are *accepted* into open objects that nobody sees; a *checkpoint* completes objects up to the marks of
-//! the waiting states, which makes those rows *durable*, and then prints the states: they are *acknowledged*.
+//!
+//! # The contract
+//!
+//! Whoever feeds the sink calls `open → (add | reshape | record | state | line | status | tick | publish_all)* →
+//! finish | fail`, and then `abandon` where neither came to its end. The order of the calls is the order of the input.
+//!
+//! | call | what its success permits | what its error leaves |
+//! | --- | --- | --- |
+//! | [`open`](Sink::open), [`add`](Sink::add) | records of the streams may come: their tables accept the columns | tables and databases that were made stay; nothing is deleted |
+//! | [`record`](Sink::record) | nothing: the record is *accepted*, in a buffer or an upload that nobody sees | the row is not written; the sync must end with `fail` |
+//! | [`state`](Sink::state), [`line`](Sink::line) | nothing: the state waits. It is handed to [`Acknowledge`] once every row before it is *durable*, which may be before the call returns | as for a checkpoint |
+//! | [`status`](Sink::status) | nothing | nothing was taken |
+//! | [`tick`](Sink::tick) | a checkpoint that was due is done | see below |
+//! | [`finish`](Sink::finish) | the run may report success: every accepted row is durable, every state acknowledged | what could be made durable is, and was acknowledged; the rest is discarded, to be sent again |
+//! | [`fail`](Sink::fail) | what states covered is durable and acknowledged | the same, as far as it was possible; errors are logged |
+//!
+//! A *checkpoint* does, in this order: the last parts of all objects that it takes are uploaded; each stream's objects are
+//! completed; its table publishes them; the states that wait for nothing else are acknowledged, in the order in which
+//! they came. A stream that fails at any of these keeps none of the objects of that checkpoint, acknowledges nothing from
+//! then on ([`Stream::fail`](stream::Stream::fail)), and does not keep other streams from theirs; the first error is
+//! returned after the others have been acknowledged ([`Commit::fail`](checkpoint::Commit)). A stream that replaces its
+//! table's rows takes part in checkpoints only where the platform numbers its generations; its rows are published at the
+//! end, by one swap.
+//!
+//! [`Sink::fail`] ends the whole sync after an error of the input or of a call: it commits what states cover.
 
-mod arrival;
+mod budget;
+mod checkpoint;
 mod end;
-pub(crate) mod forecast;
 mod ledger;
-mod leftovers;
 mod object;
 mod opening;
 mod stream;
+mod streams;
 mod tally;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::file::Format;
 use crate::lake::Lake;
-use crate::out;
 use crate::protocol::StreamKey;
 use crate::protocol::message::{Record, Status};
 use crate::protocol::state::{Scope, State};
 use crate::row::Envelope;
-use crate::schema::Numbers;
+use crate::table;
+use crate::table::PartitionId;
 use crate::table::layout::Run;
 use crate::time::Clock;
 
+use budget::Budget;
 use ledger::{Ledger, StreamIndex};
-use object::FRESH;
-use stream::Stream;
+use streams::Streams;
 pub(crate) use tally::{StreamTally, Tally};
-use writer::{Extent, Partition};
 
 /// Records between two looks at the clock, for a source that is never silent.
 const RECORDS_BETWEEN_LOOKS: u32 = 1024;
 
+/// What a buffer for one row keeps; what a huge row needed beyond that is given back.
+const LARGEST_KEPT_ROW: usize = 1 << 20;
+
 /// What the configuration says of the sink.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
-    /// The folder of the bucket under which everything lies.
-    pub(crate) prefix: String,
-    /// The database of streams without a namespace.
-    pub(crate) database: String,
-    pub(crate) format: Format,
-    pub(crate) numbers: Numbers,
-    /// The column for what does not fit.
-    pub(crate) rescued: Option<String>,
-    /// Whether Airbyte's own columns are added.
-    pub(crate) metadata: bool,
+    pub(crate) table: table::Options,
     /// Encoded bytes at which an object is full, and after which a waiting state has its checkpoint.
     pub(crate) target_file_size: usize,
-    /// Bytes that rows on their way may hold.
+    /// Bytes that buffers of rows may allocate, over all streams.
     pub(crate) memory_budget: usize,
     pub(crate) checkpoint_interval: Duration,
     /// A run that began longer ago and has not finished is taken for dead.
     pub(crate) leftover_age: Duration,
-    pub(crate) new_tables: NewTables,
 }
 
-/// When a table is made that is not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NewTables {
-    /// Before the first record: also a sync that fails leaves it, empty, with what the platform declared.
-    AtTheStart,
-    /// By the first checkpoint that has rows for it, or at the end: a load that fails before leaves none.
-    AtTheFirstCheckpoint,
+/// Whoever sent states, and is to be told that they are safe.
+pub(crate) trait Acknowledge {
+    /// Takes a line that says so: everything that it covers is durable. Lines come in order, each once.
+    fn acknowledge(&mut self, line: &[u8]) -> Result<()>;
 }
 
 /// All streams of a sync, and the states that wait.
@@ -79,40 +89,49 @@ pub(crate) struct Sink<'a> {
     clock: Clock,
     run: Run,
     options: Options,
-    streams: Vec<Stream>,
-    by_key: HashMap<Vec<u8>, StreamIndex>,
-    /// The streams of the records with a number, by that number.
-    by_number: Vec<Option<StreamIndex>>,
-    /// The stream of the last record without one, which is likely that of the next.
-    recent: StreamIndex,
-    scratch: Vec<u8>,
+    streams: Streams,
+    /// The row of the record that is being taken; empty between two records.
+    row: Vec<u8>,
     ledger: Ledger,
     /// Databases that are ready.
     databases: Vec<String>,
-    /// Bytes that the writers hold, kept up to date row by row.
-    memory: usize,
+    budget: Budget,
+    progress: Progress,
+    until_look: u32,
+    acknowledgements: Box<dyn Acknowledge + 'a>,
+}
+
+/// How far the sync is.
+struct Progress {
     /// Encoded bytes since the last checkpoint.
     grown: usize,
     last_checkpoint: Instant,
     checkpoints: u64,
-    /// States that were printed.
+    /// States that were acknowledged.
     states: u64,
-    until_look: u32,
 }
 
-/// A stream's key as bytes that a record's key can be compared with, without building a `StreamKey`.
-fn write_key(namespace: Option<&str>, name: &str, out: &mut Vec<u8>) {
-    out.clear();
-    out.extend_from_slice(namespace.unwrap_or_default().as_bytes());
-    // No UTF-8 text holds this byte, so no two keys are written alike.
-    out.push(0xff);
-    out.extend_from_slice(name.as_bytes());
+impl Progress {
+    fn new(now: Instant) -> Self {
+        Self {
+            grown: 0,
+            last_checkpoint: now,
+            checkpoints: 0,
+            states: 0,
+        }
+    }
+
+    fn begin_checkpoint(&mut self, now: Instant) {
+        self.last_checkpoint = now;
+        self.checkpoints += 1;
+        self.grown = 0;
+    }
 }
 
 impl Sink<'_> {
     /// Accepts a record. Errors name the stream and never the data.
     pub(crate) fn record(&mut self, record: &Record<'_>) -> Result<()> {
-        let index = self.stream_of(record)?;
+        let index = self.streams.of_record(record)?;
         let stream = &mut self.streams[index];
         if stream.is_complete() {
             return Err(Error::system(format!(
@@ -120,33 +139,34 @@ impl Sink<'_> {
                 stream.key
             )));
         }
-        let partition = Partition::default();
         let envelope = Envelope {
             emitted_at: record.emitted_at,
             changes: record.changes,
         };
-        let read = record.data.len() as u64;
-        let rows = stream.writer.rows(&partition);
-        let before = rows.len();
-        if let Err(error) = stream.plan.encode(record.data, &envelope, rows) {
+        self.row.clear();
+        if let Err(error) = stream.plan.encode(record.data, &envelope, &mut self.row) {
             let error = error.while_doing(format_args!("stream {}", stream.key));
             return match record.again()? {
                 Some(exact) => self.record(&exact),
                 None => Err(error),
             };
         }
-        let length = rows.len() - before;
-        let is_full = rows.len() >= FRESH;
         stream.counts.records += 1;
-        stream.counts.bytes_in += read;
-        let is_block = is_full && stream.writer.collect(&partition);
-        self.memory += length;
+        stream.counts.bytes_in += record.data.len() as u64;
         self.ledger.count(index);
-        if is_block {
-            self.settle(index, &partition)?;
+        let partition = PartitionId::default();
+        let pushed = stream.writer.push(partition, &self.row);
+        let pushed = stream.note_failure(pushed)?;
+        if self.row.capacity() > LARGEST_KEPT_ROW {
+            self.row = Vec::new();
         }
-        if self.memory > self.options.memory_budget {
-            self.park_the_largest()?;
+        self.budget.allocated(pushed.allocated);
+        if pushed.is_flush_due {
+            self.flush(index, partition)?;
+        }
+        if self.budget.is_exceeded() {
+            self.budget
+                .relieve(&mut self.streams, &*self.lake.objects)?;
         }
         self.until_look -= 1;
         if self.until_look == 0 {
@@ -156,97 +176,26 @@ impl Sink<'_> {
         Ok(())
     }
 
-    #[inline]
-    fn stream_of(&mut self, record: &Record<'_>) -> Result<StreamIndex> {
-        let Some(number) = record.number_of_stream else {
-            return self.stream_by_name(record);
-        };
-        if let Some(Some(index)) = self.by_number.get(number) {
-            return Ok(*index);
-        }
-        let index = self.find(record)?;
-        self.by_number
-            .resize(self.by_number.len().max(number + 1), None);
-        self.by_number[number] = Some(index);
-        Ok(index)
-    }
-
-    fn stream_by_name(&mut self, record: &Record<'_>) -> Result<StreamIndex> {
-        let is_of = |stream: &Stream| {
-            stream.key.name == record.stream
-                && stream.key.namespace.as_deref() == record.namespace.as_deref()
-        };
-        if !self.streams.get(self.recent).is_some_and(is_of) {
-            self.recent = self.find(record)?;
-        }
-        Ok(self.recent)
-    }
-
-    fn find(&mut self, record: &Record<'_>) -> Result<StreamIndex> {
-        let namespace = record.namespace.as_deref();
-        write_key(namespace, &record.stream, &mut self.scratch);
-        self.by_key.get(&self.scratch).copied().ok_or_else(|| {
-            let key = StreamKey::new(namespace, &record.stream);
-            Error::config(format!(
-                "a record of the stream {key}, which is not in the configured catalog"
-            ))
-        })
-    }
-
-    fn settle(&mut self, index: StreamIndex, partition: &Partition) -> Result<()> {
+    fn flush(&mut self, index: StreamIndex, partition: PartitionId) -> Result<()> {
         let stream = &mut self.streams[index];
-        // Its rows were counted one by one; what they became is counted anew.
-        self.memory -= stream.writer.memory();
-        let grown = stream.writer.settle(partition, &*self.lake.objects);
-        self.memory += stream.writer.memory();
-        self.grown += stream.judge(grown)?;
-        if self.ledger.waits() && self.grown >= self.options.target_file_size {
+        let before = stream.writer.memory();
+        let grown = stream.writer.flush(partition, &*self.lake.objects);
+        self.budget.changed(before, stream.writer.memory());
+        self.progress.grown += stream.note_failure(grown)?;
+        if self.ledger.waits() && self.progress.grown >= self.options.target_file_size {
             self.checkpoint()?;
         }
         Ok(())
     }
 
-    fn count_memory(&mut self) {
-        self.memory = self
-            .streams
-            .iter()
-            .map(|stream| stream.writer.memory())
-            .sum();
-    }
-
-    /// Turns the largest open objects into uploads until the budget holds; rows become no more visible by it.
-    fn park_the_largest(&mut self) -> Result<()> {
-        self.count_memory();
-        while self.memory > self.options.memory_budget {
-            let largest = self
-                .streams
-                .iter_mut()
-                .max_by_key(|stream| stream.writer.memory());
-            let Some(stream) = largest.filter(|stream| stream.writer.memory() > 0) else {
-                return Ok(());
-            };
-            log::debug!(
-                "memory is short: parking the stream {} bytes={}",
-                stream.key,
-                stream.writer.memory()
-            );
-            let parked = stream.writer.park(&*self.lake.objects);
-            stream.judge(parked)?;
-            self.count_memory();
-        }
-        Ok(())
-    }
-
-    /// Takes a state: it is printed once all that it covers is durable, which may be now.
-    pub(crate) fn state(&mut self, line: &[u8]) -> Result<()> {
-        let state = State::read(line)?;
+    /// Takes a state: it is acknowledged once all that it covers is durable, which may be now.
+    pub(crate) fn state(&mut self, state: &State<'_>) -> Result<()> {
         let stream = match &state.scope {
             Scope::Stream(key) => {
-                write_key(key.namespace.as_deref(), &key.name, &mut self.scratch);
-                let index = self.by_key.get(&self.scratch).copied();
+                let index = self.streams.find(key);
                 if index.is_none() {
                     log::warn!(
-                        "a state of the stream {key}, which is not in the configured catalog; it is echoed"
+                        "state for unknown stream {key} (not in the configured catalog); acknowledging it as is"
                     );
                 }
                 index
@@ -254,64 +203,61 @@ impl Sink<'_> {
             Scope::Global | Scope::Legacy => None,
         };
         match (&state.scope, stream) {
-            (Scope::Stream(_), Some(index)) => self.streams[index].mark(state.is_empty),
+            (Scope::Stream(_), Some(index)) => self.streams[index].cover(),
             (Scope::Stream(_), None) => {}
             _ => self
                 .streams
                 .iter_mut()
-                .for_each(|stream| stream.mark_by_global(state.is_empty)),
+                .for_each(|stream| stream.cover_by_global(state.is_empty)),
         }
         let streams = &self.streams;
-        if let Some(acknowledgement) = self
+        let ready = self
             .ledger
-            .enter(&state, stream, |index| streams[index].is_durable())?
-        {
-            self.states += 1;
-            return out::line(&acknowledgement);
-        }
-        self.tick()
+            .enter(state, stream, |index| streams[index].is_durable())?;
+        self.acknowledge_or_wait(ready)
     }
 
-    /// Takes a line that is to be printed once every row so far is durable, which may be now.
-    pub(crate) fn mark(&mut self, line: Vec<u8>) -> Result<()> {
+    /// Takes a line that is to be acknowledged once every row so far is durable, which may be now.
+    pub(crate) fn line(&mut self, line: Vec<u8>) -> Result<()> {
         self.streams
             .iter_mut()
-            .for_each(|stream| stream.mark_by_global(false));
+            .for_each(|stream| stream.cover_by_global(false));
         let streams = &self.streams;
-        match self
+        let ready = self
             .ledger
-            .enter_line(line, |index| streams[index].is_durable())
-        {
+            .enter_line(line, |index| streams[index].is_durable());
+        self.acknowledge_or_wait(ready)
+    }
+
+    fn acknowledge_or_wait(&mut self, ready: Option<Vec<u8>>) -> Result<()> {
+        match ready {
             Some(line) => {
-                self.states += 1;
-                out::line(&line)
+                self.progress.states += 1;
+                self.acknowledgements.acknowledge(&line)
             }
             None => self.tick(),
         }
     }
 
-    /// Whether the stream's rows go to the folder that its table shows.
-    pub(crate) fn is_on_show(&mut self, key: &StreamKey) -> bool {
-        write_key(key.namespace.as_deref(), &key.name, &mut self.scratch);
-        self.by_key.get(&self.scratch).is_some_and(|index| {
-            let stream = &self.streams[*index];
-            stream.shown.as_deref() == Some(&*stream.folder)
-        })
+    /// Whether readers see the stream's rows as soon as their objects are complete.
+    pub(crate) fn is_published(&self, key: &StreamKey) -> bool {
+        self.streams
+            .find(key)
+            .is_some_and(|index| self.streams[index].table.is_published())
     }
 
     /// Takes what the platform says of a stream.
     pub(crate) fn status(&mut self, key: &StreamKey, status: Status) -> Result<()> {
-        write_key(key.namespace.as_deref(), &key.name, &mut self.scratch);
-        match self.by_key.get(&self.scratch) {
-            Some(index) => self.streams[*index].set_status(status),
+        match self.streams.find(key) {
+            Some(index) => self.streams[index].set_status(status),
             None => Ok(()),
         }
     }
 
-    /// When the next checkpoint must be looked for although the source is silent.
+    /// When the next checkpoint is due although the source is silent.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.has_something_to_acknowledge()
-            .then(|| self.last_checkpoint + self.options.checkpoint_interval)
+            .then(|| self.progress.last_checkpoint + self.options.checkpoint_interval)
     }
 
     /// Whether a checkpoint would make a waiting state's rows durable.
@@ -323,122 +269,15 @@ impl Sink<'_> {
                 .any(|stream| stream.takes_checkpoints() && stream.writer.has_covered_rows())
     }
 
-    /// Does the checkpoint that time, the rows written, or the memory of waiting states ask for.
+    /// Does the checkpoint that is due by time, by the rows written, or by the memory of waiting states.
     pub(crate) fn tick(&mut self) -> Result<()> {
         if !self.has_something_to_acknowledge() {
             return Ok(());
         }
-        let is_due = self.grown >= self.options.target_file_size
-            || self.ledger.memory() > self.options.memory_budget / 4
-            || self.clock.instant() >= self.last_checkpoint + self.options.checkpoint_interval;
+        let progress = &self.progress;
+        let is_due = progress.grown >= self.options.target_file_size
+            || self.ledger.memory() > self.budget.limit() / 4
+            || self.clock.instant() >= progress.last_checkpoint + self.options.checkpoint_interval;
         if is_due { self.checkpoint() } else { Ok(()) }
-    }
-
-    /// Makes durable what the waiting states cover, and prints them.
-    fn checkpoint(&mut self) -> Result<()> {
-        let outcome = self.commit(|stream| stream.takes_checkpoints().then_some(Extent::Covered));
-        // What did become durable is acknowledged although another stream failed.
-        let printed = self.acknowledge()?;
-        log::info!("checkpoint states={printed} objects={}", outcome.objects);
-        outcome.result
-    }
-
-    /// Makes durable every row that was accepted, as if a state covered it: for sources that send none.
-    pub(crate) fn show_all(&mut self) -> Result<()> {
-        let outcome = self.commit(|stream| stream.takes_checkpoints().then_some(Extent::All));
-        log::info!("checkpoint objects={}", outcome.objects);
-        outcome.result
-    }
-
-    /// Completes objects of the streams, as far as `extent` says of each.
-    fn commit(&mut self, extent: impl Fn(&Stream) -> Option<Extent>) -> Commit {
-        self.last_checkpoint = self.clock.instant();
-        self.checkpoints += 1;
-        self.grown = 0;
-        let objects = &*self.lake.objects;
-        let mut outcome = Commit {
-            objects: 0,
-            result: Ok(()),
-        };
-        let mut taken = Vec::new();
-        // First all last parts are sent, which takes long; then all objects become visible, one right after the other.
-        for stream in &mut self.streams {
-            let Some(extent) = extent(stream) else {
-                continue;
-            };
-            match stream.writer.take(extent, objects) {
-                Ok(sealed) => taken.push((stream, sealed)),
-                Err(error) => outcome.fail(stream, error),
-            }
-        }
-        for (stream, sealed) in taken {
-            let mut sealed = sealed.into_iter();
-            let mut shown = Vec::new();
-            let before = stream.counts.clone();
-            for object in sealed.by_ref() {
-                shown.push(object.key().to_owned());
-                match object.complete(objects) {
-                    Ok(bytes) => {
-                        stream.counts.objects += 1;
-                        stream.counts.bytes_out += bytes as u64;
-                    }
-                    Err(error) => {
-                        outcome.fail(stream, error);
-                        writer::abort(object.into_upload().into_iter(), objects);
-                        // No state will be printed for those before it: they would come twice.
-                        writer::take_back(&shown, objects);
-                        stream.counts = before.clone();
-                        break;
-                    }
-                }
-            }
-            if !shown.is_empty()
-                && !stream.has_failed()
-                && let Err(error) = stream.arrive(self.lake, &shown)
-            {
-                outcome.fail(stream, error);
-                stream.counts = before.clone();
-            }
-            outcome.objects += stream.counts.objects - before.objects;
-            writer::abort(sealed.filter_map(object::Sealed::into_upload), objects);
-        }
-        self.count_memory();
-        outcome
-    }
-
-    /// Prints the states whose rows are durable; returns how many.
-    fn acknowledge(&mut self) -> Result<usize> {
-        let streams = &self.streams;
-        let released = self.ledger.release(|index| streams[index].is_durable());
-        for acknowledgement in &released {
-            out::line(acknowledgement)?;
-            self.states += 1;
-        }
-        Ok(released.len())
-    }
-
-    /// Frees what nobody will complete.
-    pub(crate) fn abandon(&mut self) {
-        for stream in &mut self.streams {
-            stream.writer.abandon(&*self.lake.objects);
-        }
-    }
-}
-
-/// What a commit did, and the first error of any stream.
-struct Commit {
-    objects: u64,
-    result: Result<()>,
-}
-
-impl Commit {
-    fn fail(&mut self, stream: &mut Stream, error: Error) {
-        stream.fail();
-        let error = error.while_doing(format_args!("stream {}", stream.key));
-        if self.result.is_ok() {
-            self.result = Err(error);
-        } else {
-            log::error!("{error}");
-        }
     }
 }

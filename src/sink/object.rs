@@ -1,27 +1,34 @@
-//! An open object: rows on their way to an object that nobody can see yet.
+//! One object, from its first row to its completion.
 //!
-//! Rows wait as text in `fresh` and in the `tail`, then encoded in `pending`, then as parts of an upload. The mark is
-//! the place behind the last row that a state covers: a checkpoint ends the object there, and what came later goes on
-//! in the next one. So that this stays possible, no part is sent across the mark, and the encoder is cut at it before
-//! much is encoded behind it.
+//! ```text
+//! push ─ rows (JSON text) ─ flush, a block at a time ─ encoded (bytes of the file) ─ a part at a time ─ upload
+//!        up to 272 KiB in gzip, 528 KiB in zstd:         up to 8 MiB: a part          what nobody sees yet
+//!        a block is what compresses well alone
+//! ```
+//!
+//! The boundary is the place after the last row that a state covers. A checkpoint ends the object there, and the rows
+//! after it go on in the next object. So that this stays possible, no part is sent across the boundary, and the file
+//! is cut there before much is encoded after it.
 
-use crate::error::Result;
-use crate::file::{Encoder, Format, Seam};
+use crate::error::{Error, Result};
+use crate::file::{FileWriter, Format, Seam, Statistics};
 use crate::lake::{Objects, Upload};
+use crate::table::{DataFile, PartitionId};
 
-/// Rows that are collected before they join the tail. So little of each stream stays in the processor's cache, where a
-/// row is written in half the time, also with a hundred streams.
-pub(super) const FRESH: usize = 8 * 1024;
+/// A buffer of rows grows from this size on, and never by less.
+const STEP: usize = 16 * 1024;
 
-/// What a buffer of rows keeps when it is empty; what a huge row needed beyond that is given back.
-const KEPT: usize = 1 << 20;
+/// Bytes of rows between two looks at whether they are a block.
+const LOOK: usize = 8 * 1024;
 
 /// How many bytes make a block, and a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sizes {
-    /// Rows are encoded in blocks of this size. The encoder is cut at a mark only where a block or more of rows
-    /// lies behind it, so that frequent states do not spoil the compression.
+    /// Rows are encoded in blocks of this size. The file is cut at a boundary only where a block or more of rows
+    /// follows it, so that frequent states do not spoil the compression.
     pub(super) block: usize,
+    /// Bytes of rows between two looks at whether they are a block.
+    pub(super) look: usize,
     /// Encoded bytes of a part.
     pub(super) part: usize,
     /// The least size of a part that is not the last.
@@ -30,362 +37,420 @@ pub(super) struct Sizes {
 
 impl Sizes {
     /// 5 MiB is S3's least: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
-    pub(super) fn of(format: Format) -> Self {
+    pub(super) fn for_format(format: Format) -> Self {
         Self {
-            block: format.block().unwrap_or(FRESH),
+            block: format.block().unwrap_or(LOOK),
+            look: LOOK,
             part: 8 * 1024 * 1024,
             least_part: 5 * 1024 * 1024,
         }
     }
 
-    /// Gives a buffer that holds nothing room for a block. Buffers of a hundred streams that grow step by step, each to
-    /// another size, leave the memory in pieces of which none fits.
-    fn begin(&self, buffer: &mut Vec<u8>) {
-        if buffer.capacity() == 0 {
-            buffer.reserve_exact(self.block + 2 * FRESH);
+    /// Makes room for `more` bytes of rows. Capacities double up to a block with some room, because what is allocated
+    /// counts against the budget.
+    fn reserve_rows(&self, rows: &mut Vec<u8>, more: usize) {
+        let needed = rows.len() + more;
+        if needed > rows.capacity() {
+            let most = self.block + STEP;
+            let capacity = (2 * rows.capacity())
+                .clamp(STEP, most.max(STEP))
+                .max(needed);
+            rows.reserve_exact(capacity - rows.len());
+        }
+    }
+
+    /// Makes room for an encoded block of `more` bytes of rows, which in the worst case are stored as they are.
+    fn reserve_encoded(&self, encoded: &mut Vec<u8>, more: usize) {
+        let needed = encoded.len() + more;
+        if needed > encoded.capacity() {
+            let capacity = (2 * encoded.capacity()).min(self.part + self.block + STEP);
+            encoded.reserve_exact(capacity.max(needed) - encoded.len());
         }
     }
 }
 
 /// Where the last row that a state covers ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mark {
+enum Boundary {
     /// Before this object.
     Before,
-    /// In `pending`, at this offset, with the encoder cut there.
-    Pending(usize),
-    /// In the tail with the fresh rows behind it, at this offset.
-    Tail(usize),
+    /// In `encoded`, at this offset, with the file cut there.
+    Encoded(usize),
+    /// In `rows`, at this offset.
+    Rows(usize),
+}
+
+/// How far an object is. Each call says in which state it is allowed; any other is an error of ours.
+#[derive(Debug)]
+enum State {
+    /// Rows may come. There is an upload once a part was sent.
+    Open(Option<Upload>),
+    /// The file is whole; its last bytes are still in `encoded`.
+    Closed(Option<Upload>),
+    /// All bytes are in the upload.
+    Uploaded(Upload),
+    /// Visible to whoever lists the folder.
+    Complete,
+    /// Given up.
+    Aborted,
+}
+
+impl State {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Open(_) => "open",
+            Self::Closed(_) => "closed",
+            Self::Uploaded(_) => "uploaded",
+            Self::Complete => "complete",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
+/// What an object holds, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Content {
+    rows: u64,
+    statistics: Statistics,
 }
 
 /// An object being written.
-pub(super) struct OpenObject {
+pub(super) struct Object {
     key: String,
+    partition: PartitionId,
     sizes: Sizes,
-    encoder: Encoder,
-    fresh: Vec<u8>,
-    tail: Vec<u8>,
-    pending: Vec<u8>,
-    upload: Option<Upload>,
+    /// Nothing once the object is closed.
+    file: Option<FileWriter>,
+    rows: Vec<u8>,
+    /// Bytes of rows since the last look at whether they are a block.
+    unlooked: usize,
+    encoded: Vec<u8>,
     /// Bytes in parts.
-    uploaded: usize,
-    mark: Mark,
+    sent: usize,
+    boundary: Boundary,
+    content: Content,
+    /// What was in it at the boundary.
+    covered: Content,
+    state: State,
 }
 
-/// An object whose bytes are complete, and which is still invisible.
-#[derive(Debug)]
-pub(super) enum Sealed {
-    /// All its parts are there.
-    Uploaded { upload: Upload, bytes: usize },
-    /// It never reached a part.
-    Buffered { key: String, bytes: Vec<u8> },
-}
-
-/// What is left to do when blocks were encoded and parts were sent.
+/// What is left to do after blocks were encoded and parts were sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Nothing.
-    Go,
-    /// The next part would lie across the mark: the object must be split there.
+    Continue,
+    /// The next part would reach across the boundary: the object must be split there.
     Split,
 }
 
-impl OpenObject {
-    pub(super) fn new(key: String, format: Format, sizes: Sizes) -> Self {
+impl Object {
+    pub(super) fn new(key: String, partition: PartitionId, file: FileWriter, sizes: Sizes) -> Self {
         Self {
             key,
+            partition,
             sizes,
-            encoder: format.encoder(),
-            fresh: Vec::new(),
-            tail: Vec::new(),
-            pending: Vec::new(),
-            upload: None,
-            uploaded: 0,
-            mark: Mark::Before,
+            file: Some(file),
+            rows: Vec::new(),
+            unlooked: 0,
+            encoded: Vec::new(),
+            sent: 0,
+            boundary: Boundary::Before,
+            content: Content::default(),
+            covered: Content::default(),
+            state: State::Open(None),
         }
     }
 
-    /// Where the next row goes; call `collect` once they are `FRESH` bytes.
-    pub(super) fn rows(&mut self) -> &mut Vec<u8> {
-        &mut self.fresh
+    pub(super) fn partition(&self) -> PartitionId {
+        self.partition
     }
 
-    /// Takes the fresh rows to the others; says whether it is time to `settle`.
-    pub(super) fn collect(&mut self) -> bool {
-        if self.tail.is_empty() && self.fresh.len() >= self.sizes.block {
-            std::mem::swap(&mut self.tail, &mut self.fresh);
-        } else {
-            self.sizes.begin(&mut self.tail);
-            self.tail.append(&mut self.fresh);
-            give_back(&mut self.fresh);
+    /// Appends a row, with its line feed. Says whether there is a block to `flush`. The object must be open.
+    #[inline]
+    pub(super) fn push(&mut self, row: &[u8]) -> Result<bool> {
+        if !matches!(self.state, State::Open(_)) {
+            return Err(self.illegal("push"));
         }
-        self.tail.len() >= self.sizes.block
+        if row.len() > self.rows.capacity() - self.rows.len() {
+            self.sizes.reserve_rows(&mut self.rows, row.len());
+        }
+        self.rows.extend_from_slice(row);
+        self.content.rows += 1;
+        self.content.statistics.text_bytes += row.len() as u64;
+        self.unlooked += row.len();
+        if self.unlooked < self.sizes.look {
+            return Ok(false);
+        }
+        self.unlooked = 0;
+        Ok(self.rows.len() >= self.sizes.block)
     }
 
     /// A state covers every row so far.
-    pub(super) fn set_mark(&mut self) {
+    pub(super) fn cover(&mut self) {
         if !self.is_empty() {
-            self.mark = Mark::Tail(self.tail.len() + self.fresh.len());
+            self.boundary = Boundary::Rows(self.rows.len());
+            self.covered = self.content;
         }
     }
 
-    /// No row at all.
+    /// Whether it has no row at all.
     pub(super) fn is_empty(&self) -> bool {
-        self.fresh.is_empty() && self.tail.is_empty() && self.encoded() == 0
+        self.content.rows == 0
     }
 
-    /// Rows that a state covers.
-    pub(super) fn is_marked(&self) -> bool {
-        self.mark != Mark::Before
+    /// Whether it has rows that a state covers.
+    pub(super) fn is_covered(&self) -> bool {
+        self.boundary != Boundary::Before
     }
 
-    /// Bytes after encoding, as far as they are known.
+    /// Bytes of the file, as far as they are encoded.
     pub(super) fn encoded(&self) -> usize {
-        self.uploaded + self.pending.len()
+        self.sent + self.encoded.len()
     }
 
-    /// Bytes of memory that the object holds.
+    /// Bytes of memory that its buffers have allocated.
     pub(super) fn memory(&self) -> usize {
-        self.fresh.len() + self.tail.len() + self.pending.len()
+        self.rows.capacity() + self.encoded.capacity()
     }
 
-    /// Encodes the tail once it is a block, and sends parts once they are full.
-    pub(super) fn settle(&mut self, objects: &dyn Objects) -> Result<Next> {
-        if self.collect() {
-            match self.mark {
-                Mark::Tail(offset) if self.tail.len() - offset < self.sizes.block => {
-                    self.encode_to(offset, Mark::Tail(0));
-                }
-                Mark::Tail(offset) => {
-                    self.encode_to(offset, Mark::Before);
-                    self.encoder.cut();
-                    self.encode_to(self.tail.len(), Mark::Pending(self.pending.len()));
-                }
-                mark => self.encode_to(self.tail.len(), mark),
-            }
+    /// Encodes the rows once they are a block, and sends parts once they are full. The object must be open.
+    pub(super) fn flush(&mut self, objects: &dyn Objects) -> Result<Next> {
+        self.unlooked = 0;
+        if self.rows.len() >= self.sizes.block {
+            self.encode();
         }
         self.send_full_parts(objects)
     }
 
-    /// Encodes the tail's rows before `offset`.
-    fn encode_to(&mut self, offset: usize, mark: Mark) {
+    /// Encodes the rows although they are less than a block, and gives back what is not needed for them.
+    pub(super) fn compact(&mut self) {
+        self.encode();
+        self.rows.shrink_to_fit();
+        self.encoded.shrink_to_fit();
+    }
+
+    /// Encodes the rows; those after the boundary only where they are a block.
+    fn encode(&mut self) {
+        match self.boundary {
+            Boundary::Rows(offset) if self.rows.len() - offset < self.sizes.block => {
+                self.encode_to(offset, Boundary::Rows(0));
+            }
+            Boundary::Rows(offset) => {
+                self.encode_to(offset, Boundary::Before);
+                self.cut();
+                self.encode_to(self.rows.len(), Boundary::Encoded(self.encoded.len()));
+            }
+            boundary => self.encode_to(self.rows.len(), boundary),
+        }
+    }
+
+    /// Encodes the rows before `offset`.
+    fn encode_to(&mut self, offset: usize, boundary: Boundary) {
         if offset > 0 {
-            self.sizes.begin(&mut self.pending);
-            self.encoder.write(&self.tail[..offset], &mut self.pending);
-            if offset == self.tail.len() {
-                self.tail.clear();
-                give_back(&mut self.tail);
+            self.sizes.reserve_encoded(&mut self.encoded, offset);
+            if let Some(file) = &mut self.file {
+                file.write(&self.rows[..offset], &mut self.encoded);
+            }
+            if offset < self.rows.len() {
+                self.rows.drain(..offset);
+            } else if self.rows.capacity() > self.sizes.block + 2 * STEP {
+                // A huge row made it large.
+                self.rows = Vec::new();
             } else {
-                self.tail.drain(..offset);
+                self.rows.clear();
             }
         }
-        self.mark = mark;
+        self.boundary = boundary;
+    }
+
+    fn cut(&mut self) {
+        if let Some(file) = &mut self.file {
+            file.cut();
+        }
     }
 
     fn send_full_parts(&mut self, objects: &dyn Objects) -> Result<Next> {
-        while self.pending.len() >= self.sizes.part {
-            match self.mark {
-                Mark::Pending(offset) if offset >= self.sizes.least_part => {
+        while self.encoded.len() >= self.sizes.part {
+            match self.boundary {
+                Boundary::Encoded(offset) if offset >= self.sizes.least_part => {
                     self.send(objects, offset)?;
-                    self.mark = Mark::Pending(0);
+                    self.boundary = Boundary::Encoded(0);
                 }
-                // A state may come soon and move the mark; wait for it as long as a part of the least size.
-                Mark::Pending(_)
-                    if self.pending.len() < self.sizes.part + self.sizes.least_part =>
+                // A state may come soon and move the boundary; wait for it as long as a part of the least size.
+                Boundary::Encoded(_)
+                    if self.encoded.len() < self.sizes.part + self.sizes.least_part =>
                 {
                     break;
                 }
-                Mark::Pending(_) => return Ok(Next::Split),
-                Mark::Before | Mark::Tail(_) => self.send(objects, self.sizes.part)?,
+                Boundary::Encoded(_) => return Ok(Next::Split),
+                Boundary::Before | Boundary::Rows(_) => self.send(objects, self.sizes.part)?,
             }
         }
-        Ok(Next::Go)
+        Ok(Next::Continue)
     }
 
-    /// Sends the first bytes of `pending` as a part.
+    /// Sends the first bytes of `encoded` as a part.
     fn send(&mut self, objects: &dyn Objects, length: usize) -> Result<()> {
-        let upload = match &mut self.upload {
-            Some(upload) => upload,
-            None => self.upload.insert(objects.begin(&self.key)?),
+        let State::Open(upload) = &mut self.state else {
+            return Err(self.illegal("send"));
         };
-        objects.part(upload, &self.pending[..length])?;
-        self.uploaded += length;
-        self.pending.drain(..length);
+        let upload = match upload {
+            Some(upload) => upload,
+            None => upload.insert(objects.begin(&self.key)?),
+        };
+        objects.part(upload, &self.encoded[..length])?;
+        self.sent += length;
+        self.encoded.drain(..length);
         Ok(())
     }
 
-    /// Ends the object at the mark. What lies behind it is the rest, to go on under another key.
-    pub(super) fn split_at_mark(
-        mut self,
-        next_key: impl FnOnce() -> String,
-    ) -> (Option<Closing>, Option<Self>) {
-        self.collect();
-        let offset = match self.mark {
-            Mark::Before => return (None, Some(self)),
-            Mark::Tail(offset) => {
-                self.encode_to(offset, Mark::Before);
-                self.encoder.cut();
-                self.pending.len()
-            }
-            Mark::Pending(offset) => offset,
-        };
-        let behind = self.split_pending(offset);
-        let is_all = self.tail.is_empty() && behind.is_empty();
-        let closing = Closing {
-            key: self.key,
-            upload: self.upload,
-            bytes: self.pending,
-            uploaded: self.uploaded,
-        };
-        if is_all {
-            return (Some(closing), None);
+    /// Closes the object at the boundary. The rows after it go on in a new object, which is returned. The object must be
+    /// open and have covered rows.
+    pub(super) fn split(&mut self, next_key: impl FnOnce() -> String) -> Result<Option<Self>> {
+        if !matches!(self.state, State::Open(_)) || !self.is_covered() {
+            return Err(self.illegal("split"));
         }
-        let rest = Self {
+        if let Boundary::Rows(offset) = self.boundary {
+            self.encode_to(offset, Boundary::Before);
+            self.cut();
+            self.boundary = Boundary::Encoded(self.encoded.len());
+        }
+        let (Boundary::Encoded(offset), Some(mut file)) = (self.boundary, self.file.take()) else {
+            return Err(self.illegal("split"));
+        };
+        let after = self.split_encoded(file.split(), offset);
+        self.boundary = Boundary::Before;
+        self.enter_closed();
+        if self.rows.is_empty() && after.is_empty() {
+            return Ok(None);
+        }
+        let rest = Content {
+            rows: self.content.rows - self.covered.rows,
+            statistics: self.content.statistics.without(self.covered.statistics),
+        };
+        self.content = self.covered;
+        Ok(Some(Self {
             key: next_key(),
+            partition: self.partition,
             sizes: self.sizes,
-            encoder: self.encoder,
-            fresh: self.fresh,
-            tail: self.tail,
-            pending: behind,
-            upload: None,
-            uploaded: 0,
-            mark: Mark::Before,
-        };
-        (Some(closing), Some(rest))
+            file: Some(file),
+            rows: std::mem::take(&mut self.rows),
+            unlooked: 0,
+            encoded: after,
+            sent: 0,
+            boundary: Boundary::Before,
+            content: rest,
+            covered: Content::default(),
+            state: State::Open(None),
+        }))
     }
 
-    /// Leaves in `pending` what lies before the cut, and returns what lies behind it: each the bytes of a file.
-    fn split_pending(&mut self, cut: usize) -> Vec<u8> {
-        let Seam { ending, beginning } = self.encoder.split();
+    /// Leaves in `encoded` what is before the cut, and returns what follows it: each the bytes of a file.
+    fn split_encoded(&mut self, seam: Seam, cut: usize) -> Vec<u8> {
+        let Seam { ending, beginning } = seam;
         // The shorter side gets a buffer of its own: both together may be longer than a part.
-        let mut behind;
-        if cut < self.pending.len() / 2 {
-            let before = self.pending[..cut].to_vec();
-            behind = std::mem::replace(&mut self.pending, before);
-            behind.splice(..cut, beginning);
+        let mut after;
+        if cut < self.encoded.len() / 2 {
+            let before = self.encoded[..cut].to_vec();
+            after = std::mem::replace(&mut self.encoded, before);
+            after.splice(..cut, beginning);
         } else {
-            behind = beginning;
-            behind.extend_from_slice(&self.pending[cut..]);
-            self.pending.truncate(cut);
+            after = beginning;
+            after.extend_from_slice(&self.encoded[cut..]);
+            self.encoded.truncate(cut);
         }
-        self.pending.extend(ending);
-        behind
+        self.encoded.extend(ending);
+        after
     }
 
-    /// Ends the object behind its last row.
-    pub(super) fn close(mut self) -> Option<Closing> {
-        if self.is_empty() {
-            return None;
+    /// Closes the object after its last row. The object must be open.
+    pub(super) fn close(&mut self) -> Result<()> {
+        if !matches!(self.state, State::Open(_)) {
+            return Err(self.illegal("close"));
         }
-        self.collect();
-        self.encode_to(self.tail.len(), Mark::Before);
-        self.encoder.end(&mut self.pending);
-        let closing = Closing {
-            key: self.key,
-            upload: self.upload,
-            bytes: self.pending,
-            uploaded: self.uploaded,
+        self.encode_to(self.rows.len(), Boundary::Before);
+        if let Some(mut file) = self.file.take() {
+            file.end(&mut self.encoded);
+        }
+        self.enter_closed();
+        Ok(())
+    }
+
+    fn enter_closed(&mut self) {
+        if let State::Open(upload) = &mut self.state {
+            self.state = State::Closed(upload.take());
+        }
+    }
+
+    /// Sends what is left of an upload that was begun; a small object stays in memory. The object must be closed.
+    pub(super) fn seal(&mut self, objects: &dyn Objects) -> Result<()> {
+        match self.state {
+            State::Closed(None) | State::Uploaded(_) => Ok(()),
+            _ => self.park(objects),
+        }
+    }
+
+    /// Sends everything, so that no memory is held. The object must be closed.
+    pub(super) fn park(&mut self, objects: &dyn Objects) -> Result<()> {
+        let State::Closed(upload) = &mut self.state else {
+            return Err(self.illegal("park"));
         };
-        (closing.uploaded + closing.bytes.len() > 0).then_some(closing)
-    }
-
-    /// Gives the object up.
-    pub(super) fn into_upload(self) -> Option<Upload> {
-        self.upload
-    }
-}
-
-/// Frees an empty buffer that a huge row has made large.
-fn give_back(buffer: &mut Vec<u8>) {
-    if buffer.capacity() > KEPT {
-        *buffer = Vec::new();
-    }
-}
-
-/// An object that has its last row; its last bytes may still be here.
-pub(super) struct Closing {
-    key: String,
-    upload: Option<Upload>,
-    bytes: Vec<u8>,
-    uploaded: usize,
-}
-
-impl Closing {
-    /// Sends what is left of an upload that was begun; a small object stays in memory.
-    pub(super) fn seal(self, objects: &dyn Objects) -> Result<Sealed> {
-        match self.upload {
-            None => Ok(Sealed::Buffered {
-                key: self.key,
-                bytes: self.bytes,
-            }),
-            Some(_) => self.park(objects),
-        }
-    }
-
-    /// Gives the object up.
-    pub(super) fn into_upload(self) -> Option<Upload> {
-        self.upload
-    }
-
-    /// Sends everything, so that no memory is held.
-    pub(super) fn park(self, objects: &dyn Objects) -> Result<Sealed> {
-        let mut upload = match self.upload {
+        let mut upload = match upload.take() {
             Some(upload) => upload,
             None => objects.begin(&self.key)?,
         };
-        if !self.bytes.is_empty()
-            && let Err(error) = objects.part(&mut upload, &self.bytes)
+        if !self.encoded.is_empty()
+            && let Err(error) = objects.part(&mut upload, &self.encoded)
         {
-            drop(objects.abort(&upload));
+            self.state = State::Closed(Some(upload));
             return Err(error);
         }
-        Ok(Sealed::Uploaded {
-            upload,
-            bytes: self.uploaded + self.bytes.len(),
+        self.sent += self.encoded.len();
+        self.encoded = Vec::new();
+        self.rows = Vec::new();
+        self.state = State::Uploaded(upload);
+        Ok(())
+    }
+
+    /// The key that it will have once it is complete.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Makes the object visible to whoever lists its folder. The object must be closed or uploaded, and stays so after
+    /// an error: it may be visible then, or not.
+    pub(super) fn complete(&mut self, objects: &dyn Objects) -> Result<DataFile> {
+        match &self.state {
+            State::Uploaded(upload) => objects.complete(upload)?,
+            State::Closed(None) => objects.put(&self.key, &self.encoded)?,
+            _ => return Err(self.illegal("complete")),
+        }
+        let bytes = self.encoded();
+        log::debug!("completed an object key={} bytes={bytes}", self.key);
+        self.encoded = Vec::new();
+        self.state = State::Complete;
+        Ok(DataFile {
+            key: self.key.clone(),
+            bytes: bytes as u64,
+            rows: self.content.rows,
+            partition: self.partition,
+            statistics: self.content.statistics,
         })
     }
-}
 
-impl Sealed {
-    pub(super) fn key(&self) -> &str {
-        match self {
-            Self::Uploaded { upload, .. } => &upload.key,
-            Self::Buffered { key, .. } => key,
+    /// Gives the object up. Returns the upload that is to be aborted.
+    pub(super) fn abort(mut self) -> Option<Upload> {
+        match std::mem::replace(&mut self.state, State::Aborted) {
+            State::Open(upload) | State::Closed(upload) => upload,
+            State::Uploaded(upload) => Some(upload),
+            State::Complete | State::Aborted => None,
         }
     }
 
-    /// Makes the object visible; returns its bytes.
-    pub(super) fn complete(&self, objects: &dyn Objects) -> Result<usize> {
-        match self {
-            Self::Uploaded { upload, bytes } => {
-                objects.complete(upload)?;
-                log::debug!(
-                    "completed an object key={} bytes={bytes} parts={}",
-                    upload.key,
-                    upload.parts.len()
-                );
-                Ok(*bytes)
-            }
-            Self::Buffered { key, bytes } => {
-                objects.put(key, bytes)?;
-                log::debug!("put an object key={key} bytes={}", bytes.len());
-                Ok(bytes.len())
-            }
-        }
-    }
-
-    pub(super) fn memory(&self) -> usize {
-        match self {
-            Self::Uploaded { .. } => 0,
-            Self::Buffered { bytes, .. } => bytes.len(),
-        }
-    }
-
-    /// Gives the object up.
-    pub(super) fn into_upload(self) -> Option<Upload> {
-        match self {
-            Self::Uploaded { upload, .. } => Some(upload),
-            Self::Buffered { .. } => None,
-        }
+    fn illegal(&self, call: &str) -> Error {
+        Error::system(format!(
+            "internal error: {call} of an object that is {}",
+            self.state.name()
+        ))
     }
 }

@@ -1,4 +1,4 @@
-//! One stream of the sync: its table, its plan, its writer, and what is known of its end.
+//! One stream of the sync: its table, its row plan, its writer, and what is known of its end.
 
 use std::collections::BTreeMap;
 
@@ -7,51 +7,38 @@ use crate::protocol::StreamKey;
 use crate::protocol::catalog::Refresh;
 use crate::protocol::message::Status;
 use crate::row::Plan;
-use crate::sink::arrival::Way;
 use crate::sink::tally::Counts;
 use crate::sink::writer::Writer;
-use crate::table::Target;
-use crate::table::layout::{Folders, Generation};
+use crate::table::Table;
 
 /// A stream that records come for.
 pub(super) struct Stream {
     pub(super) key: StreamKey,
     pub(super) refresh: Refresh,
-    pub(super) target: Target,
-    pub(super) folders: Folders,
-    /// The folder that the table showed when the sync began, as a key's prefix.
-    pub(super) shown: Option<String>,
-    /// The folder that rows go to, as a key's prefix.
-    pub(super) folder: String,
-    /// How the objects there come on show, where no swap shows them.
-    pub(super) way: Way,
-    /// The generation of that folder, where it is a new one that a swap is to show.
-    pub(super) generation: Option<Generation>,
-    /// The number of the last generation that a swap has shown, as the catalog remembers it.
-    pub(super) last_shown_generation: Option<i64>,
+    pub(super) table: Table,
     pub(super) plan: Plan,
-    /// What did not fit under schemas before this one.
+    /// Values that did not fit under schemas before this one, by column.
     pub(super) rescued_before: BTreeMap<String, u64>,
     pub(super) writer: Writer,
     pub(super) counts: Counts,
-    pub(super) fate: Fate,
+    pub(super) end: StreamEnd,
 }
 
 /// What is known of the stream's end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools)] // four independent facts, each with its own moment
-pub(super) struct Fate {
+#[allow(clippy::struct_excessive_bools)] // independent facts, each with its own moment
+pub(super) struct StreamEnd {
     status: Option<Status>,
-    /// A state came that says the source got as far as this stream.
+    /// A state says that the source got as far as this stream.
     has_state: bool,
-    /// The new generation is on show.
-    is_shown: bool,
-    /// Something of it could not be made durable.
+    /// The new generation is published.
+    is_replaced: bool,
+    /// Some of its rows could not be made durable.
     has_failed: bool,
 }
 
 impl Stream {
-    /// For each column with values that did not fit, how many there were.
+    /// How many values did not fit, by column.
     pub(super) fn rescued(&self) -> BTreeMap<String, u64> {
         let mut rescued = self.rescued_before.clone();
         for (column, count) in self.plan.rescued() {
@@ -60,17 +47,18 @@ impl Stream {
         rescued
     }
 
-    /// A state of this stream: its rows so far are covered.
-    pub(super) fn mark(&mut self, _is_empty: bool) {
-        self.writer.set_mark();
-        // Even a state that holds nothing: that is how the platform clears a stream.
-        self.fate.has_state = true;
+    /// A state of this stream covers its rows so far.
+    pub(super) fn cover(&mut self) {
+        self.writer.cover();
+        // Even an empty state: with it the platform clears a stream.
+        self.end.has_state = true;
     }
 
-    /// A state of all streams. It says nothing of one stream's source, unless it holds nothing: then all are cleared.
-    pub(super) fn mark_by_global(&mut self, is_empty: bool) {
-        self.writer.set_mark();
-        self.fate.has_state |= is_empty;
+    /// A global state covers the rows so far. It is no evidence for a single stream, unless it is empty, which resets
+    /// every stream.
+    pub(super) fn cover_by_global(&mut self, is_empty: bool) {
+        self.writer.cover();
+        self.end.has_state |= is_empty;
     }
 
     pub(super) fn set_status(&mut self, status: Status) -> Result<()> {
@@ -78,53 +66,55 @@ impl Stream {
             // Only a source that is piped straight to us says anything here, and it may say it more than once.
             return Ok(());
         }
-        match (self.fate.status, status) {
+        match (self.end.status, status) {
             (_, Status::Underway) => Ok(()),
             (Some(before), now) if before != now => Err(Error::system(format!(
-                "stream {}: both COMPLETE and INCOMPLETE came",
+                "stream {}: found both status COMPLETE and status INCOMPLETE, expected one of them",
                 self.key
             ))),
             _ => {
-                self.fate.status = Some(status);
+                self.end.status = Some(status);
                 Ok(())
             }
         }
     }
 
-    /// Whether the source has said that no record will come.
+    /// Whether the source has said that it sends no more records.
     pub(super) fn is_complete(&self) -> bool {
-        self.fate.status == Some(Status::Complete)
+        self.end.status == Some(Status::Complete)
     }
 
     /// Whether something shows that the source got as far as this stream.
     pub(super) fn has_evidence(&self) -> bool {
-        self.counts.records > 0 || self.fate.has_state
+        self.counts.records > 0 || self.end.has_state
     }
 
-    /// Whether the rows that states cover are durable, so that the states may be printed.
+    /// Whether the rows that states cover are durable, so that the states may be acknowledged.
     ///
-    /// Rows of a generation without a number are durable only on show: a sync that is tried again could not find them.
+    /// Rows of a generation without a number are durable only once it is published: a sync that is tried again could not
+    /// find them.
     pub(super) fn is_durable(&self) -> bool {
-        !self.fate.has_failed
+        !self.end.has_failed
             && (self.takes_checkpoints() || self.counts.records == 0)
             && !self.writer.has_covered_rows()
     }
 
     /// Whether a checkpoint in the middle of the sync makes rows of this stream durable.
     pub(super) fn takes_checkpoints(&self) -> bool {
-        !self.fate.has_failed && (self.refresh != Refresh::Overwrite || self.fate.is_shown)
+        !self.end.has_failed && (self.refresh != Refresh::Overwrite || self.end.is_replaced)
     }
 
-    pub(super) fn set_shown(&mut self) {
-        self.fate.is_shown = true;
+    pub(super) fn set_replaced(&mut self) {
+        self.end.is_replaced = true;
     }
 
+    /// Rows of it are lost to this run: none of its states is acknowledged any more.
     pub(super) fn fail(&mut self) {
-        self.fate.has_failed = true;
+        self.end.has_failed = true;
     }
 
-    /// What a step of the writer gave. After an error rows are lost to it, so no state of the stream is printed any more.
-    pub(super) fn judge<T>(&mut self, outcome: Result<T>) -> Result<T> {
+    /// The outcome of a step that handles its rows; an error fails the stream, and names it.
+    pub(super) fn note_failure<T>(&mut self, outcome: Result<T>) -> Result<T> {
         outcome.map_err(|error| {
             self.fail();
             error.while_doing(format_args!("stream {}", self.key))
@@ -132,6 +122,6 @@ impl Stream {
     }
 
     pub(super) fn has_failed(&self) -> bool {
-        self.fate.has_failed
+        self.end.has_failed
     }
 }

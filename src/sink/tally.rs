@@ -5,20 +5,22 @@ use std::time::Instant;
 
 use crate::protocol::StreamKey;
 use crate::sink::Sink;
+use crate::sink::stream::Stream;
+use crate::table::{DataFile, TableChange};
 
-/// All of it.
+/// The counts of all streams, and of the sync as a whole.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) streams: Vec<StreamTally>,
-    /// Bytes that were made of rows since the last checkpoint, and that nobody sees yet.
-    pub(crate) on_their_way: u64,
+    /// Encoded bytes since the last checkpoint, which nobody sees yet.
+    pub(crate) uncommitted: u64,
     pub(crate) checkpoints: u64,
-    /// States that were printed.
+    /// States that were acknowledged.
     pub(crate) states: u64,
     pub(crate) last_checkpoint: Option<Instant>,
 }
 
-/// One stream's part.
+/// The counts of one stream.
 #[derive(Clone, Debug)]
 pub(crate) struct StreamTally {
     pub(crate) stream: StreamKey,
@@ -27,23 +29,32 @@ pub(crate) struct StreamTally {
     /// Records that were accepted, and the bytes of their JSON text.
     pub(crate) records: u64,
     pub(crate) bytes_in: u64,
-    /// Objects that became visible to whoever lists them, and their bytes.
+    /// Objects that were published, or stored in a generation that a swap is to publish, and their bytes.
     pub(crate) objects: u64,
     pub(crate) bytes_out: u64,
     /// How many values did not fit, by column.
     pub(crate) rescued: BTreeMap<String, u64>,
-    /// What became of the table's definition.
-    pub(crate) changes: Vec<String>,
+    /// How the table's definition changed.
+    pub(crate) changes: Vec<TableChange>,
 }
 
-/// What is counted of a stream.
+/// What is counted of a stream as it goes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counts {
     pub(super) records: u64,
     pub(super) bytes_in: u64,
     pub(super) objects: u64,
     pub(super) bytes_out: u64,
-    pub(super) changes: Vec<String>,
+    pub(super) changes: Vec<TableChange>,
+}
+
+impl Counts {
+    /// A checkpoint has completed these objects.
+    pub(super) fn publish(&mut self, files: &[DataFile], changes: Vec<TableChange>) {
+        self.objects += files.len() as u64;
+        self.bytes_out += files.iter().map(|file| file.bytes).sum::<u64>();
+        self.changes.extend(changes);
+    }
 }
 
 impl Tally {
@@ -60,10 +71,10 @@ impl StreamTally {
 
 impl Sink<'_> {
     pub(crate) fn tally(&self) -> Tally {
-        let of_stream = |stream: &super::Stream| StreamTally {
+        let of_stream = |stream: &Stream| StreamTally {
             stream: stream.key.clone(),
-            database: stream.target.database.clone(),
-            table: stream.target.name.clone(),
+            database: stream.table.target().database.clone(),
+            table: stream.table.target().name.clone(),
             records: stream.counts.records,
             bytes_in: stream.counts.bytes_in,
             objects: stream.counts.objects,
@@ -71,12 +82,13 @@ impl Sink<'_> {
             rescued: stream.rescued(),
             changes: stream.counts.changes.clone(),
         };
+        let progress = &self.progress;
         Tally {
             streams: self.streams.iter().map(of_stream).collect(),
-            on_their_way: self.grown as u64,
-            checkpoints: self.checkpoints,
-            states: self.states,
-            last_checkpoint: (self.checkpoints > 0).then_some(self.last_checkpoint),
+            uncommitted: progress.grown as u64,
+            checkpoints: progress.checkpoints,
+            states: progress.states,
+            last_checkpoint: (progress.checkpoints > 0).then_some(progress.last_checkpoint),
         }
     }
 }

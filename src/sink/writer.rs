@@ -1,152 +1,190 @@
-//! One stream's objects: those that are open, by partition, and those that wait to be completed.
+//! A stream's writer: its open objects, one for each partition, and those that wait for their checkpoint.
 
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::error::Result;
 use crate::file::Format;
-use crate::lake::{Objects, Upload};
-use crate::sink::object::{Closing, Next, OpenObject, Sealed, Sizes};
+use crate::lake::Objects;
+use crate::schema::Field;
+use crate::sink::object::{Next, Object, Sizes};
+use crate::table::PartitionId;
 use crate::table::layout::{self, Run};
+use crate::table::uploads;
 
-/// The folder of a partition below the generation's, with a slash at its end; empty for a table without partitions.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Partition(String);
-
-impl Ord for Partition {
-    /// As the texts are ordered, but two empty ones are not handed to `memcmp`: glibc's AVX-512 form of it reads, masked,
-    /// at the address that an empty text does not have. 200,000 of those took 0.04 s (2026-11-22).
-    fn cmp(&self, other: &Self) -> Ordering {
-        match (self.0.is_empty(), other.0.is_empty()) {
-            (true, true) => Ordering::Equal,
-            _ => self.0.cmp(&other.0),
-        }
-    }
-}
-
-impl PartialOrd for Partition {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// What a checkpoint takes of a stream.
+/// Which rows a checkpoint takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extent {
-    /// What a state covers.
+    /// Those that a state covers.
     Covered,
-    /// Everything.
     All,
 }
 
-/// Where a stream's objects go and how they are made.
+/// What the objects of a stream are made with.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct Naming {
     /// Keys begin with it; a slash at its end.
     pub(super) folder: String,
     pub(super) run: Run,
     pub(super) format: Format,
+    pub(super) columns: Rc<[Field]>,
     pub(super) sizes: Sizes,
     /// Encoded bytes at which an object is full.
     pub(super) target_size: usize,
 }
 
 /// Writes the objects of one stream.
+///
+/// Rows are pushed; when a push says so, `flush` is due for the partition. `cover` says that a state covers all rows so
+/// far. A checkpoint takes objects with `take`, and completes them; until then nothing is visible.
 pub(super) struct Writer {
-    place: Place,
+    naming: Naming,
+    /// Objects begun so far.
     number: u64,
-    open: BTreeMap<Partition, OpenObject>,
-    finished: Vec<Finished>,
+    /// The open objects, by the number of their partition.
+    open: Vec<Option<Object>>,
+    /// Objects that have their last row.
+    closed: Vec<Closed>,
+    /// Bytes of memory that all of them have allocated.
+    memory: usize,
 }
 
-/// An object that has its last row before its checkpoint came.
-struct Finished {
-    sealed: Sealed,
+/// An object that had its last row before its checkpoint came.
+struct Closed {
+    object: Object,
     is_covered: bool,
 }
 
+/// What a push changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pushed {
+    /// Bytes of memory that were allocated for the row.
+    pub(super) allocated: usize,
+    /// Whether the partition has a block of rows to flush.
+    pub(super) is_flush_due: bool,
+}
+
 impl Writer {
-    pub(super) fn new(place: Place) -> Self {
+    pub(super) fn new(naming: Naming) -> Self {
         Self {
-            place,
+            naming,
             number: 0,
-            open: BTreeMap::new(),
-            finished: Vec::new(),
+            open: Vec::new(),
+            closed: Vec::new(),
+            memory: 0,
         }
     }
 
-    /// Where the next row of the partition goes; call `collect` once they are `FRESH` bytes.
-    pub(super) fn rows(&mut self, partition: &Partition) -> &mut Vec<u8> {
-        if !self.open.contains_key(partition) {
-            let key = self.place.key(partition, &mut self.number);
-            self.open.insert(
-                partition.clone(),
-                OpenObject::new(key, self.place.format, self.place.sizes),
-            );
+    /// Adds a row, with its line feed, to the partition's open object.
+    #[inline]
+    pub(super) fn push(&mut self, partition: PartitionId, row: &[u8]) -> Result<Pushed> {
+        let index = partition.index();
+        if index >= self.open.len() {
+            self.open.resize_with(index + 1, || None);
         }
-        self.open
-            .get_mut(partition)
-            .expect("it was just put there")
-            .rows()
+        let object = match &mut self.open[index] {
+            Some(object) => object,
+            none => none.insert(self.naming.object(partition, &mut self.number)),
+        };
+        let before = object.memory();
+        let is_flush_due = object.push(row)?;
+        let allocated = object.memory() - before;
+        self.memory += allocated;
+        Ok(Pushed {
+            allocated,
+            is_flush_due,
+        })
     }
 
-    /// Takes the partition's fresh rows to the others; says whether it is time to `settle`.
-    pub(super) fn collect(&mut self, partition: &Partition) -> bool {
-        self.open
-            .get_mut(partition)
-            .is_some_and(OpenObject::collect)
+    fn open_mut(&mut self, partition: PartitionId) -> Option<&mut Object> {
+        self.open.get_mut(partition.index())?.as_mut()
+    }
+
+    fn open_memory(&self, partition: PartitionId) -> usize {
+        let object = self.open.get(partition.index()).and_then(Option::as_ref);
+        object.map_or(0, Object::memory)
+    }
+
+    fn remove(&mut self, partition: PartitionId) -> Option<Object> {
+        self.open.get_mut(partition.index())?.take()
+    }
+
+    fn all_open(&self) -> impl Iterator<Item = &Object> {
+        self.open.iter().flatten()
     }
 
     /// A state covers every row so far.
-    pub(super) fn set_mark(&mut self) {
-        self.finished
-            .iter_mut()
-            .for_each(|finished| finished.is_covered = true);
-        self.open.values_mut().for_each(OpenObject::set_mark);
+    pub(super) fn cover(&mut self) {
+        for closed in &mut self.closed {
+            closed.is_covered = true;
+        }
+        self.open.iter_mut().flatten().for_each(Object::cover);
     }
 
-    /// Whether a state covers rows that are not durable.
+    /// Whether a state covers rows that are not in complete objects.
     pub(super) fn has_covered_rows(&self) -> bool {
-        self.finished.iter().any(|finished| finished.is_covered)
-            || self.open.values().any(OpenObject::is_marked)
+        self.closed.iter().any(|closed| closed.is_covered)
+            || self.all_open().any(Object::is_covered)
     }
 
-    /// Whether rows are accepted and not durable.
+    /// Whether rows are accepted and not in complete objects.
     #[cfg(test)]
     pub(super) fn has_rows(&self) -> bool {
-        !self.finished.is_empty() || self.open.values().any(|object| !object.is_empty())
+        !self.closed.is_empty() || self.all_open().any(|object| !object.is_empty())
     }
 
-    /// Bytes of memory that the stream's rows hold.
+    /// Bytes of memory that the stream's buffers have allocated.
     pub(super) fn memory(&self) -> usize {
-        let open: usize = self.open.values().map(OpenObject::memory).sum();
-        open + self
-            .finished
-            .iter()
-            .map(|finished| finished.sealed.memory())
-            .sum::<usize>()
+        self.memory
     }
 
-    /// Encodes blocks, sends full parts, ends full objects. Returns the bytes by which the encoded rows have grown.
-    pub(super) fn settle(&mut self, partition: &Partition, objects: &dyn Objects) -> Result<usize> {
-        let Some(object) = self.open.get_mut(partition) else {
+    fn recount(&mut self) {
+        let open: usize = self.all_open().map(Object::memory).sum();
+        let closed = self.closed.iter().map(|closed| closed.object.memory());
+        self.memory = open + closed.sum::<usize>();
+    }
+
+    /// The rows to come have these columns.
+    pub(super) fn reshape(&mut self, columns: Rc<[Field]>, objects: &dyn Objects) -> Result<()> {
+        self.naming.columns = columns;
+        if self.naming.format.mixes_columns() {
+            return Ok(());
+        }
+        self.park(objects)
+    }
+
+    /// Encodes the partition's blocks, sends full parts, closes full objects. Returns the bytes by which the encoded rows
+    /// have grown.
+    pub(super) fn flush(&mut self, partition: PartitionId, objects: &dyn Objects) -> Result<usize> {
+        let (closed, before) = (self.closed.len(), self.open_memory(partition));
+        let grown = self.flush_open(partition, objects);
+        if self.closed.len() == closed {
+            self.memory = self.memory + self.open_memory(partition) - before;
+        } else {
+            self.recount();
+        }
+        grown
+    }
+
+    fn flush_open(&mut self, partition: PartitionId, objects: &dyn Objects) -> Result<usize> {
+        let Some(object) = self.open_mut(partition) else {
             return Ok(0);
         };
         let before = object.encoded();
         loop {
-            let Some(object) = self.open.get_mut(partition) else {
+            let target_size = self.naming.target_size;
+            let Some(object) = self.open_mut(partition) else {
                 return Ok(0);
             };
-            let next = object.settle(objects)?;
+            let next = object.flush(objects)?;
             let grown = object.encoded().saturating_sub(before);
-            let is_full = object.encoded() >= self.place.target_size;
-            if next == Next::Go && !is_full {
+            let is_full = object.encoded() >= target_size;
+            if next == Next::Continue && !is_full {
                 return Ok(grown);
             }
-            if object.is_marked() {
-                self.split(partition, objects)?;
+            if object.is_covered() {
+                self.close_covered(partition, objects)?;
             } else {
-                self.finish(partition, objects)?;
+                self.close_all(partition, objects)?;
             }
             if is_full {
                 return Ok(grown);
@@ -154,127 +192,141 @@ impl Writer {
         }
     }
 
-    /// Ends the open object at its mark; the rest goes on in a new one.
-    fn split(&mut self, partition: &Partition, objects: &dyn Objects) -> Result<()> {
-        if let Some(closing) = self.split_off(partition) {
-            let sealed = closing.park(objects)?;
-            self.finished.push(Finished {
-                sealed,
+    /// Closes the open object at its boundary; the rest goes on in a new one.
+    fn close_covered(&mut self, partition: PartitionId, objects: &dyn Objects) -> Result<()> {
+        if let Some(mut object) = self.split(partition)? {
+            let parked = object.park(objects);
+            self.closed.push(Closed {
+                object,
                 is_covered: true,
             });
+            parked?;
         }
         Ok(())
     }
 
-    /// Ends the open object behind its last row.
-    fn finish(&mut self, partition: &Partition, objects: &dyn Objects) -> Result<()> {
-        if let Some(closing) = self.open.remove(partition).and_then(OpenObject::close) {
-            let sealed = closing.park(objects)?;
-            self.finished.push(Finished {
-                sealed,
+    /// Closes the open object after its last row.
+    fn close_all(&mut self, partition: PartitionId, objects: &dyn Objects) -> Result<()> {
+        if let Some(mut object) = self.remove(partition).filter(|object| !object.is_empty()) {
+            object.close()?;
+            let parked = object.park(objects);
+            self.closed.push(Closed {
+                object,
                 is_covered: false,
             });
+            parked?;
         }
         Ok(())
     }
 
-    fn split_off(&mut self, partition: &Partition) -> Option<Closing> {
-        let object = self.open.remove(partition)?;
-        let (closing, rest) = object.split_at_mark(|| self.place.key(partition, &mut self.number));
-        if let Some(rest) = rest {
-            self.open.insert(partition.clone(), rest);
-        }
-        closing
+    /// Takes the covered rows out of the open object, as an object of their own that is closed.
+    fn split(&mut self, partition: PartitionId) -> Result<Option<Object>> {
+        let Some(open) = self.open.get_mut(partition.index()) else {
+            return Ok(None);
+        };
+        let Some(mut object) = open.take_if(|object| object.is_covered()) else {
+            return Ok(None);
+        };
+        let number = &mut self.number;
+        *open = object.split(|| self.naming.key(number))?;
+        Ok(Some(object))
     }
 
-    /// Gives all memory back: whatever is open becomes an upload that waits for its checkpoint.
+    fn partitions(&self) -> Vec<PartitionId> {
+        self.all_open().map(Object::partition).collect()
+    }
+
+    /// Uploads whatever is open, so that it waits for its checkpoint without memory.
     pub(super) fn park(&mut self, objects: &dyn Objects) -> Result<()> {
-        let partitions: Vec<Partition> = self.open.keys().cloned().collect();
-        for partition in partitions {
-            self.split(&partition, objects)?;
-            self.finish(&partition, objects)?;
+        for partition in self.partitions() {
+            self.close_covered(partition, objects)?;
+            self.close_all(partition, objects)?;
         }
+        self.recount();
         Ok(())
     }
 
-    /// Ends the objects that the checkpoint takes and sends what is left of their uploads; nothing is visible yet.
-    pub(super) fn take(&mut self, extent: Extent, objects: &dyn Objects) -> Result<Vec<Sealed>> {
-        let mut closing = Vec::new();
-        let partitions: Vec<Partition> = self.open.keys().cloned().collect();
-        for partition in &partitions {
+    /// Frees memory of the largest open object: encodes its rows where that is enough, else uploads it. Objects that are
+    /// closed and still here are uploaded first.
+    pub(super) fn relieve(&mut self, objects: &dyn Objects) -> Result<()> {
+        let done = self.relieve_largest(objects);
+        self.recount();
+        done
+    }
+
+    fn relieve_largest(&mut self, objects: &dyn Objects) -> Result<()> {
+        let largest = self.all_open().max_by_key(|object| object.memory());
+        let Some(partition) = largest.map(Object::partition) else {
+            return Ok(());
+        };
+        if let Some(object) = self.open_mut(partition) {
+            let before = object.memory();
+            object.compact();
+            if object.memory() <= before / 2 {
+                return Ok(());
+            }
+        }
+        self.close_covered(partition, objects)?;
+        self.close_all(partition, objects)
+    }
+
+    /// Closes the objects that the checkpoint takes, and sends what is left of their uploads. Nothing is visible yet. After
+    /// an error their uploads are aborted.
+    pub(super) fn take(&mut self, extent: Extent, objects: &dyn Objects) -> Result<Vec<Object>> {
+        let (taken, left) = std::mem::take(&mut self.closed)
+            .into_iter()
+            .partition(|closed| closed.is_covered || extent == Extent::All);
+        self.closed = left;
+        let taken: Vec<Closed> = taken;
+        let mut taken: Vec<Object> = taken.into_iter().map(|closed| closed.object).collect();
+        let mut sealed = Ok(());
+        let already_sealed = taken.len();
+        for partition in self.partitions() {
             match extent {
-                Extent::Covered => closing.extend(self.split_off(partition)),
+                Extent::Covered => taken.extend(self.split(partition)?),
                 Extent::All => {
-                    closing.extend(self.open.remove(partition).and_then(OpenObject::close));
+                    if let Some(mut object) = self.remove(partition)
+                        && !object.is_empty()
+                    {
+                        object.close()?;
+                        taken.push(object);
+                    }
                 }
             }
         }
-        let (taken, left) = std::mem::take(&mut self.finished)
-            .into_iter()
-            .partition(|finished| finished.is_covered || extent == Extent::All);
-        self.finished = left;
-        let mut sealed: Vec<Sealed> = taken
-            .into_iter()
-            .map(|finished: Finished| finished.sealed)
-            .collect();
-        let mut closing = closing.into_iter();
-        while let Some(object) = closing.next() {
-            match object.seal(objects) {
-                Ok(object) => sealed.push(object),
-                Err(error) => {
-                    let sealed = sealed.into_iter().filter_map(Sealed::into_upload);
-                    abort(
-                        sealed.chain(closing.filter_map(Closing::into_upload)),
-                        objects,
-                    );
-                    return Err(error);
-                }
+        for object in &mut taken[already_sealed..] {
+            sealed = object.seal(objects);
+            if sealed.is_err() {
+                break;
             }
         }
-        Ok(sealed)
+        self.recount();
+        if let Err(error) = sealed {
+            uploads::abort(taken.into_iter().filter_map(Object::abort), objects);
+            return Err(error);
+        }
+        Ok(taken)
     }
 
-    /// Gives up whatever is not completed.
+    /// Gives up whatever is not complete.
     pub(super) fn abandon(&mut self, objects: &dyn Objects) {
-        let open = std::mem::take(&mut self.open)
-            .into_values()
-            .filter_map(OpenObject::into_upload);
-        let finished = std::mem::take(&mut self.finished)
-            .into_iter()
-            .filter_map(|finished| finished.sealed.into_upload());
-        abort(open.chain(finished), objects);
+        let open = std::mem::take(&mut self.open).into_iter().flatten();
+        let closed = std::mem::take(&mut self.closed).into_iter();
+        let all = open.chain(closed.map(|closed| closed.object));
+        uploads::abort(all.filter_map(Object::abort), objects);
+        self.recount();
     }
 }
 
-/// Frees uploads that nobody will complete. Those that stay are leftovers that a later run removes, so the first
-/// failure is only told, and ends the attempt: a service that is dead would be asked for each of them.
-pub(super) fn abort(mut uploads: impl Iterator<Item = Upload>, objects: &dyn Objects) {
-    while let Some(upload) = uploads.next() {
-        if let Err(error) = objects.abort(&upload) {
-            let left = 1 + uploads.count();
-            log::warn!(
-                "unfinished uploads stay for a later run to remove uploads={left} key={}: {error}",
-                upload.key
-            );
-            return;
-        }
+impl Naming {
+    fn object(&self, partition: PartitionId, number: &mut u64) -> Object {
+        let file = self.format.writer(&self.columns);
+        Object::new(self.key(number), partition, file, self.sizes)
     }
-}
 
-/// Makes objects of a checkpoint that failed halfway invisible again; the last one may or may not be there.
-pub(super) fn take_back(keys: &[String], objects: &dyn Objects) {
-    if let Err(error) = objects.delete(keys) {
-        log::warn!(
-            "rows of a checkpoint that failed may stay visible objects={}: {error}",
-            keys.len()
-        );
-    }
-}
-
-impl Place {
-    fn key(&self, partition: &Partition, number: &mut u64) -> String {
+    fn key(&self, number: &mut u64) -> String {
         *number += 1;
         let object = layout::object(&self.run, *number, self.format.extension());
-        format!("{}{}{object}", self.folder, partition.0)
+        format!("{}{object}", self.folder)
     }
 }

@@ -63,6 +63,11 @@ pub(crate) enum Generation {
 }
 
 impl Generation {
+    /// The one that this run makes by itself.
+    pub(crate) fn of_run(run: &Run) -> Self {
+        Self::OfRun(run.0.clone())
+    }
+
     pub(crate) fn folder(&self) -> String {
         match self {
             Self::Numbered(id) => format!("g{id}"),
@@ -91,6 +96,27 @@ impl Generation {
     }
 }
 
+/// The folder `name` below the configured prefix, as the prefix of keys: it ends with a slash.
+pub(crate) fn folder(prefix: &str, name: &str) -> String {
+    let slash = if prefix.is_empty() { "" } else { "/" };
+    format!("{prefix}{slash}{name}/")
+}
+
+/// The folder of a table's location, as the prefix of keys, or nothing where the location is not below `root`
+/// (`s3://bucket/`) or is all of it.
+pub(crate) fn folder_of_location(location: &str, root: &str) -> Option<String> {
+    // Hadoop's names of the same scheme.
+    let location = match location
+        .strip_prefix("s3a://")
+        .or_else(|| location.strip_prefix("s3n://"))
+    {
+        Some(rest) => format!("s3://{rest}"),
+        None => location.to_owned(),
+    };
+    let folder = location.strip_prefix(root)?.trim_end_matches('/');
+    (!folder.is_empty()).then(|| format!("{folder}/"))
+}
+
 /// The folders of one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Folders {
@@ -103,9 +129,8 @@ pub(crate) struct Folders {
 
 impl Folders {
     pub(crate) fn new(prefix: &str, database: &str, table: &str) -> Self {
-        let slash = if prefix.is_empty() { "" } else { "/" };
-        let own = format!("{prefix}{slash}{database}/{table}/");
-        let beside = format!("{prefix}{slash}{database}/{table}-generations/");
+        let own = folder(prefix, &format!("{database}/{table}"));
+        let beside = folder(prefix, &format!("{database}/{table}-generations"));
         Self { own, beside }
     }
 

@@ -1,43 +1,170 @@
-//! What the catalog should say of a stream's table: made, kept in step with the schema, moved to a new generation.
-//! It speaks to the catalog through `lake`, and knows no rows.
+//! A stream's table: planned from its schema, kept in step with it in the catalog, and the one place that makes rows
+//! visible. It knows no rows, only the objects that hold them.
 
-mod definition;
+pub(crate) mod forecast;
+mod hive;
 pub(crate) mod layout;
+pub(crate) mod plan;
+pub(crate) mod uploads;
 
-use serde_json::{Map, Value};
+use std::fmt;
 
 use crate::error::{Error, Refusal, Result};
-use crate::file::Format;
-use crate::lake::{Catalog, Created, Table, Updated};
-use crate::schema::evolve::{self, Claim, Reconciled};
-use crate::schema::{Field, Note, Type, note};
-use crate::table::layout::Generation;
+use crate::file::{Format, Statistics};
+use crate::lake::{Catalog, Created, Lake, Objects};
+use crate::schema::evolve::Claim;
+use crate::schema::{Field, Note, Numbers, Type};
+use crate::table::layout::Run;
+use crate::table::plan::Planned;
+use crate::time::Millis;
 
-/// How often a definition that others keep changing is read again before we give up.
-const CONFLICTS: usize = 20;
+use hive::HiveTable;
+
+/// What the configuration says of tables.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// The folder of the bucket under which everything is stored.
+    pub(crate) prefix: String,
+    /// The database of streams without a namespace.
+    pub(crate) database: String,
+    pub(crate) format: Format,
+    pub(crate) numbers: Numbers,
+    /// The column for values that do not fit.
+    pub(crate) rescued: Option<String>,
+    /// Whether Airbyte's own columns are added.
+    pub(crate) metadata: bool,
+    pub(crate) creation: Creation,
+}
+
+/// When a table that does not exist is created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Creation {
+    /// Before the first record: a sync that fails leaves it too, empty, with the columns that the platform declared.
+    AtTheStart,
+    /// By the first checkpoint that has rows for it, or at the end: a load that fails before that leaves no table.
+    AtTheFirstCheckpoint,
+}
 
 /// The table that a stream asks for.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) database: String,
     pub(crate) name: String,
-    /// The columns of the stream's schema, and ours behind them.
+    /// The columns of the stream's schema, then ours.
     pub(crate) wanted: Vec<Field>,
     /// Where the types of those columns come from.
     pub(crate) claim: Claim,
     pub(crate) format: Format,
 }
 
-/// The table as readers see it.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Shown {
-    pub(crate) location: String,
-    /// In the catalog's order; each with the property that fills it.
-    pub(crate) fields: Vec<Field>,
-    /// What became of the definition, a sentence each.
-    pub(crate) changes: Vec<String>,
-    /// The number of the last generation that a swap has shown.
-    pub(crate) generation: Option<i64>,
+/// The number of a partition of one table; 0 where the table has no partitions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PartitionId(pub(crate) u32);
+
+impl PartitionId {
+    /// The number as an index of a list with one entry for each partition.
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A complete object of rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DataFile {
+    pub(crate) key: String,
+    /// Bytes of the object.
+    pub(crate) bytes: u64,
+    pub(crate) rows: u64,
+    pub(crate) partition: PartitionId,
+    pub(crate) statistics: Statistics,
+}
+
+/// A stream's table, from the opening of the sync to its end.
+///
+/// The contract with the sink: rows are stored below [`Table::folder`]. Objects that were completed there are handed to
+/// [`Table::publish`], after whose success readers see them where the table [appends](Table::is_published); after its
+/// failure none of them is left. A table that replaces shows nothing new until [`Table::replace`], which shows all
+/// objects of its folder and none of the older ones. [`Table::tidy`] then deletes what was replaced.
+pub(crate) enum Table {
+    Hive(HiveTable),
+}
+
+/// What opening a table needs to know of the run.
+pub(crate) struct Opening<'a> {
+    pub(crate) lake: &'a Lake,
+    pub(crate) run: &'a Run,
+    pub(crate) options: &'a Options,
+    /// A run that began before this time and has not finished is taken for dead.
+    pub(crate) horizon: Millis,
+}
+
+/// A table that was opened, with the columns that its rows are written under.
+pub(crate) struct Opened {
+    pub(crate) table: Table,
+    pub(crate) columns: Vec<Field>,
+    pub(crate) changes: Vec<TableChange>,
+}
+
+impl Table {
+    /// Makes the stream's table ready to be written: creates it or adds its new columns, as the options say, and
+    /// reconciles the generations that earlier runs left unpublished.
+    pub(crate) fn open(planned: &Planned, opening: &Opening<'_>) -> Result<Opened> {
+        HiveTable::open(planned, opening)
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        match self {
+            Self::Hive(table) => table.target(),
+        }
+    }
+
+    /// The folder that rows go to, as the prefix of keys.
+    pub(crate) fn folder(&self) -> &str {
+        match self {
+            Self::Hive(table) => table.folder(),
+        }
+    }
+
+    /// Whether readers of the table see that folder already.
+    pub(crate) fn is_published(&self) -> bool {
+        match self {
+            Self::Hive(table) => table.is_published(),
+        }
+    }
+
+    /// Makes completed objects visible, where no swap does it later. After an error none of them is left. Without objects
+    /// too a table that does not exist is created.
+    pub(crate) fn publish(&mut self, lake: &Lake, files: &[DataFile]) -> Result<Vec<TableChange>> {
+        match self {
+            Self::Hive(table) => table.publish(lake, files),
+        }
+    }
+
+    /// Publishes the new generation in place of the old one, in one step.
+    pub(crate) fn replace(&mut self, lake: &Lake) -> Result<Vec<TableChange>> {
+        match self {
+            Self::Hive(table) => table.replace(lake),
+        }
+    }
+
+    /// Gives the table other columns; returns those that the rows to come are written under. No column is lost.
+    pub(crate) fn reshape(
+        &mut self,
+        lake: &Lake,
+        target: Target,
+    ) -> Result<(Vec<Field>, Vec<TableChange>)> {
+        match self {
+            Self::Hive(table) => table.reshape(lake, target),
+        }
+    }
+
+    /// Deletes the generations that were replaced, after [`Table::replace`]. A failure is only logged: the rows are
+    /// invisible to every reader by then.
+    pub(crate) fn tidy(&self, lake: &Lake, horizon: Millis) {
+        match self {
+            Self::Hive(table) => table.tidy(lake, horizon),
+        }
+    }
 }
 
 /// Whether the database is there, as far as that is told.
@@ -59,193 +186,6 @@ pub(crate) fn ensure_database(catalog: &dyn Catalog, database: &str) -> Result<(
     catalog.tag_database(database)
 }
 
-impl Target {
-    /// Makes the table at `location` where there is none; else gives it the columns it lacks and keeps its location.
-    pub(crate) fn ensure(&self, catalog: &dyn Catalog, location: &str) -> Result<Shown> {
-        for _ in 0..CONFLICTS {
-            let (table, denied) = self.look(catalog)?;
-            let Some(table) = table else {
-                let input = definition::new(&self.name, location, &self.wanted, self.format);
-                if !self.create(catalog, &input, denied)? {
-                    continue;
-                }
-                log::info!(
-                    "created the table database={} table={}",
-                    self.database,
-                    self.name
-                );
-                return Ok(Shown {
-                    location: location.to_owned(),
-                    fields: self.wanted.clone(),
-                    changes: vec!["the table is new".to_owned()],
-                    generation: None,
-                });
-            };
-            let reconciled = self.preview(&table)?;
-            let updated = if reconciled.changed {
-                let input = definition::with_fields(&table.input, &reconciled.fields);
-                catalog.update_table(&self.database, &input, table.version.as_deref())?
-            } else {
-                Updated::Done
-            };
-            if updated == Updated::Done {
-                let is_change =
-                    |note: &&Note| matches!(note, Note::Added { .. } | Note::Widened { .. });
-                for note in &reconciled.notes {
-                    log::info!("{note} database={} table={}", self.database, self.name);
-                }
-                let location = definition::location(&table.input).to_owned();
-                let generation = definition::generation(&table.input);
-                return Ok(Shown {
-                    location,
-                    fields: reconciled.fields,
-                    changes: reconciled
-                        .notes
-                        .iter()
-                        .filter(is_change)
-                        .map(ToString::to_string)
-                        .collect(),
-                    generation,
-                });
-            }
-        }
-        Err(self.contended())
-    }
-
-    /// The columns under which a new generation is written: those of the stream, in the order of the table that is
-    /// there. Columns that vanished stay, so that views on them keep working.
-    pub(crate) fn fields_of_a_new_generation(&self, table: Option<&Table>) -> Vec<Field> {
-        let Some(table) = table else {
-            return self.wanted.clone();
-        };
-        let mut fields = self.reconcile(&table.input).fields;
-        for field in &mut fields {
-            // No row of the old types will remain, so the stream's own type holds.
-            if let Some(wanted) = self.wanted.iter().find(|wanted| wanted.name == field.name) {
-                field.clone_from(wanted);
-            }
-        }
-        fields
-    }
-
-    /// What `ensure` would make of the table's columns, without doing it.
-    pub(crate) fn preview(&self, table: &Table) -> Result<Reconciled> {
-        definition::refuse_unwritable(&table.input, self)?;
-        Ok(self.reconcile(&table.input))
-    }
-
-    fn reconcile(&self, input: &Map<String, Value>) -> Reconciled {
-        evolve::reconcile(&definition::fields(input), &self.wanted, self.claim)
-    }
-
-    /// The table as it is now, if it is there and may be seen.
-    pub(crate) fn find(&self, catalog: &dyn Catalog) -> Result<Option<Table>> {
-        self.look(catalog).map(|(table, _)| table)
-    }
-
-    /// The table, if it is there and may be seen; else what was said where it may be there and hidden.
-    ///
-    /// Under Lake Formation an absent table may look like a forbidden one, as databases do.
-    pub(crate) fn look(&self, catalog: &dyn Catalog) -> Result<(Option<Table>, Option<Error>)> {
-        match catalog.table(&self.database, &self.name) {
-            Ok(table) => Ok((table, None)),
-            Err(error) if is_denied(&error) => Ok((None, Some(error))),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Creates a table that was not seen; not so where another was quicker. One that is there and hidden is an error.
-    fn create(
-        &self,
-        catalog: &dyn Catalog,
-        input: &Map<String, Value>,
-        denied: Option<Error>,
-    ) -> Result<bool> {
-        match (catalog.create_table(&self.database, input)?, denied) {
-            (Created::Now, _) => Ok(true),
-            (Created::Before, None) => Ok(false),
-            (Created::Before, Some(error)) => Err(error),
-        }
-    }
-
-    /// Shows the objects below `location`, and no others, in one step. Returns what became of the definition, a
-    /// sentence each.
-    pub(crate) fn show(
-        &self,
-        catalog: &dyn Catalog,
-        location: &str,
-        generation: Option<&Generation>,
-    ) -> Result<Vec<String>> {
-        let shows = format!("the table shows a new generation at {location}");
-        for _ in 0..CONFLICTS {
-            let (table, denied) = self.look(catalog)?;
-            let fields = self.fields_of_a_new_generation(table.as_ref());
-            let mut changes = vec![shows.clone()];
-            let done = match table {
-                None => {
-                    let input = definition::new(&self.name, location, &fields, self.format);
-                    let input = definition::with_generation(input, generation);
-                    changes.push("the table is new".to_owned());
-                    self.create(catalog, &input, denied)?
-                }
-                Some(table) => {
-                    definition::refuse_replacing(&table.input, self)?;
-                    let input = definition::at(&table.input, location, &fields, self.format);
-                    let input = definition::with_generation(input, generation);
-                    changes.extend(self.differences(&table.input, &input));
-                    input == table.input
-                        || catalog.update_table(&self.database, &input, table.version.as_deref())?
-                            == Updated::Done
-                }
-            };
-            if done {
-                log::info!(
-                    "the table shows a new generation database={} table={} location={location}",
-                    self.database,
-                    self.name
-                );
-                return Ok(changes);
-            }
-        }
-        Err(self.contended())
-    }
-
-    /// What differs in the columns of a new generation. None is dropped: one that the stream does not have any more
-    /// stays, without a value.
-    fn differences(&self, before: &Map<String, Value>, now: &Map<String, Value>) -> Vec<String> {
-        let before = definition::fields(before);
-        let mut notes = Vec::new();
-        for field in definition::fields(now) {
-            let path = note::place(&field.name);
-            match change(&before, &field) {
-                Some(Change::Added { to: of, .. }) => notes.push(Note::Added { path, of }),
-                Some(Change::Retyped { from, to, .. }) => {
-                    notes.push(Note::Retyped { path, from, to });
-                }
-                None if !self.wanted.iter().any(|wanted| is_same(wanted, &field)) => {
-                    notes.push(Note::Gone { path });
-                }
-                None => {}
-            }
-        }
-        notes.iter().map(ToString::to_string).collect()
-    }
-
-    /// An error where a new generation could not take the table's place.
-    pub(crate) fn refuse_replacing(&self, table: Option<&Table>) -> Result<()> {
-        table.map_or(Ok(()), |table| {
-            definition::refuse_replacing(&table.input, self)
-        })
-    }
-
-    fn contended(&self) -> Error {
-        Error::transient(format!(
-            "the table {}.{} was changed by others each of the {CONFLICTS} times we tried to update it",
-            self.database, self.name
-        ))
-    }
-}
-
 /// Whether Lake Formation refuses to say whether something is there. IAM's refusals say which permission lacks: those
 /// are told as they are.
 fn is_denied(error: &Error) -> bool {
@@ -254,9 +194,36 @@ fn is_denied(error: &Error) -> bool {
         && !error.refusal().is_some_and(is_of_iam)
 }
 
-/// Where the table's rows are.
-pub(crate) fn location(table: &Table) -> &str {
-    definition::location(&table.input)
+/// Deletes the objects of a checkpoint that failed halfway; the last one may or may not exist.
+pub(crate) fn take_back<'a>(keys: impl Iterator<Item = &'a str>, objects: &dyn Objects) {
+    let keys: Vec<String> = keys.map(str::to_owned).collect();
+    if let Err(error) = objects.delete(&keys) {
+        log::warn!(
+            "rows of a checkpoint that failed may stay visible objects={}: {error}",
+            keys.len()
+        );
+    }
+}
+
+/// How a table's definition changed in a run; `Display` is a sentence for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TableChange {
+    Created,
+    /// A new generation was published at this location.
+    Published(String),
+    Column(Note),
+}
+
+impl fmt::Display for TableChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Created => f.write_str("the table is new"),
+            Self::Published(location) => {
+                write!(f, "the table shows a new generation at {location}")
+            }
+            Self::Column(note) => note.fmt(f),
+        }
+    }
 }
 
 /// A difference of a column to the table as it was.
@@ -291,9 +258,4 @@ pub(crate) fn change(before: &[Field], field: &Field) -> Option<Change> {
 /// The catalog's names have no case.
 fn is_same(one: &Field, other: &Field) -> bool {
     one.name.eq_ignore_ascii_case(&other.name)
-}
-
-/// The table's columns.
-pub(crate) fn columns(table: &Table) -> Vec<Field> {
-    definition::fields(&table.input)
 }

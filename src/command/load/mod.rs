@@ -8,13 +8,14 @@ pub(super) use records::{read_schema, refresh};
 
 use crate::cli::{self, Input};
 use crate::command::ending::{self, Ending};
-use crate::command::{configuration, open, options};
+use crate::command::{Printed, configuration, open, options};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::feedback::Feedback;
 use crate::input::{Lines, Stdout};
 use crate::out::{self, Reader};
-use crate::sink::{NewTables, Sink, StreamTally};
+use crate::sink::{Sink, StreamTally};
+use crate::table::Creation;
 use crate::table::layout::Run;
 use crate::time::Clock;
 
@@ -44,11 +45,18 @@ fn load(asked: &cli::Load, environment: &Environment, feedback: &mut Feedback) -
     let mut lines = Lines::files(files, config.max_record, stdout, clock.clone())?;
     let lake = open(&asked.lake, &config, &run, environment)?;
     let mut options = options(&config);
-    options.new_tables = NewTables::AtTheFirstCheckpoint;
+    options.table.creation = Creation::AtTheFirstCheckpoint;
     if let Some(interval) = asked.checkpoint_interval {
         options.checkpoint_interval = interval;
     }
-    let mut sink = Sink::open(&lake, Vec::new(), options, run, clock.clone())?;
+    let mut sink = Sink::open(
+        &lake,
+        Vec::new(),
+        options,
+        run,
+        clock.clone(),
+        Box::new(Printed),
+    )?;
     let read = match &asked.input {
         Input::Records { table } => {
             records::load(table, asked, &mut lines, &mut sink, feedback, &clock)

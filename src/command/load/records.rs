@@ -125,7 +125,7 @@ impl<'lake> Taker<'lake> for Rows<'_, 'lake> {
             return Ok(());
         }
         self.due = None;
-        self.sink.show_all()
+        self.sink.publish_all()
     }
 
     fn sink(&self) -> &Sink<'lake> {

@@ -70,7 +70,7 @@ impl<'lake> Taker<'lake> for Tap<'_, 'lake> {
             Message::State(value) => {
                 let mut line = value.to_vec();
                 line.push(b'\n');
-                self.sink.mark(line)
+                self.sink.line(line)
             }
             Message::ActivateVersion { stream, version } => self.activate(&stream, version),
         }
@@ -162,7 +162,7 @@ impl Tap<'_, '_> {
             }
             let key = StreamKey::new(None, name);
             // A version that is on show already needs no word of the tap.
-            if stream.version.is_some() && (stream.is_active || self.sink.is_on_show(&key)) {
+            if stream.version.is_some() && (stream.is_active || self.sink.is_published(&key)) {
                 self.sink.status(&key, Status::Complete)?;
             }
         }

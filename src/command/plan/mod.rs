@@ -15,8 +15,8 @@ use crate::out;
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{self, ConfiguredStream};
 use crate::schema::evolve::Claim;
-use crate::sink::forecast::{self, Column, Fate, Forecast, Origin};
 use crate::table::Change;
+use crate::table::forecast::{self, Column, Forecast, Origin, TableAction};
 use crate::table::layout::Run;
 use crate::time::Clock;
 
@@ -43,7 +43,7 @@ pub(super) fn run(asked: &cli::Plan, environment: &Environment) -> Result<Ending
         let run = Run::begin(Clock::System.now())?;
         open(&asked.lake, &config, &run, environment)?
     };
-    let forecasts = forecast::forecast(&lake, streams, &options(&config))?;
+    let forecasts = forecast::forecast(&lake, streams, &options(&config).table)?;
     let text = match asked.form {
         PlanForm::Text => text::all(&forecasts),
         PlanForm::Json => {
@@ -52,7 +52,7 @@ pub(super) fn run(asked: &cli::Plan, environment: &Environment) -> Result<Ending
         }
     };
     out::text(&text)?;
-    let is_refused = |forecast: &Forecast| matches!(forecast.fate, Fate::Refused(_));
+    let is_refused = |forecast: &Forecast| matches!(forecast.action, TableAction::Refused(_));
     Ok(if forecasts.iter().any(is_refused) {
         Ending::Told(1)
     } else {
@@ -67,22 +67,22 @@ fn to_json(forecast: &Forecast) -> Value {
         "database": forecast.database,
         "creates_database": !forecast.has_database,
         "table": forecast.table,
-        "action": match &forecast.fate {
-            Fate::Created => "create",
-            Fate::Extended if forecast.changes.is_empty() => "append",
-            Fate::Extended => "change",
-            Fate::Replaced(_) => "replace",
-            Fate::Refused(_) => "refuse",
+        "action": match &forecast.action {
+            TableAction::Created => "create",
+            TableAction::Extended if forecast.changes.is_empty() => "append",
+            TableAction::Extended => "change",
+            TableAction::Replaced(_) => "replace",
+            TableAction::Refused(_) => "refuse",
         },
         "location": forecast.location,
         "columns": forecast.columns.iter().map(column).collect::<Vec<_>>(),
         "changes": forecast.changes.iter().map(change).collect::<Vec<_>>(),
         "notes": forecast.notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
-    match &forecast.fate {
-        Fate::Replaced(location) => value["replaces"] = location.as_str().into(),
-        Fate::Refused(why) => value["error"] = why.as_str().into(),
-        Fate::Created | Fate::Extended => {}
+    match &forecast.action {
+        TableAction::Replaced(location) => value["replaces"] = location.as_str().into(),
+        TableAction::Refused(why) => value["error"] = why.as_str().into(),
+        TableAction::Created | TableAction::Extended => {}
     }
     value
 }

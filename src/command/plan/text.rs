@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Display, Write};
 
-use crate::sink::forecast::{Column, Fate, Forecast, Origin};
 use crate::table::Change;
+use crate::table::forecast::{Column, Forecast, Origin, TableAction};
 
 /// The widest name and type that push the columns behind them to the right.
 const WIDEST: usize = 32;
@@ -33,14 +33,14 @@ fn write(out: &mut String, forecast: &Forecast) -> fmt::Result {
     if !forecast.has_database {
         writeln!(out, "  creates the database {database}")?;
     }
-    match &forecast.fate {
-        Fate::Created => writeln!(out, "  creates the table at {}", forecast.location)?,
-        Fate::Extended => writeln!(out, "  adds rows at {}", forecast.location)?,
-        Fate::Replaced(from) => {
+    match &forecast.action {
+        TableAction::Created => writeln!(out, "  creates the table at {}", forecast.location)?,
+        TableAction::Extended => writeln!(out, "  adds rows at {}", forecast.location)?,
+        TableAction::Replaced(from) => {
             writeln!(out, "  replaces the rows at {from}")?;
             writeln!(out, "  by those at {}", forecast.location)?;
         }
-        Fate::Refused(why) => return writeln!(out, "  fails: {why}"),
+        TableAction::Refused(why) => return writeln!(out, "  fails: {why}"),
     }
     section(out, "changes", forecast.changes.iter().map(Line))?;
     section(out, "notes", forecast.notes.iter())?;

@@ -14,8 +14,9 @@ use crate::input::Stdout;
 use crate::lake::dir;
 use crate::out::Reader;
 use crate::schema::Numbers;
-use crate::sink::{NewTables, Options};
+use crate::sink::{Acknowledge, Options};
 use crate::table::layout::Run;
+use crate::table::{self, Creation};
 use crate::time::Clock;
 
 thread_local! {
@@ -79,19 +80,30 @@ impl<'lake> Taker<'lake> for Silent<'_, 'lake> {
     }
 }
 
+/// No state is acknowledged here.
+struct Nobody;
+
+impl Acknowledge for Nobody {
+    fn acknowledge(&mut self, _: &[u8]) -> Result<()> {
+        unreachable!("no state came")
+    }
+}
+
 fn options() -> Options {
     Options {
-        prefix: String::new(),
-        database: "test".to_owned(),
-        format: Format::Jsonl(Codec::Gzip),
-        numbers: Numbers::Double,
-        rescued: None,
-        metadata: false,
+        table: table::Options {
+            prefix: String::new(),
+            database: "test".to_owned(),
+            format: Format::Jsonl(Codec::Gzip),
+            numbers: Numbers::Double,
+            rescued: None,
+            metadata: false,
+            creation: Creation::AtTheStart,
+        },
         target_file_size: 1 << 20,
         memory_budget: 1 << 20,
         checkpoint_interval: MINUTE,
         leftover_age: MINUTE,
-        new_tables: NewTables::AtTheStart,
     }
 }
 
@@ -105,7 +117,15 @@ fn a_platform_is_told_every_minute_whether_the_source_speaks_or_not() {
     let ahead = Rc::new(Cell::new(Duration::ZERO));
     let clock = Clock::Ahead(Rc::clone(&ahead));
     let run = Run::begin(clock.now()).unwrap();
-    let mut sink = Sink::open(&lake, Vec::new(), options(), run, clock.clone()).unwrap();
+    let mut sink = Sink::open(
+        &lake,
+        Vec::new(),
+        options(),
+        run,
+        clock.clone(),
+        Box::new(Nobody),
+    )
+    .unwrap();
     let mut feedback = Feedback::begin(
         Reader::Platform,
         Files::default(),

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
+use crate::schema::Rules;
 use crate::schema::evolve::{Claim, reads, reconcile};
 use crate::schema::hive::parse;
 use crate::schema::name::{Place, distinct, fold, table};
@@ -105,24 +106,29 @@ fn a_table_only_grows() {
 /// Reconciles, holds the result to the laws, and returns the table's new columns.
 #[track_caller]
 fn check_reconciled(table: &[Field], stream: &[Field]) -> Vec<Field> {
-    let reconciled = reconcile(table, stream, Claim::Declared);
+    let reconciled = reconcile(table, stream, Claim::Declared, Rules::JsonSerde);
     check_grown(table, &reconciled.fields);
     let before = as_the_catalog_has(table);
     let after = as_the_catalog_has(&reconciled.fields);
     assert_eq!(reconciled.changed, before != after);
-    assert!(reads(&after, &before));
+    assert!(reads(&after, &before, Rules::JsonSerde));
 
     let keys: HashSet<&str> = reconciled.fields.iter().map(|f| f.key.as_str()).collect();
     assert_eq!(keys.len(), reconciled.fields.len());
     assert!(stream.iter().all(|field| keys.contains(field.key.as_str())));
 
-    let again = reconcile(&reconciled.fields, stream, Claim::Declared);
+    let again = reconcile(
+        &reconciled.fields,
+        stream,
+        Claim::Declared,
+        Rules::JsonSerde,
+    );
     assert_eq!(again.fields, reconciled.fields);
     assert!(!again.changed, "{:?}", again.notes);
-    let next_run = reconcile(&after, stream, Claim::Declared);
+    let next_run = reconcile(&after, stream, Claim::Declared, Rules::JsonSerde);
     assert_eq!(as_the_catalog_has(&next_run.fields), after);
     assert!(!next_run.changed, "{:?}", next_run.notes);
-    let itself = reconcile(&after, &after, Claim::Declared);
+    let itself = reconcile(&after, &after, Claim::Declared, Rules::JsonSerde);
     assert_eq!(itself.fields, after);
     assert!(!itself.changed && itself.notes.is_empty());
     reconciled.fields

@@ -4,15 +4,14 @@
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
-use crate::file::{Codec, Format};
+use crate::file::Format;
 use crate::schema::{Field, hive};
 use crate::table::Target;
+use crate::table::hive::serde::{self, Serde};
 use crate::table::layout::Generation;
 
 /// Our own parameter; readers ignore those that they do not know.
 const GENERATION: &str = "airbyte_generation_id";
-
-const OPENX: &str = "org.openx.data.jsonserde.JsonSerDe";
 
 /// A table of ours that was not there before.
 pub(super) fn new(
@@ -37,12 +36,13 @@ pub(super) fn at(
     format: Format,
 ) -> Map<String, Value> {
     let mut input = with_fields(input, fields);
-    let compression = compression_type(format);
+    let serde = Serde::of_format(format);
+    let compression = serde::compression_type(format);
     let parameters = object(&mut input, "Parameters");
     // Readers need EXTERNAL; Glue jobs choose their reader by classification; the rest is what the Python connector set.
     for (key, value) in [
         ("EXTERNAL", "TRUE"),
-        ("classification", "json"),
+        ("classification", serde.classification),
         ("compressionType", compression),
         ("typeOfData", "file"),
     ] {
@@ -51,20 +51,14 @@ pub(super) fn at(
     let storage = object(&mut input, "StorageDescriptor");
     for (key, value) in [
         ("Location", json!(location)),
-        (
-            "InputFormat",
-            json!("org.apache.hadoop.mapred.TextInputFormat"),
-        ),
-        (
-            "OutputFormat",
-            json!("org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"),
-        ),
+        ("InputFormat", json!(serde.input_format)),
+        ("OutputFormat", json!(serde.output_format)),
         ("Compressed", json!(compression != "none")),
         ("NumberOfBuckets", json!(-1)),
         ("StoredAsSubDirectories", json!(false)),
         (
             "SerdeInfo",
-            json!({"SerializationLibrary": OPENX, "Parameters": {"serialization.format": "1"}}),
+            json!({"SerializationLibrary": serde.library, "Parameters": {"serialization.format": "1"}}),
         ),
     ] {
         storage.insert(key.to_owned(), value);
@@ -138,17 +132,21 @@ pub(super) fn location(input: &Map<String, Value>) -> &str {
     storage(input, "Location").as_str().unwrap_or_default()
 }
 
-/// Rows can be added only to a plain table of JSON lines.
+/// Rows can be added only to a plain table that is read as the target's format is.
 pub(super) fn refuse_unwritable(input: &Map<String, Value>, target: &Target) -> Result<()> {
     refuse_replacing(input, target)?;
     let library = storage(input, "SerdeInfo")
         .get("SerializationLibrary")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    if !library.to_ascii_lowercase().contains("json") {
+    let serde = Serde::of_format(target.format);
+    if !library.to_ascii_lowercase().contains(serde.family) {
         return Err(unwritable(
             target,
-            &format!("reads its objects with {library:?}, but the configured format is JSONL"),
+            &format!(
+                "reads its objects with {library:?}, but the configured format is {}",
+                serde.name
+            ),
         ));
     }
     if location(input).is_empty() {
@@ -194,14 +192,6 @@ fn unwritable(target: &Target, why: &str) -> Error {
         target.database, target.name
     ))
     .hint("drop that table from the catalog, or write to another database")
-}
-
-fn compression_type(format: Format) -> &'static str {
-    match format {
-        Format::Jsonl(Codec::Plain) => "none",
-        Format::Jsonl(Codec::Gzip) => "gzip",
-        Format::Jsonl(Codec::Zstd) => "zstd",
-    }
 }
 
 /// The object at `key`, made where it is absent or of another type.

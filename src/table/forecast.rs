@@ -5,10 +5,9 @@ use crate::lake::{Lake, Table};
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::schema::{Field, Note, Type, note};
-use crate::sink::Options;
-use crate::sink::opening::{self, Planned, key_of};
-use crate::table::layout::{Folders, Generation};
-use crate::table::{self, Change};
+use crate::table::layout::{Folders, Generation, folder_of_location};
+use crate::table::plan::{self, Planned};
+use crate::table::{self, Change, Options, Target, hive};
 
 /// One stream's part of it.
 pub(crate) struct Forecast {
@@ -16,7 +15,7 @@ pub(crate) struct Forecast {
     pub(crate) database: String,
     pub(crate) has_database: bool,
     pub(crate) table: String,
-    pub(crate) fate: Fate,
+    pub(crate) action: TableAction,
     /// Where the table's rows will be; `<run>` stands for the name that the run will have.
     pub(crate) location: String,
     /// In the catalog's order.
@@ -29,7 +28,7 @@ pub(crate) struct Forecast {
 
 /// What becomes of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum TableAction {
     Created,
     /// Rows are added to it.
     Extended,
@@ -65,9 +64,9 @@ pub(crate) fn forecast(
 ) -> Result<Vec<Forecast>> {
     let planned: Vec<Planned> = configured
         .into_iter()
-        .map(|stream| opening::plan(stream, options))
+        .map(|stream| plan::plan(stream, options))
         .collect();
-    opening::refuse_shared_tables(&planned)?;
+    plan::refuse_shared_tables(&planned)?;
     planned
         .into_iter()
         .map(|planned| {
@@ -94,34 +93,34 @@ fn of_stream(lake: &Lake, planned: Planned, options: &Options) -> Result<Forecas
     };
     let replaces = !matches!(configured.refresh, Refresh::Append { .. });
     let new_location = new_location(lake, &configured, &target, table.as_ref(), options);
-    let (fate, location, fields) = match &table {
-        None => (Fate::Created, new_location, target.wanted.clone()),
+    let (action, location, fields) = match &table {
+        None => (TableAction::Created, new_location, target.wanted.clone()),
         Some(table) if replaces => {
-            let fate = match target.refuse_replacing(Some(table)) {
-                Ok(()) => Fate::Replaced(table::location(table).to_owned()),
-                Err(error) => Fate::Refused(error.to_string()),
+            let action = match target.refuse_replacing(Some(table)) {
+                Ok(()) => TableAction::Replaced(hive::location(table).to_owned()),
+                Err(error) => TableAction::Refused(error.to_string()),
             };
             let fields = target.fields_of_a_new_generation(Some(table));
-            (fate, new_location, fields)
+            (action, new_location, fields)
         }
         Some(table) => {
-            let location = table::location(table).to_owned();
+            let location = hive::location(table).to_owned();
             match target.preview(table) {
                 Ok(reconciled) => {
                     let does_not_fit =
                         |note: &Note| matches!(note, Note::Kept { .. } | Note::Full { .. });
                     notes.extend(reconciled.notes.into_iter().filter(does_not_fit));
-                    (Fate::Extended, location, reconciled.fields)
+                    (TableAction::Extended, location, reconciled.fields)
                 }
                 Err(error) => {
-                    let fate = Fate::Refused(error.to_string());
-                    (fate, location, target.wanted.clone())
+                    let action = TableAction::Refused(error.to_string());
+                    (action, location, target.wanted.clone())
                 }
             }
         }
     };
-    let changes = match (&table, &fate) {
-        (Some(table), Fate::Extended | Fate::Replaced(_)) => changes(table, &fields),
+    let changes = match (&table, &action) {
+        (Some(table), TableAction::Extended | TableAction::Replaced(_)) => changes(table, &fields),
         _ => Vec::new(),
     };
     let extra = rows.extra_fields();
@@ -146,7 +145,7 @@ fn of_stream(lake: &Lake, planned: Planned, options: &Options) -> Result<Forecas
         database: target.database,
         has_database,
         table: target.name,
-        fate,
+        action,
         location,
         changes,
         notes,
@@ -156,7 +155,7 @@ fn of_stream(lake: &Lake, planned: Planned, options: &Options) -> Result<Forecas
 fn new_location(
     lake: &Lake,
     configured: &ConfiguredStream,
-    target: &table::Target,
+    target: &Target,
     table: Option<&Table>,
     options: &Options,
 ) -> String {
@@ -165,14 +164,14 @@ fn new_location(
         || Generation::OfRun("<run>".to_owned()),
         Generation::Numbered,
     );
-    let shown = table.and_then(|table| key_of(table::location(table), &root));
+    let shown = table.and_then(|table| folder_of_location(hive::location(table), &root));
     let folders = Folders::new(&options.prefix, &target.database, &target.name);
     let folder = folders.place(&generation, shown.as_deref());
     format!("{root}{folder}")
 }
 
 fn changes(table: &Table, fields: &[Field]) -> Vec<Change> {
-    let old = table::columns(table);
+    let old = hive::columns(table);
     let of_field = |field: &Field| table::change(&old, field);
     fields.iter().filter_map(of_field).collect()
 }

@@ -1,0 +1,83 @@
+//! The rules of a format: what a column's type may become while the files that were written under it stay readable.
+
+use crate::schema::{Type, Width};
+
+/// Whose files a table has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rules {
+    /// JSON text, read by the OpenX SerDe and by the engines' own readers of JSON.
+    JsonSerde,
+}
+
+impl Rules {
+    /// Whether a column of the table's type holds every value of the stream's type as it is.
+    pub(super) fn holds(self, table: &Type, stream: &Type) -> bool {
+        match self {
+            Self::JsonSerde => holds_in_json(table, stream),
+        }
+    }
+
+    /// The type that takes the stream's values and under which rows of the table's type stay readable, if there is one.
+    pub(super) fn wider(self, table: &Type, stream: &Type) -> Option<Type> {
+        match self {
+            Self::JsonSerde => wider_in_json(table, stream),
+        }
+    }
+}
+
+fn holds_in_json(table: &Type, stream: &Type) -> bool {
+    match (table, stream) {
+        (Type::String, _)
+        | (Type::Double, Type::Integer(_) | Type::Float | Type::Decimal { .. })
+        | (Type::Timestamp, Type::Date) => true,
+        (Type::Integer(old), Type::Integer(new)) => old >= new,
+        (Type::Decimal { .. }, Type::Decimal { .. } | Type::Integer(_)) => {
+            decimal_of_both(table, stream).as_ref() == Some(table)
+        }
+        _ => table == stream,
+    }
+}
+
+/// Decided by what a JSON row holds for the old type and what the engines' readers make of that under the new one: a bare
+/// integer is a double and a decimal to all of them, and a bare scalar is text to all of them; a quoted date is no
+/// timestamp to the OpenX SerDe, and an array or an object in a string column breaks the HCatalog SerDe. A decimal is not
+/// made a double, which would blur digits that the table has shown so far.
+fn wider_in_json(table: &Type, stream: &Type) -> Option<Type> {
+    match (table, stream) {
+        (Type::Integer(old), Type::Integer(new)) => (new > old).then(|| stream.clone()),
+        (Type::Integer(_) | Type::Float, Type::Double) => Some(Type::Double),
+        (Type::Integer(_) | Type::Decimal { .. }, Type::Decimal { .. })
+        | (Type::Decimal { .. }, Type::Integer(_)) => decimal_of_both(table, stream),
+        (
+            Type::Boolean
+            | Type::Integer(_)
+            | Type::Float
+            | Type::Double
+            | Type::Decimal { .. }
+            | Type::Date
+            | Type::Timestamp,
+            Type::String,
+        ) => Some(Type::String),
+        _ => None,
+    }
+}
+
+/// The smallest decimal that has the digits of both before the point and behind it, where 38 digits are enough.
+fn decimal_of_both(one: &Type, other: &Type) -> Option<Type> {
+    let ((one_whole, one_scale), (other_whole, other_scale)) = (digits(one)?, digits(other)?);
+    let scale = one_scale.max(other_scale);
+    let precision = one_whole.max(other_whole) + scale;
+    (precision <= 38).then_some(Type::Decimal { precision, scale })
+}
+
+/// How many digits a type has before the point and behind it.
+fn digits(of: &Type) -> Option<(u8, u8)> {
+    Some(match of {
+        Type::Decimal { precision, scale } => (precision - scale, *scale),
+        Type::Integer(Width::Eight) => (3, 0),
+        Type::Integer(Width::Sixteen) => (5, 0),
+        Type::Integer(Width::ThirtyTwo) => (10, 0),
+        Type::Integer(Width::SixtyFour) => (19, 0),
+        _ => return None,
+    })
+}

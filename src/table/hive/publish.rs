@@ -1,0 +1,225 @@
+//! The conversation with the catalog about one table: found, created, given new columns, moved to a new generation.
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::lake::{Catalog, Created, Table, Updated};
+use crate::schema::evolve::{self, Reconciled};
+use crate::schema::{Field, Note, note};
+use crate::table::hive::definition;
+use crate::table::layout::Generation;
+use crate::table::{Change, TableChange, Target, change, is_denied, is_same};
+
+/// How often a definition that others keep changing is read again before we give up.
+const CONFLICTS: usize = 20;
+
+/// The table as readers see it.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::table) struct Published {
+    pub(in crate::table) location: String,
+    /// In the catalog's order; each with the property that fills it.
+    pub(in crate::table) fields: Vec<Field>,
+    /// How the definition changed.
+    pub(in crate::table) changes: Vec<TableChange>,
+    /// The number of the last generation that a swap has published.
+    pub(in crate::table) generation: Option<i64>,
+}
+
+impl Target {
+    /// Makes the table at `location` where there is none; else gives it the columns it lacks and keeps its location.
+    pub(in crate::table) fn ensure(
+        &self,
+        catalog: &dyn Catalog,
+        location: &str,
+    ) -> Result<Published> {
+        for _ in 0..CONFLICTS {
+            let (table, denied) = self.look(catalog)?;
+            let Some(table) = table else {
+                let input = definition::new(&self.name, location, &self.wanted, self.format);
+                if !self.create(catalog, &input, denied)? {
+                    continue;
+                }
+                log::info!(
+                    "created the table database={} table={}",
+                    self.database,
+                    self.name
+                );
+                return Ok(Published {
+                    location: location.to_owned(),
+                    fields: self.wanted.clone(),
+                    changes: vec![TableChange::Created],
+                    generation: None,
+                });
+            };
+            let reconciled = self.preview(&table)?;
+            let updated = if reconciled.changed {
+                let input = definition::with_fields(&table.input, &reconciled.fields);
+                catalog.update_table(&self.database, &input, table.version.as_deref())?
+            } else {
+                Updated::Done
+            };
+            if updated == Updated::Done {
+                let is_change =
+                    |note: &&Note| matches!(note, Note::Added { .. } | Note::Widened { .. });
+                for note in &reconciled.notes {
+                    log::info!("{note} database={} table={}", self.database, self.name);
+                }
+                let location = definition::location(&table.input).to_owned();
+                let generation = definition::generation(&table.input);
+                return Ok(Published {
+                    location,
+                    fields: reconciled.fields,
+                    changes: reconciled
+                        .notes
+                        .iter()
+                        .filter(is_change)
+                        .cloned()
+                        .map(TableChange::Column)
+                        .collect(),
+                    generation,
+                });
+            }
+        }
+        Err(self.contended())
+    }
+
+    /// The columns under which a new generation is written: those of the stream, in the order of the table that is
+    /// there. Columns that vanished stay, so that views on them keep working.
+    pub(in crate::table) fn fields_of_a_new_generation(&self, table: Option<&Table>) -> Vec<Field> {
+        let Some(table) = table else {
+            return self.wanted.clone();
+        };
+        let mut fields = self.reconcile(&table.input).fields;
+        for field in &mut fields {
+            // No row of the old types will remain, so the stream's own type holds.
+            if let Some(wanted) = self.wanted.iter().find(|wanted| wanted.name == field.name) {
+                field.clone_from(wanted);
+            }
+        }
+        fields
+    }
+
+    /// What `ensure` would make of the table's columns, without doing it.
+    pub(in crate::table) fn preview(&self, table: &Table) -> Result<Reconciled> {
+        definition::refuse_unwritable(&table.input, self)?;
+        Ok(self.reconcile(&table.input))
+    }
+
+    /// The columns of a table of these, with the wanted ones brought in.
+    pub(in crate::table) fn reconcile_with(&self, fields: &[Field]) -> Reconciled {
+        evolve::reconcile(fields, &self.wanted, self.claim, self.format.rules())
+    }
+
+    fn reconcile(&self, input: &Map<String, Value>) -> Reconciled {
+        self.reconcile_with(&definition::fields(input))
+    }
+
+    /// The table as it is now, if it is there and may be seen.
+    pub(in crate::table) fn find(&self, catalog: &dyn Catalog) -> Result<Option<Table>> {
+        self.look(catalog).map(|(table, _)| table)
+    }
+
+    /// The table, if it is there and may be seen; else what was said where it may be there and hidden.
+    ///
+    /// Under Lake Formation an absent table may look like a forbidden one, as databases do.
+    pub(in crate::table) fn look(
+        &self,
+        catalog: &dyn Catalog,
+    ) -> Result<(Option<Table>, Option<Error>)> {
+        match catalog.table(&self.database, &self.name) {
+            Ok(table) => Ok((table, None)),
+            Err(error) if is_denied(&error) => Ok((None, Some(error))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Creates a table that was not seen; not so where another was quicker. One that is there and hidden is an error.
+    fn create(
+        &self,
+        catalog: &dyn Catalog,
+        input: &Map<String, Value>,
+        denied: Option<Error>,
+    ) -> Result<bool> {
+        match (catalog.create_table(&self.database, input)?, denied) {
+            (Created::Now, _) => Ok(true),
+            (Created::Before, None) => Ok(false),
+            (Created::Before, Some(error)) => Err(error),
+        }
+    }
+
+    /// Publishes the objects below `location`, and no others, in one step. Returns the changes of the definition.
+    pub(in crate::table) fn swap(
+        &self,
+        catalog: &dyn Catalog,
+        location: &str,
+        generation: Option<&Generation>,
+    ) -> Result<Vec<TableChange>> {
+        for _ in 0..CONFLICTS {
+            let (table, denied) = self.look(catalog)?;
+            let fields = self.fields_of_a_new_generation(table.as_ref());
+            let mut changes = vec![TableChange::Published(location.to_owned())];
+            let done = match table {
+                None => {
+                    let input = definition::new(&self.name, location, &fields, self.format);
+                    let input = definition::with_generation(input, generation);
+                    changes.push(TableChange::Created);
+                    self.create(catalog, &input, denied)?
+                }
+                Some(table) => {
+                    definition::refuse_replacing(&table.input, self)?;
+                    let input = definition::at(&table.input, location, &fields, self.format);
+                    let input = definition::with_generation(input, generation);
+                    let differences = self.differences(&table.input, &input);
+                    changes.extend(differences.into_iter().map(TableChange::Column));
+                    input == table.input
+                        || catalog.update_table(&self.database, &input, table.version.as_deref())?
+                            == Updated::Done
+                }
+            };
+            if done {
+                log::info!(
+                    "published a new generation database={} table={} location={location}",
+                    self.database,
+                    self.name
+                );
+                return Ok(changes);
+            }
+        }
+        Err(self.contended())
+    }
+
+    /// What differs in the columns of a new generation. None is dropped: one that the stream does not have any more
+    /// stays, without a value.
+    fn differences(&self, before: &Map<String, Value>, now: &Map<String, Value>) -> Vec<Note> {
+        let before = definition::fields(before);
+        let mut notes = Vec::new();
+        for field in definition::fields(now) {
+            let path = note::place(&field.name);
+            match change(&before, &field) {
+                Some(Change::Added { to: of, .. }) => notes.push(Note::Added { path, of }),
+                Some(Change::Retyped { from, to, .. }) => {
+                    notes.push(Note::Retyped { path, from, to });
+                }
+                None if !self.wanted.iter().any(|wanted| is_same(wanted, &field)) => {
+                    notes.push(Note::Gone { path });
+                }
+                None => {}
+            }
+        }
+        notes
+    }
+
+    /// An error where a new generation could not take the table's place.
+    pub(in crate::table) fn refuse_replacing(&self, table: Option<&Table>) -> Result<()> {
+        table.map_or(Ok(()), |table| {
+            definition::refuse_replacing(&table.input, self)
+        })
+    }
+
+    fn contended(&self) -> Error {
+        Error::transient(format!(
+            "gave up updating the table {}.{} after {CONFLICTS} conflicting updates by other writers",
+            self.database, self.name
+        ))
+    }
+}

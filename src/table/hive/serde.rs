@@ -1,0 +1,45 @@
+//! The SerDe of each format: what a table says of how its objects are read.
+
+use crate::file::{Codec, Format};
+
+/// How readers are told to read a table's objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Serde {
+    /// The class that turns lines or pages into rows.
+    pub(super) library: &'static str,
+    pub(super) input_format: &'static str,
+    pub(super) output_format: &'static str,
+    /// What Glue jobs choose their reader by.
+    pub(super) classification: &'static str,
+    /// A table whose SerDe has this in its name, in lower case, is read as this format is.
+    pub(super) family: &'static str,
+    /// The format's name in error messages.
+    pub(super) name: &'static str,
+}
+
+/// JSON Lines, as Athena and Hive read them.
+const JSONL: Serde = Serde {
+    library: "org.openx.data.jsonserde.JsonSerDe",
+    input_format: "org.apache.hadoop.mapred.TextInputFormat",
+    output_format: "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+    classification: "json",
+    family: "json",
+    name: "JSONL",
+};
+
+impl Serde {
+    pub(super) fn of_format(format: Format) -> &'static Self {
+        match format {
+            Format::Jsonl(_) => &JSONL,
+        }
+    }
+}
+
+/// The value of the table parameter `compressionType`.
+pub(super) fn compression_type(format: Format) -> &'static str {
+    match format {
+        Format::Jsonl(Codec::Plain) => "none",
+        Format::Jsonl(Codec::Gzip) => "gzip",
+        Format::Jsonl(Codec::Zstd) => "zstd",
+    }
+}

@@ -1,0 +1,129 @@
+//! The plan of a stream's table: which table the stream becomes, with which columns. It sends nothing.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+use crate::protocol::StreamKey;
+use crate::protocol::catalog::ConfiguredStream;
+use crate::row::{self, Plan};
+use crate::schema::{self, Field, Note, name};
+use crate::table::{Options, Target};
+
+/// A configured stream with the table that it becomes, before anything was read from the catalog.
+pub(crate) struct Planned {
+    pub(crate) configured: ConfiguredStream,
+    pub(crate) target: Target,
+    pub(crate) rows: row::Options,
+    /// How the schema became columns.
+    pub(crate) notes: Vec<Note>,
+}
+
+/// Turns a stream's schema into the columns of its table.
+pub(crate) fn plan(configured: ConfiguredStream, options: &Options) -> Planned {
+    let rows = row::Options {
+        rescued: options.rescued.clone(),
+        metadata: options.metadata.then_some(row::Metadata {
+            generation_id: configured.generation_id,
+            sync_id: configured.sync_id,
+        }),
+    };
+    let extra = rows.extra_fields();
+    let reserved: Vec<&str> = extra.iter().map(|field| field.name.as_str()).collect();
+    let schema = schema::read(&configured.json_schema, options.numbers, &reserved);
+    let mut wanted = schema.fields;
+    wanted.extend(extra);
+    let database = name::database(
+        configured
+            .key
+            .namespace
+            .as_deref()
+            .unwrap_or(&options.database),
+    );
+    let target = Target {
+        database,
+        name: name::table(&configured.key.name),
+        wanted,
+        claim: configured.claim,
+        format: options.format,
+    };
+    Planned {
+        configured,
+        target,
+        rows,
+        notes: schema.notes,
+    }
+}
+
+/// An error where two of the streams have one table.
+pub(crate) fn refuse_shared_tables(planned: &[Planned]) -> Result<()> {
+    let mut tables: BTreeMap<(&str, &str), Vec<&Planned>> = BTreeMap::new();
+    for planned in planned {
+        let table = (
+            planned.target.database.as_str(),
+            planned.target.name.as_str(),
+        );
+        tables.entry(table).or_default().push(planned);
+    }
+    let shared: Vec<String> = tables
+        .into_values()
+        .filter(|sharers| sharers.len() > 1)
+        .map(|sharers| {
+            let keys: Vec<&StreamKey> = sharers
+                .iter()
+                .map(|planned| &planned.configured.key)
+                .collect();
+            sharing(&sharers[0].target, &keys)
+        })
+        .collect();
+    if shared.is_empty() {
+        return Ok(());
+    }
+    Err(shared_tables(&shared))
+}
+
+/// The error of a stream that has the same table as `other`, which was planned before.
+pub(crate) fn shared_with(planned: &Planned, other: &StreamKey) -> Error {
+    let keys = [&planned.configured.key, other];
+    shared_tables(&[sharing(&planned.target, &keys)])
+}
+
+fn sharing(target: &Target, keys: &[&StreamKey]) -> String {
+    let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    format!(
+        "streams {} all map to table {}.{}",
+        keys.join(" and "),
+        target.database,
+        target.name
+    )
+}
+
+fn shared_tables(shared: &[String]) -> Error {
+    Error::config(format!(
+        "streams must not share a table: {}",
+        shared.join("; ")
+    ))
+    .hint("rename one of them at the source, or give it another namespace")
+}
+
+/// Compiles the row plan for a table of these columns. A column with the name of one of ours and another type belongs to
+/// somebody else, and is an error.
+pub(crate) fn compile(fields: &[Field], rows: &row::Options, target: &Target) -> Result<Plan> {
+    for extra in rows.extra_fields() {
+        let taken = fields
+            .iter()
+            .find(|field| field.name == extra.name && field.of != extra.of);
+        if let Some(taken) = taken {
+            let hint = if rows.rescued.as_ref() == Some(&extra.name) {
+                "set rescued_data_column to another name, or to null"
+            } else {
+                "set metadata_columns to false"
+            };
+            return Err(Error::config(format!(
+                "the table {}.{} has a column {} of type {}; expected {}",
+                target.database, target.name, extra.name, taken.of, extra.of
+            ))
+            .hint(hint));
+        }
+    }
+    Ok(Plan::compile(fields, rows))
+}
