@@ -46,8 +46,7 @@ impl Sizes {
         }
     }
 
-    /// Makes room for `more` bytes of rows. Capacities double up to a block with some room, because what is allocated
-    /// counts against the budget.
+    /// Makes room for `more` bytes of rows: capacities double up to a block with some room.
     fn reserve_rows(&self, rows: &mut Vec<u8>, more: usize) {
         let needed = rows.len() + more;
         if needed > rows.capacity() {
@@ -59,11 +58,13 @@ impl Sizes {
         }
     }
 
-    /// Makes room for an encoded block of `more` bytes of rows, which in the worst case are stored as they are.
+    /// Makes room for an encoded block of `more` bytes of rows, which in the worst case are stored as they are. Capacities
+    /// grow by a quarter, because all that is allocated counts against the budget.
     fn reserve_encoded(&self, encoded: &mut Vec<u8>, more: usize) {
         let needed = encoded.len() + more;
         if needed > encoded.capacity() {
-            let capacity = (2 * encoded.capacity()).min(self.part + self.block + STEP);
+            let most = self.part + self.block + STEP;
+            let capacity = (encoded.capacity() + encoded.capacity() / 4 + STEP).min(most);
             encoded.reserve_exact(capacity.max(needed) - encoded.len());
         }
     }
