@@ -22,10 +22,11 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::file::Format;
+use crate::json::scan::ReadToEnd;
 use crate::lake::Lake;
 use crate::out;
 use crate::protocol::StreamKey;
-use crate::protocol::message::{Record, Status};
+use crate::protocol::message::{Record, RecordView, Status};
 use crate::protocol::state::{Scope, State};
 use crate::row::Envelope;
 use crate::schema::Numbers;
@@ -112,33 +113,10 @@ fn write_key(namespace: Option<&str>, name: &str, out: &mut Vec<u8>) {
 impl Sink<'_> {
     /// Accepts a record. Errors name the stream and never the data.
     pub(crate) fn record(&mut self, record: &Record<'_>) -> Result<()> {
-        let index = self.stream_of(record)?;
-        let stream = &mut self.streams[index];
-        if stream.is_complete() {
-            return Err(Error::system(format!(
-                "stream {}: a record came after its status COMPLETE",
-                stream.key
-            )));
-        }
         let partition = Partition::default();
-        let envelope = Envelope {
-            emitted_at: record.emitted_at,
-            changes: record.changes,
-        };
-        let read = record.data.len() as u64;
-        let rows = stream.writer.rows(&partition);
-        let before = rows.len();
-        if let Err(error) = stream.plan.encode(record.data, &envelope, rows) {
-            let error = error.while_doing(format_args!("stream {}", stream.key));
-            return match record.again()? {
-                Some(exact) => self.record(&exact),
-                None => Err(error),
-            };
-        }
-        let length = rows.len() - before;
-        let is_full = rows.len() >= FRESH;
-        stream.counts.records += 1;
-        stream.counts.bytes_in += read;
+        let (index, length, is_full) =
+            record.read_with(|record| self.append_row(record, &partition))?;
+        let stream = &mut self.streams[index];
         let is_block = is_full && stream.writer.collect(&partition);
         self.memory += length;
         self.ledger.count(index);
@@ -156,9 +134,42 @@ impl Sink<'_> {
         Ok(())
     }
 
+    /// Appends the record's row to its stream's fresh rows: the stream, the length of the row, and whether the fresh
+    /// rows fill a block. On an error nothing was appended or counted.
     #[inline]
-    fn stream_of(&mut self, record: &Record<'_>) -> Result<StreamIndex> {
-        let Some(number) = record.number_of_stream else {
+    fn append_row(
+        &mut self,
+        record: &RecordView<'_>,
+        partition: &Partition,
+    ) -> Result<((StreamIndex, usize, bool), ReadToEnd)> {
+        let index = self.stream_of(record)?;
+        let stream = &mut self.streams[index];
+        if stream.is_complete() {
+            return Err(Error::system(format!(
+                "stream {}: a record came after its status COMPLETE",
+                stream.key
+            )));
+        }
+        let envelope = Envelope {
+            emitted_at: record.emitted_at,
+            changes: record.changes,
+        };
+        let rows = stream.writer.rows(partition);
+        let before = rows.len();
+        let read_to_end = stream
+            .encoder
+            .encode(record.data, &envelope, rows)
+            .map_err(|error| error.while_doing(format_args!("stream {}", stream.key)))?;
+        let length = rows.len() - before;
+        let is_full = rows.len() >= FRESH;
+        stream.counts.records += 1;
+        stream.counts.bytes_in += record.data.len() as u64;
+        Ok(((index, length, is_full), read_to_end))
+    }
+
+    #[inline]
+    fn stream_of(&mut self, record: &RecordView<'_>) -> Result<StreamIndex> {
+        let Some(number) = record.prefix_id else {
             return self.stream_by_name(record);
         };
         if let Some(Some(index)) = self.by_number.get(number) {
@@ -171,7 +182,7 @@ impl Sink<'_> {
         Ok(index)
     }
 
-    fn stream_by_name(&mut self, record: &Record<'_>) -> Result<StreamIndex> {
+    fn stream_by_name(&mut self, record: &RecordView<'_>) -> Result<StreamIndex> {
         let is_of = |stream: &Stream| {
             stream.key.name == record.stream
                 && stream.key.namespace.as_deref() == record.namespace.as_deref()
@@ -182,7 +193,7 @@ impl Sink<'_> {
         Ok(self.recent)
     }
 
-    fn find(&mut self, record: &Record<'_>) -> Result<StreamIndex> {
+    fn find(&mut self, record: &RecordView<'_>) -> Result<StreamIndex> {
         let namespace = record.namespace.as_deref();
         write_key(namespace, &record.stream, &mut self.scratch);
         self.by_key.get(&self.scratch).copied().ok_or_else(|| {

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::lake::{Catalog, Lake};
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
-use crate::row::{self, Plan};
+use crate::row::{self, Plan, RowEncoder};
 use crate::schema::{self, Field, Note, evolve, name};
 use crate::sink::arrival::Way;
 use crate::sink::ledger::Ledger;
@@ -124,7 +124,7 @@ impl<'a> Sink<'a> {
             }
         };
         stream.rescued_before = stream.rescued();
-        stream.plan = compile(&fields, &rows, &target)?;
+        stream.encoder = compile(&fields, &rows, &target)?;
         stream.target = target;
         Ok(())
     }
@@ -306,7 +306,7 @@ fn open_stream(
         target_size: options.target_file_size,
     };
     let stream = Stream {
-        plan: compile(&fields, &rows, &target)?,
+        encoder: compile(&fields, &rows, &target)?,
         rescued_before: BTreeMap::new(),
         writer: Writer::new(place),
         key: configured.key,
@@ -339,7 +339,7 @@ fn is_to_be_made_later(catalog: &dyn Catalog, target: &Target, options: &Options
 }
 
 /// The plan for a table of these columns. A column of ours that is there with another type belongs to somebody else.
-fn compile(fields: &[Field], rows: &row::Options, target: &Target) -> Result<Plan> {
+fn compile(fields: &[Field], rows: &row::Options, target: &Target) -> Result<RowEncoder> {
     for extra in rows.extra_fields() {
         let taken = fields
             .iter()
@@ -357,7 +357,7 @@ fn compile(fields: &[Field], rows: &row::Options, target: &Target) -> Result<Pla
             .hint(hint));
         }
     }
-    Ok(Plan::compile(fields, rows))
+    Ok(RowEncoder::new(Plan::compile(fields, rows)))
 }
 
 /// The folder of a location in this bucket, with a slash at its end.

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::Refresh;
 use crate::protocol::message::Status;
-use crate::row::Plan;
+use crate::row::RowEncoder;
 use crate::sink::arrival::Way;
 use crate::sink::tally::Counts;
 use crate::sink::writer::Writer;
@@ -29,7 +29,7 @@ pub(super) struct Stream {
     pub(super) generation: Option<Generation>,
     /// The number of the last generation that a swap has shown, as the catalog remembers it.
     pub(super) last_shown_generation: Option<i64>,
-    pub(super) plan: Plan,
+    pub(super) encoder: RowEncoder,
     /// What did not fit under schemas before this one.
     pub(super) rescued_before: BTreeMap<String, u64>,
     pub(super) writer: Writer,
@@ -54,7 +54,7 @@ impl Stream {
     /// For each column with values that did not fit, how many there were.
     pub(super) fn rescued(&self) -> BTreeMap<String, u64> {
         let mut rescued = self.rescued_before.clone();
-        for (column, count) in self.plan.rescued() {
+        for (column, count) in self.encoder.misfits() {
             *rescued.entry(column).or_default() += count;
         }
         rescued
