@@ -1,24 +1,24 @@
-//! What benches and fuzz targets may reach: the one door to the inside, a few narrow functions.
+//! The functions that benches and fuzz targets may call; everything else of the program is private.
 
 use serde_json::Value;
 
 use crate::aws::identity::Identity;
 use crate::aws::sigv4::{self, Dialect, Scope, Unsigned};
 use crate::error::Result;
-use crate::protocol::message::{self, Message, Record};
-use crate::row::{Envelope, Metadata, Options, Plan};
+use crate::protocol::message::{self, Message};
+use crate::row::{Envelope, Metadata, Options, Plan, RowEncoder};
 use crate::schema::{Field, Numbers, hive, read};
 use crate::secret::Secret;
 use crate::time::Millis;
 
-/// The way of a line of stdin to its row, for one stream.
+/// Turns lines of stdin into rows, for one stream.
 pub struct Rows {
     messages: Messages,
-    plan: Plan,
+    encoder: RowEncoder,
 }
 
 impl Rows {
-    /// For a stream's JSON schema, with the rescue column, and Airbyte's columns where they are asked for.
+    /// Takes a stream's JSON schema; adds the rescue column, and Airbyte's columns if `metadata` is set.
     pub fn new(json_schema: &Value, metadata: bool) -> Self {
         let options = Options {
             rescued: Some("_rescued_data".into()),
@@ -27,34 +27,30 @@ impl Rows {
         let schema = read(json_schema, Numbers::Double, &["_rescued_data"]);
         Self {
             messages: Messages::default(),
-            plan: Plan::compile(&schema.fields, &options),
+            encoder: RowEncoder::new(Plan::compile(&schema.fields, &options)),
         }
     }
 
-    /// Appends the row of a RECORD message, and nothing for another one; the error's text.
+    /// Appends the row of a RECORD message, and nothing for another one; or returns the error's text.
     pub fn message(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
         let read = self.messages.0.read(line);
         let Message::Record(record) = read.map_err(|error| error.to_string())? else {
             return Ok(());
         };
-        let encode = |plan: &mut Plan, record: &Record<'_>, out: &mut Vec<u8>| {
+        let done = record.read_with(|record| {
             let envelope = Envelope {
                 emitted_at: record.emitted_at,
                 changes: record.changes,
             };
-            plan.encode(record.data, &envelope, out)
-        };
-        let done = encode(&mut self.plan, &record, out).or_else(|error| match record.again()? {
-            Some(exact) => encode(&mut self.plan, &exact, out),
-            None => Err(error),
+            Ok(((), self.encoder.encode(record.data, &envelope, out)?))
         });
         done.map_err(|error| error.to_string())
     }
 
-    /// Appends the row of a bare record; the error's text.
+    /// Appends the row of a bare record, or returns the error's text.
     pub fn record(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
-        let done = self.plan.encode(data, &Envelope::default(), out);
-        done.map_err(|error| error.to_string())
+        let done = self.encoder.encode(data, &Envelope::default(), out);
+        done.map(|_| ()).map_err(|error| error.to_string())
     }
 }
 
@@ -75,7 +71,7 @@ pub fn reread(of: &str) -> String {
 pub struct Messages(message::Reader);
 
 impl Messages {
-    /// Whether the line is a RECORD message; the error's text.
+    /// Whether the line is a RECORD message, or the error's text.
     pub fn is_record(&mut self, line: &[u8]) -> Result<bool, String> {
         let read = self.0.read(line).map_err(|error| error.to_string())?;
         Ok(matches!(read, Message::Record(_)))

@@ -1,7 +1,10 @@
 //! Walks over JSON text, validates what it passes and says where things are.
 
+use std::borrow::Cow;
+
 use crate::error::Error;
 use crate::json::span;
+use crate::json::text::unquoted;
 
 /// What should have stood where the scanner is: the text is not JSON, or not the JSON that was expected.
 ///
@@ -20,7 +23,11 @@ pub(crate) enum Inside {
     Broken,
 }
 
-/// Where a key stands, with its quotes.
+/// Proof that a text was read to its end as one JSON value: only [`Scanner::end`] makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReadToEnd(());
+
+/// The range of a key, quotes included.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key {
     pub(crate) from: usize,
@@ -29,9 +36,17 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// What stands between the quotes.
+    /// The bytes between the quotes.
     pub(crate) fn content<'a>(&self, text: &'a [u8]) -> &'a [u8] {
         &text[self.from + 1..self.to - 1]
+    }
+
+    /// The characters that the key stands for.
+    pub(crate) fn name<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
+        match self.inside {
+            Inside::Plain => Cow::Borrowed(self.content(text)),
+            Inside::Escaped | Inside::Broken => unquoted(self.content(text)),
+        }
     }
 }
 
@@ -92,13 +107,13 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Nothing but whitespace may follow.
-    pub(crate) fn end(&mut self) -> Result<(), Fault> {
+    /// Walks over the whitespace at the end of the text; nothing else may follow the value.
+    pub(crate) fn end(&mut self) -> Result<ReadToEnd, Fault> {
         self.space();
         if self.at < self.text.len() {
             return Err(Fault("the end of the record"));
         }
-        Ok(())
+        Ok(ReadToEnd(()))
     }
 
     /// Walks over `true`, `false` or `null`.
@@ -266,6 +281,37 @@ impl<'a> Scanner<'a> {
         self.expect(b':', "a colon after a key")?;
         self.space();
         Ok(Key { from, to, inside })
+    }
+
+    /// Walks over an object, and calls `member` at each value to walk over that.
+    #[inline]
+    pub(crate) fn object(
+        &mut self,
+        expected: &'static str,
+        mut member: impl FnMut(&mut Self, Key) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        self.expect(b'{', expected)?;
+        self.space();
+        if self.peek() == b'}' {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            let key = self.key()?;
+            member(self, key)?;
+            self.space();
+            match self.peek() {
+                b',' => {
+                    self.at += 1;
+                    self.space();
+                }
+                b'}' => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                _ => return Err(Fault(AFTER_MEMBER)),
+            }
+        }
     }
 
     /// Walks over any value. Depth costs one bit per level on the heap, no stack.

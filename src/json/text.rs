@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::json::span;
+use crate::text::hex_digits;
 
 /// Appends a valid JSON text so that a string around it holds exactly that text.
 pub(crate) fn quote_into(text: &[u8], out: &mut Vec<u8>) {
@@ -20,10 +21,8 @@ pub(crate) fn quote_into(text: &[u8], out: &mut Vec<u8>) {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
             0x80.. => out.push(byte),
             _ => {
-                const HEX: &[u8; 16] = b"0123456789abcdef";
                 out.extend_from_slice(b"\\u00");
-                out.push(HEX[usize::from(byte >> 4)]);
-                out.push(HEX[usize::from(byte & 15)]);
+                out.extend_from_slice(&hex_digits(byte));
             }
         }
         at = end + 1;

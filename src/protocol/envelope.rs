@@ -1,13 +1,13 @@
-//! The envelope of a message, read in one walk that jumps over a record's object where its end is plain to see.
+//! The envelope of a message, read in one walk that jumps over the record's object where its end can be guessed.
 
 use std::borrow::Cow;
 
 use crate::error::Result;
 use crate::json::number::Number;
-use crate::json::scan::{AFTER_MEMBER, Fault, Inside, Scanner, Shape};
+use crate::json::scan::{Fault, Inside, Scanner, Shape};
 use crate::json::text::unquoted;
 
-/// The members of a message that concern us.
+/// The members of a message that matter to a destination.
 #[derive(Debug, PartialEq)]
 pub(super) struct Envelope<'a> {
     pub(super) kind: Cow<'a, str>,
@@ -23,8 +23,9 @@ pub(super) struct Payload<'a> {
     pub(super) namespace: Option<Cow<'a, str>>,
     /// JSON text.
     pub(super) data: &'a [u8],
-    /// Its place in the line, if nothing stands before it that concerns us but the stream.
-    pub(super) head: Option<usize>,
+    /// The length of the line's prefix, which ends where `data` begins, if of the members above only the stream's name
+    /// and namespace are in it.
+    pub(super) prefix: Option<usize>,
     pub(super) emitted_at: Option<i64>,
     /// JSON text.
     pub(super) changes: Option<&'a [u8]>,
@@ -32,246 +33,198 @@ pub(super) struct Payload<'a> {
 
 /// How the end of a record's object is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ends {
+pub(super) enum EndOfData {
     /// By walking over it.
     Walked,
     /// By looking from the end of the line for what mostly follows it: `emitted_at`, or nothing.
     ///
-    /// Everything else is walked over, so that such a line is a valid message if and only if the text found is
-    /// a JSON object: no object is the beginning of another one. Whoever reads that text notices, and has the
-    /// line read once more by walking.
+    /// Everything else is walked over, so that the line is a valid message, as read, if and only if the text found is a
+    /// JSON object: no object is the beginning of another one. Reading that text verifies the guess.
     Guessed,
 }
 
 /// Reads a line.
-pub(super) fn read(line: &[u8], ends: Ends) -> Result<Envelope<'_>> {
-    let mut reader = Reader {
-        scan: Scanner::new(line),
-        ends,
+pub(super) fn read(line: &[u8], end_of_data: EndOfData) -> Result<Envelope<'_>> {
+    let mut scan = Scanner::new(line);
+    let envelope = envelope(&mut scan, end_of_data);
+    envelope.map_err(|fault| scan.error(fault))
+}
+
+fn envelope<'a>(scan: &mut Scanner<'a>, end_of_data: EndOfData) -> Result<Envelope<'a>, Fault> {
+    let (mut kind, mut record, mut trace) = (None, None, None);
+    scan.space();
+    scan.object(
+        "a message, which is a JSON object",
+        |scan, key| match &*key.name(scan.text) {
+            b"type" => once(&mut kind, string(scan)?),
+            b"record" => once(&mut record, payload(scan, end_of_data)?),
+            b"trace" => once(&mut trace, value(scan)?),
+            _ => scan.skip(),
+        },
+    )?;
+    scan.end()?;
+    Ok(Envelope {
+        kind: kind
+            .flatten()
+            .ok_or(Fault("a message with the key \"type\""))?,
+        record: record.flatten(),
+        trace: trace.flatten(),
+    })
+}
+
+fn payload<'a>(
+    scan: &mut Scanner<'a>,
+    end_of_data: EndOfData,
+) -> Result<Option<Payload<'a>>, Fault> {
+    if null(scan)? {
+        return Ok(None);
+    }
+    let (mut stream, mut namespace, mut data) = (None, None, None);
+    let mut prefix = None;
+    let (mut emitted_at, mut changes) = (None, None);
+    scan.object(
+        "a record's envelope, which is a JSON object",
+        |scan, key| match &*key.name(scan.text) {
+            b"stream" => once(&mut stream, string(scan)?),
+            b"namespace" => once(&mut namespace, string(scan)?),
+            b"data" => {
+                let holds_more = emitted_at.is_some() || changes.is_some();
+                prefix = (!holds_more).then_some(scan.at);
+                once(&mut data, text_of_data(scan, end_of_data)?)
+            }
+            b"emitted_at" => once(&mut emitted_at, millis(scan)?),
+            b"meta" => once(&mut changes, changes_of_meta(scan)?),
+            _ => scan.skip(),
+        },
+    )?;
+    Ok(Some(Payload {
+        stream: stream
+            .flatten()
+            .ok_or(Fault("a record with the key \"stream\""))?,
+        namespace: namespace.flatten(),
+        data: data.ok_or(Fault("a record with the key \"data\""))?,
+        prefix,
+        emitted_at: emitted_at.flatten(),
+        changes: changes.flatten(),
+    }))
+}
+
+/// Walks over `meta`; returns the text of its changes.
+fn changes_of_meta<'a>(scan: &mut Scanner<'a>) -> Result<Option<&'a [u8]>, Fault> {
+    if null(scan)? {
+        return Ok(None);
+    }
+    let mut changes = None;
+    scan.object("an object or null", |scan, key| {
+        match &*key.name(scan.text) {
+            b"changes" => once(&mut changes, value(scan)?),
+            _ => scan.skip(),
+        }
+    })?;
+    Ok(changes.flatten())
+}
+
+/// Walks, or jumps, over a record's object; returns its text.
+fn text_of_data<'a>(scan: &mut Scanner<'a>, end_of_data: EndOfData) -> Result<&'a [u8], Fault> {
+    let from = scan.at;
+    let guessed = match end_of_data {
+        EndOfData::Guessed => guess_end(scan),
+        EndOfData::Walked => None,
     };
-    let envelope = reader.envelope();
-    envelope.map_err(|fault| reader.scan.error(fault))
+    match guessed {
+        Some(end) => scan.at = end,
+        None => scan.skip()?,
+    }
+    Ok(&scan.text[from..scan.at])
 }
 
-struct Reader<'a> {
-    scan: Scanner<'a>,
-    ends: Ends,
+/// Where the object that begins here seems to end: at the last brace that `,"emitted_at"` follows, or else before the
+/// last two of the line.
+fn guess_end(scan: &Scanner<'_>) -> Option<usize> {
+    /// How many braces are looked at: those of the record, of the message, and of some changes.
+    const BRACES: usize = 12;
+    if scan.peek() != b'{' {
+        return None;
+    }
+    let text = &scan.text[scan.at..];
+    let mut braces = memchr::memrchr_iter(b'}', text).take(BRACES);
+    let before_emitted_at = braces.find(|&at| {
+        let after = text[at + 1..].trim_ascii_start();
+        after
+            .strip_prefix(b",")
+            .is_some_and(|after| after.trim_ascii_start().starts_with(b"\"emitted_at\""))
+    });
+    let before_the_end = || text.trim_ascii_end().strip_suffix(b"}}}").map(<[u8]>::len);
+    Some(scan.at + before_emitted_at.or_else(before_the_end)? + 1)
 }
 
-impl<'a> Reader<'a> {
-    fn envelope(&mut self) -> Result<Envelope<'a>, Fault> {
-        let (mut kind, mut record, mut trace) = (None, None, None);
-        self.scan.space();
-        self.object("a message, which is a JSON object", |this, key| {
-            match key {
-                b"type" => once(&mut kind, this.string()?),
-                b"record" => once(&mut record, this.payload()?),
-                b"trace" => once(&mut trace, this.value()?),
-                _ => {
-                    this.scan.skip()?;
-                    true
-                }
-            }
-            .then_some(())
-            .ok_or(Fault("each key once"))
-        })?;
-        self.scan.end()?;
-        Ok(Envelope {
-            kind: kind
-                .flatten()
-                .ok_or(Fault("a message with the key \"type\""))?,
-            record: record.flatten(),
-            trace: trace.flatten(),
-        })
+/// Walks over null, if that is the value here; says whether it is.
+#[inline]
+fn null(scan: &mut Scanner<'_>) -> Result<bool, Fault> {
+    let is_null = scan.peek() == b'n';
+    if is_null {
+        scan.literal("null")?;
     }
-
-    fn payload(&mut self) -> Result<Option<Payload<'a>>, Fault> {
-        if self.null()? {
-            return Ok(None);
-        }
-        let (mut stream, mut namespace, mut data) = (None, None, None);
-        let mut head = None;
-        let (mut emitted_at, mut changes) = (None, None);
-        self.object(
-            "a record's envelope, which is a JSON object",
-            |this, key| {
-                match key {
-                    b"stream" => once(&mut stream, this.string()?),
-                    b"namespace" => once(&mut namespace, this.string()?),
-                    b"data" => {
-                        let says_more = emitted_at.is_some() || changes.is_some();
-                        head = (!says_more).then_some(this.scan.at);
-                        once(&mut data, this.data()?)
-                    }
-                    b"emitted_at" => once(&mut emitted_at, this.millis()?),
-                    b"meta" => once(&mut changes, this.changes()?),
-                    _ => {
-                        this.scan.skip()?;
-                        true
-                    }
-                }
-                .then_some(())
-                .ok_or(Fault("each key once"))
-            },
-        )?;
-        Ok(Some(Payload {
-            stream: stream
-                .flatten()
-                .ok_or(Fault("a record with the key \"stream\""))?,
-            namespace: namespace.flatten(),
-            data: data.ok_or(Fault("a record with the key \"data\""))?,
-            head,
-            emitted_at: emitted_at.flatten(),
-            changes: changes.flatten(),
-        }))
-    }
-
-    /// The changes of `meta`.
-    fn changes(&mut self) -> Result<Option<&'a [u8]>, Fault> {
-        if self.null()? {
-            return Ok(None);
-        }
-        let mut changes = None;
-        self.object("an object or null", |this, key| match key {
-            b"changes" if once(&mut changes, this.value()?) => Ok(()),
-            b"changes" => Err(Fault("each key once")),
-            _ => this.scan.skip(),
-        })?;
-        Ok(changes.flatten())
-    }
-
-    /// The text of a record's data.
-    fn data(&mut self) -> Result<&'a [u8], Fault> {
-        let from = self.scan.at;
-        match self.guess() {
-            Some(end) => self.scan.at = end,
-            None => self.scan.skip()?,
-        }
-        Ok(&self.scan.text[from..self.scan.at])
-    }
-
-    /// Where the object that begins here seems to end: at the last brace that `,"emitted_at"` follows, or
-    /// before the last two of the line.
-    fn guess(&self) -> Option<usize> {
-        /// How many braces are looked at: those of the record, of the message, and of some changes.
-        const BRACES: usize = 12;
-        if self.ends == Ends::Walked || self.scan.peek() != b'{' {
-            return None;
-        }
-        let text = &self.scan.text[self.scan.at..];
-        let mut braces = memchr::memrchr_iter(b'}', text).take(BRACES);
-        let before_emitted_at = braces.find(|&at| {
-            let after = text[at + 1..].trim_ascii_start();
-            after
-                .strip_prefix(b",")
-                .is_some_and(|after| after.trim_ascii_start().starts_with(b"\"emitted_at\""))
-        });
-        let before_the_end = || text.trim_ascii_end().strip_suffix(b"}}}").map(<[u8]>::len);
-        Some(self.scan.at + before_emitted_at.or_else(before_the_end)? + 1)
-    }
-
-    /// Walks over an object and calls `member` at each value with its key, to walk over the value.
-    #[inline]
-    fn object(
-        &mut self,
-        expected: &'static str,
-        mut member: impl FnMut(&mut Self, &[u8]) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
-        self.scan.expect(b'{', expected)?;
-        self.scan.space();
-        if self.scan.peek() == b'}' {
-            self.scan.at += 1;
-            return Ok(());
-        }
-        loop {
-            let key = self.scan.key()?;
-            let content = key.content(self.scan.text);
-            match key.inside {
-                Inside::Plain => member(self, content)?,
-                _ => member(self, &unquoted(content))?,
-            }
-            self.scan.space();
-            match self.scan.peek() {
-                b',' => {
-                    self.scan.at += 1;
-                    self.scan.space();
-                }
-                b'}' => {
-                    self.scan.at += 1;
-                    return Ok(());
-                }
-                _ => return Err(Fault(AFTER_MEMBER)),
-            }
-        }
-    }
-
-    /// Walks over null, if it is there.
-    #[inline]
-    fn null(&mut self) -> Result<bool, Fault> {
-        let null = self.scan.peek() == b'n';
-        if null {
-            self.scan.literal("null")?;
-        }
-        Ok(null)
-    }
-
-    /// A string or null.
-    fn string(&mut self) -> Result<Option<Cow<'a, str>>, Fault> {
-        if self.null()? {
-            return Ok(None);
-        }
-        let text = self.scan.text;
-        let from = self.scan.at;
-        let inside = self.scan.string()?;
-        let content = &text[from + 1..self.scan.at - 1];
-        let characters = "a string of Unicode characters";
-        Ok(Some(match inside {
-            Inside::Plain => {
-                Cow::Borrowed(std::str::from_utf8(content).map_err(|_| Fault(characters))?)
-            }
-            _ => Cow::Owned(
-                String::from_utf8(unquoted(content).into_owned()).map_err(|_| Fault(characters))?,
-            ),
-        }))
-    }
-
-    /// Milliseconds, whole ones; or null.
-    fn millis(&mut self) -> Result<Option<i64>, Fault> {
-        if self.null()? {
-            return Ok(None);
-        }
-        let from = self.scan.at;
-        let shape = self.scan.number()?;
-        let number = Number {
-            text: &self.scan.text[from..self.scan.at],
-            shape,
-        };
-        let whole = match shape {
-            Shape::Integer => number.as_str().parse().ok(),
-            _ => None,
-        };
-        #[allow(clippy::cast_possible_truncation)] // saturates; such a time is nonsense anyway
-        Ok(whole.or_else(|| {
-            number
-                .as_str()
-                .parse()
-                .ok()
-                .map(|millis: f64| millis as i64)
-        }))
-    }
-
-    /// The text of any value but null.
-    fn value(&mut self) -> Result<Option<&'a [u8]>, Fault> {
-        let from = self.scan.at;
-        let null = self.scan.peek() == b'n';
-        self.scan.skip()?;
-        Ok((!null).then(|| &self.scan.text[from..self.scan.at]))
-    }
+    Ok(is_null)
 }
 
-/// Fills a place that is still empty; says whether it was.
-fn once<T>(place: &mut Option<T>, value: T) -> bool {
-    let empty = place.is_none();
-    place.get_or_insert(value);
-    empty
+/// Walks over a string or null.
+fn string<'a>(scan: &mut Scanner<'a>) -> Result<Option<Cow<'a, str>>, Fault> {
+    if null(scan)? {
+        return Ok(None);
+    }
+    let from = scan.at;
+    let inside = scan.string()?;
+    let content = &scan.text[from + 1..scan.at - 1];
+    let characters = "a string of Unicode characters";
+    Ok(Some(match inside {
+        Inside::Plain => {
+            Cow::Borrowed(std::str::from_utf8(content).map_err(|_| Fault(characters))?)
+        }
+        _ => Cow::Owned(
+            String::from_utf8(unquoted(content).into_owned()).map_err(|_| Fault(characters))?,
+        ),
+    }))
+}
+
+/// Walks over a number of milliseconds, of which fractions are cut off; or null.
+fn millis(scan: &mut Scanner<'_>) -> Result<Option<i64>, Fault> {
+    if null(scan)? {
+        return Ok(None);
+    }
+    let from = scan.at;
+    let shape = scan.number()?;
+    let number = Number {
+        text: &scan.text[from..scan.at],
+        shape,
+    };
+    let whole = match shape {
+        Shape::Integer => number.as_str().parse().ok(),
+        _ => None,
+    };
+    #[allow(clippy::cast_possible_truncation)] // saturates; such a time is nonsense anyway
+    Ok(whole.or_else(|| {
+        number
+            .as_str()
+            .parse()
+            .ok()
+            .map(|millis: f64| millis as i64)
+    }))
+}
+
+/// Walks over any value; returns its text unless it is null.
+fn value<'a>(scan: &mut Scanner<'a>) -> Result<Option<&'a [u8]>, Fault> {
+    let from = scan.at;
+    let is_null = scan.peek() == b'n';
+    scan.skip()?;
+    Ok((!is_null).then(|| &scan.text[from..scan.at]))
+}
+
+/// Fills a place that is still empty: a key may appear once.
+fn once<T>(place: &mut Option<T>, value: T) -> Result<(), Fault> {
+    if place.is_some() {
+        return Err(Fault("each key once"));
+    }
+    *place = Some(value);
+    Ok(())
 }

@@ -5,68 +5,96 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::json::scan::ReadToEnd;
 use crate::protocol::StreamKey;
-use crate::protocol::alike::Heads;
-use crate::protocol::envelope::{self, Ends, Envelope};
+use crate::protocol::envelope::{self, EndOfData, Envelope};
+use crate::protocol::prefix::Prefixes;
 
-/// A message that concerns us, borrowed from its line.
+/// A message that matters to a destination, borrowed from its line.
 #[derive(Debug)]
 pub(crate) enum Message<'a> {
     Record(Record<'a>),
-    /// A state, still as text: `state::State::read` looks inside.
+    /// A state, still as text: `state::State::read` reads it.
     State,
-    /// What the platform says of a stream at its end.
+    /// The status of a stream, as the platform reports it.
     Status {
         stream: StreamKey,
         status: Status,
     },
-    /// LOG, CONTROL, other traces, and types that are not invented yet.
+    /// LOG, CONTROL, other traces, and types that do not exist yet.
     Other,
 }
 
-/// A record, with its object still as JSON text.
+/// A record whose object has not been read yet.
+///
+/// Where the object's end was guessed, nothing about the record is certain: what was taken for its stream or its time
+/// may stand inside of the object or after the record. Only reading the object to its end tells. So there is no access
+/// to a record but [`Record::read_with`], which verifies a guess.
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
+    view: RecordView<'a>,
+    /// The line, if the object's end was guessed.
+    line: Option<&'a [u8]>,
+}
+
+/// One reading of a record, with its object as JSON text: a guess, or verified.
+#[derive(Debug)]
+pub(crate) struct RecordView<'a> {
     pub(crate) stream: Cow<'a, str>,
     /// An empty namespace is none.
     pub(crate) namespace: Option<Cow<'a, str>>,
-    /// The JSON text of `data`; whether it is an object is for the row to say.
+    /// The JSON text of `data`. It may be no object; if this is a guess, it may be no JSON.
     pub(crate) data: &'a [u8],
     /// Milliseconds since 1970.
     pub(crate) emitted_at: Option<i64>,
     /// The JSON text of `meta.changes`.
     pub(crate) changes: Option<&'a [u8]>,
-    /// Records with one number are of one stream; not all have one.
-    pub(crate) number_of_stream: Option<usize>,
-    /// The line, where the end of `data` was guessed.
-    line: Option<&'a [u8]>,
+    /// Records with the same id belong to the same stream; `None` when the line was not matched by a known prefix.
+    pub(crate) prefix_id: Option<usize>,
 }
 
 impl<'a> Record<'a> {
-    /// A record that came without Airbyte's envelope.
+    /// A record without Airbyte's envelope.
     pub(crate) fn bare(stream: Cow<'a, str>, data: &'a [u8], emitted_at: Option<i64>) -> Self {
-        Self {
+        let view = RecordView {
             stream,
             namespace: None,
             data,
             emitted_at,
             changes: None,
-            number_of_stream: None,
-            line: None,
-        }
+            prefix_id: None,
+        };
+        Self { view, line: None }
     }
 
-    /// For whoever finds that `data` is no JSON object: the record read once more with care, unless this one was. If
-    /// the line is no message at all, the error says where.
-    pub(crate) fn again(&self) -> Result<Option<Record<'a>>> {
+    /// Has `read` read the record, and returns its result.
+    ///
+    /// `read` reads `data` to its end as one JSON object, proves that it did, and fails on any other text; when it
+    /// fails it leaves nothing behind. If it fails on a guess, it is called once more with the record that a walk over
+    /// the whole line finds. If the line turns out to be no message, the error says where.
+    #[inline]
+    pub(crate) fn read_with<T>(
+        &self,
+        mut read: impl FnMut(&RecordView<'_>) -> Result<(T, ReadToEnd)>,
+    ) -> Result<T> {
+        let (done, _) = match read(&self.view) {
+            Ok(done) => done,
+            Err(error) => match self.verified()? {
+                Some(verified) => read(&verified)?,
+                None => return Err(error),
+            },
+        };
+        Ok(done)
+    }
+
+    /// The record that a walk over the whole line finds, unless this one was found so.
+    #[cold]
+    fn verified(&self) -> Result<Option<RecordView<'a>>> {
         let Some(line) = self.line else {
             return Ok(None);
         };
-        match of_envelope(
-            envelope::read(line, Ends::Walked).map_err(|error| error.hint(EXPECTED))?,
-            None,
-        )? {
-            Message::Record(record) => Ok(Some(record)),
+        match read_exactly(line)? {
+            Message::Record(record) => Ok(Some(record.view)),
             _ => Ok(None),
         }
     }
@@ -77,7 +105,7 @@ impl<'a> Record<'a> {
 pub(crate) enum Status {
     Complete,
     Incomplete,
-    /// STARTED, RUNNING and whatever comes.
+    /// STARTED, RUNNING and any other.
     Underway,
 }
 
@@ -92,7 +120,7 @@ struct StreamStatus {
     status: String,
 }
 
-/// A stream's key as messages write it.
+/// A stream's key, as messages write it.
 #[derive(Deserialize)]
 pub(crate) struct Descriptor {
     name: String,
@@ -105,64 +133,67 @@ impl Descriptor {
     }
 }
 
-/// Reads lines, of which most begin as earlier ones did.
+/// Reads lines, most of which begin as earlier ones did.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
-    heads: Heads,
+    prefixes: Prefixes,
 }
 
 impl Reader {
     /// Reads one line, which is neither blank nor holds a line end. Errors say where and what was expected, never data.
-    ///
-    /// A record's object is not read, and its end may be a guess that only reading it confirms: see [`Record::again`].
     #[inline]
     pub(crate) fn read<'a>(&'a mut self, line: &'a [u8]) -> Result<Message<'a>> {
-        if let Some(news) = self.heads.news(line) {
-            let stream = &self.heads.head(&news).stream;
-            return Ok(Message::Record(Record {
+        if let Some(found) = self.prefixes.find(line) {
+            let stream = &self.prefixes.prefix_of(&found).stream;
+            let view = RecordView {
                 stream: Cow::from(&stream.name),
                 namespace: stream.namespace.as_ref().map(Cow::from),
-                data: news.data,
-                emitted_at: Some(news.emitted_at),
+                data: found.data,
+                emitted_at: Some(found.emitted_at),
                 changes: None,
-                number_of_stream: Some(news.head),
-                line: Some(line),
-            }));
+                prefix_id: Some(found.prefix_id),
+            };
+            let line = Some(line);
+            return Ok(Message::Record(Record { view, line }));
         }
-        self.read_all(line)
+        self.read_by_guess(line)
     }
 
-    fn read_all<'a>(&mut self, line: &'a [u8]) -> Result<Message<'a>> {
-        match envelope::read(line, Ends::Guessed) {
+    fn read_by_guess<'a>(&mut self, line: &'a [u8]) -> Result<Message<'a>> {
+        match envelope::read(line, EndOfData::Guessed) {
             Ok(envelope) if envelope.kind == "RECORD" || envelope.record.is_none() => {
-                if let Some(head) = envelope.record.as_ref().and_then(|record| record.head) {
-                    self.heads.learn(&line[..head]);
+                if let Some(prefix) = envelope.record.as_ref().and_then(|record| record.prefix) {
+                    self.prefixes.learn(&line[..prefix]);
                 }
-                of_envelope(envelope, Some(line))
+                message(envelope, Some(line))
             }
-            _ => of_envelope(
-                envelope::read(line, Ends::Walked).map_err(|error| error.hint(EXPECTED))?,
-                None,
-            ),
+            _ => read_exactly(line),
         }
     }
 }
 
-fn of_envelope<'a>(envelope: Envelope<'a>, line: Option<&'a [u8]>) -> Result<Message<'a>> {
+/// Walks over the whole line.
+fn read_exactly(line: &[u8]) -> Result<Message<'_>> {
+    let envelope = envelope::read(line, EndOfData::Walked);
+    message(envelope.map_err(|error| error.hint(EXPECTED))?, None)
+}
+
+/// The message in an envelope; with its line, if the end of the record's object was guessed.
+fn message<'a>(envelope: Envelope<'a>, line: Option<&'a [u8]>) -> Result<Message<'a>> {
     match envelope.kind.as_ref() {
         "RECORD" => {
             let record = envelope
                 .record
                 .ok_or_else(|| Error::system("a RECORD message without the key \"record\""))?;
-            Ok(Message::Record(Record {
+            let view = RecordView {
                 stream: record.stream,
                 namespace: record.namespace.filter(|namespace| !namespace.is_empty()),
                 data: record.data,
                 emitted_at: record.emitted_at,
                 changes: record.changes,
-                number_of_stream: None,
-                line,
-            }))
+                prefix_id: None,
+            };
+            Ok(Message::Record(Record { view, line }))
         }
         "STATE" => Ok(Message::State),
         "TRACE" => envelope.trace.map_or(Ok(Message::Other), status),
@@ -184,7 +215,7 @@ fn status(trace: &[u8]) -> Result<Message<'static>> {
         }))
 }
 
-/// serde_json's own text may quote values ("invalid type: string \"…\""), so only its class and place are told.
+/// serde_json's own text may quote values ("invalid type: string \"…\""), so only its class and place are reported.
 pub(crate) fn malformed(error: &serde_json::Error) -> Error {
     use serde_json::error::Category;
     let what = match error.classify() {
@@ -193,7 +224,7 @@ pub(crate) fn malformed(error: &serde_json::Error) -> Error {
         Category::Data => {
             "the line is JSON, but not an Airbyte message: a key is missing, twice, or of another type"
         }
-        Category::Io => "the line can not be read",
+        Category::Io => "cannot read the line",
     };
     Error::system(format!("{what} (column {})", error.column())).hint(EXPECTED)
 }

@@ -1,10 +1,10 @@
 //! Airbyte's protocol: the configured catalog, messages in, states in and out; and Singer's messages.
 //! It knows no tables and no AWS. Facts: <https://docs.airbyte.com/platform/understanding-airbyte/airbyte-protocol>.
 
-mod alike;
 pub(crate) mod catalog;
 mod envelope;
 pub(crate) mod message;
+mod prefix;
 pub(crate) mod singer;
 pub(crate) mod state;
 

@@ -13,17 +13,17 @@ pub(super) struct Moment {
     minute: u8,
     second: u8,
     micros: u32,
-    /// What is finer than a microsecond was cut off: no engine keeps it.
+    /// Something finer than a microsecond was cut off: no engine keeps it.
     cut: bool,
 }
 
-/// A quoted text on the stack: `"YYYY-MM-DD HH:MM:SS.ffffff"`, or the beginning of it and a quote.
-pub(super) struct Written {
+/// A quoted date or timestamp on the stack: `"YYYY-MM-DD HH:MM:SS.ffffff"`, or the beginning of that and a quote.
+pub(super) struct Formatted {
     bytes: [u8; 28],
     length: usize,
 }
 
-impl Written {
+impl Formatted {
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
@@ -34,8 +34,8 @@ impl Moment {
     /// zone: `Z`, `z`, `UTC`, `±HH`, `±HHMM`, `±HH:MM` or `±HH:MM:SS`, with or without a space before it.
     /// Without a zone the time is UTC; without a time it is midnight.
     ///
-    /// Nothing is guessed and nothing rolls over: a 30th of February, a 24th hour, a 60th second, a fifth
-    /// digit of the year are none.
+    /// Nothing is guessed and nothing rolls over: a 30th of February, a 24th hour, a 60th second and a fifth
+    /// digit of the year are refused.
     pub(super) fn read(text: &[u8]) -> Option<Self> {
         let mut text = Text(text);
         let (year, month, day) = text.day()?;
@@ -80,12 +80,12 @@ impl Moment {
     }
 
     /// `"YYYY-MM-DD"`.
-    pub(super) fn date(self) -> Written {
+    pub(super) fn date(self) -> Formatted {
         self.up_to(11)
     }
 
-    /// `"YYYY-MM-DD HH:MM:SS"`, and three or six digits of the second where they say something.
-    pub(super) fn timestamp(self) -> Written {
+    /// `"YYYY-MM-DD HH:MM:SS"`, with three or six digits of the second if they are not zero.
+    pub(super) fn timestamp(self) -> Formatted {
         if self.micros == 0 {
             self.up_to(20)
         } else if self.micros.is_multiple_of(1000) {
@@ -97,7 +97,7 @@ impl Moment {
 
     /// The whole text up to this place, and a quote.
     #[inline]
-    fn up_to(self, place: usize) -> Written {
+    fn up_to(self, place: usize) -> Formatted {
         let mut bytes = *b"\"0000-00-00 00:00:00.000000\"";
         let mut two = |place: usize, number: u32| {
             #[allow(clippy::cast_possible_truncation)] // below 100
@@ -106,19 +106,19 @@ impl Moment {
             bytes[place + 1] += number % 10;
         };
         two(1, u32::from(self.year) / 100);
+        two(3, u32::from(self.year) % 100);
+        two(6, self.month.into());
+        two(9, self.day.into());
+        two(12, self.hour.into());
+        two(15, self.minute.into());
+        two(18, self.second.into());
         if self.micros > 0 {
             two(21, self.micros / 10_000);
             two(23, self.micros / 100 % 100);
             two(25, self.micros % 100);
         }
-        let year = self.year % 100;
-        #[allow(clippy::cast_possible_truncation)] // as above
-        let day = [year as u8, self.month, self.day];
-        bytes[3..11].copy_from_slice(&written(day, DAY));
-        let time = [self.hour, self.minute, self.second];
-        bytes[12..20].copy_from_slice(&written(time, TIME));
         bytes[place] = b'"';
-        Written {
+        Formatted {
             bytes,
             length: place + 1,
         }
@@ -156,7 +156,7 @@ impl Moment {
     }
 }
 
-/// Whether a text begins with a quoted date, as rows have it; it is twelve bytes long.
+/// Whether a text begins with a quoted date as rows have it, which is twelve bytes long.
 #[inline]
 pub(super) fn begins_with_date(text: &[u8]) -> bool {
     match text.first_chunk::<12>() {
@@ -165,38 +165,7 @@ pub(super) fn begins_with_date(text: &[u8]) -> bool {
     }
 }
 
-/// Month and day behind two digits of the year, and a time: what stands between three numbers.
-const DAY: [u8; 8] = *b"00-00-00";
-const TIME: [u8; 8] = *b"00:00:00";
-
-/// The numbers of `00-00-00`, where the pattern has these dashes: each below 100.
-#[inline]
-fn three(text: &[u8], pattern: [u8; 8]) -> Option<[u8; 3]> {
-    const DIGITS: u64 = 0x0F0F_000F_0F00_0F0F;
-    let pattern = u64::from_le_bytes(pattern);
-    let digits = u64::from_le_bytes(*text.first_chunk()?) ^ pattern;
-    // A digit is below ten, so that six more stay below sixteen; between the numbers nothing is left.
-    let sixes = digits.wrapping_add(DIGITS & 0x0606_0606_0606_0606);
-    if (digits | sixes) & !DIGITS != 0 {
-        return None;
-    }
-    // In each byte: ten times this digit and the next one.
-    let [first, _, _, second, _, _, third, _] = (digits * 10 + (digits >> 8)).to_le_bytes();
-    Some([first, second, third])
-}
-
-/// The text of three numbers below 100.
-#[inline]
-fn written([first, second, third]: [u8; 3], pattern: [u8; 8]) -> [u8; 8] {
-    const ONES: u64 = 0x0001_0000_0100_0001;
-    let numbers = u64::from(first) | u64::from(second) << 24 | u64::from(third) << 48;
-    // For numbers below 100, 103/1024 is near enough to a tenth; no product reaches the next number.
-    let tens = ((numbers * 103) >> 10) & (ONES * 0x0F);
-    let ones = numbers - tens * 10;
-    (tens + (ones << 8) + u64::from_le_bytes(pattern)).to_le_bytes()
-}
-
-/// What is left to read.
+/// The rest of a text that is being read.
 struct Text<'a>(&'a [u8]);
 
 impl Text<'_> {
@@ -222,9 +191,11 @@ impl Text<'_> {
     #[inline]
     fn day(&mut self) -> Option<(u16, u8, u8)> {
         let century = self.two(99)?;
-        let [year, month, day] = three(self.0, DAY)?;
-        self.0 = &self.0[8..];
-        let year = u16::from(century) * 100 + u16::from(year);
+        let year = u16::from(century) * 100 + u16::from(self.two(99)?);
+        self.take(b'-').then_some(())?;
+        let month = self.two(12)?;
+        self.take(b'-').then_some(())?;
+        let day = self.two(31)?;
         let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
         let days = match month {
             2 if leap => 29,
@@ -232,26 +203,23 @@ impl Text<'_> {
             4 | 6 | 9 | 11 => 30,
             _ => 31,
         };
-        let is_day = (1..=12).contains(&month) && (1..=days).contains(&day) && year > 0;
+        let is_day = month > 0 && (1..=days).contains(&day) && year > 0;
         is_day.then_some((year, month, day))
     }
 
-    /// Hours, minutes, and seconds where there are some.
+    /// Hours, minutes, and seconds if they are given; a fraction may follow only these.
     #[inline]
     fn time(&mut self) -> Option<(u8, u8, u8)> {
-        if let Some([hour, minute, second]) = three(self.0, TIME) {
-            self.0 = &self.0[8..];
-            let is_time = hour <= 23 && minute <= 59 && second <= 59;
-            return is_time.then_some((hour, minute, second));
-        }
         let hour = self.two(23)?;
         self.take(b':').then_some(())?;
         let minute = self.two(59)?;
-        let is_shorter = !matches!(self.0, [b':' | b'.', ..]);
-        is_shorter.then_some((hour, minute, 0))
+        if self.take(b':') {
+            return Some((hour, minute, self.two(59)?));
+        }
+        (self.0.first() != Some(&b'.')).then_some((hour, minute, 0))
     }
 
-    /// Microseconds, from one digit or more; and whether there was more to it.
+    /// Microseconds, from one digit or more; and whether something finer was cut off.
     #[inline]
     fn fraction(&mut self) -> Option<(u32, bool)> {
         let (mut micros, mut cut, mut place) = (0, false, 100_000);
@@ -295,46 +263,5 @@ impl Text<'_> {
         self.0
             .is_empty()
             .then_some(sign * (hours * 3600 + minutes * 60 + seconds))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn three_numbers_are_read_as_they_are_written() {
-        for number in 0..100_u8 {
-            for other in [0, 9, 10, 59, 99] {
-                for numbers in [
-                    [number, other, other],
-                    [other, number, other],
-                    [other, other, number],
-                ] {
-                    let text = written(numbers, *b"00:00:00");
-                    let [first, second, third] = numbers;
-                    let expected = format!("{first:02}:{second:02}:{third:02}");
-                    assert_eq!(std::str::from_utf8(&text), Ok(&*expected));
-                    assert_eq!(three(&text, *b"00:00:00"), Some(numbers));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn anything_but_digits_and_dashes_is_not_three_numbers() {
-        for place in 0..8 {
-            for byte in 0..=u8::MAX {
-                let mut text = *b"19-28-37";
-                text[place] = byte;
-                let is_right = match place {
-                    2 | 5 => byte == b'-',
-                    _ => byte.is_ascii_digit(),
-                };
-                let found = three(&text, *b"00-00-00").is_some();
-                assert_eq!(found, is_right, "{byte:x} at {place}");
-            }
-        }
-        assert_eq!(three(b"19-28-3", *b"00-00-00"), None);
     }
 }

@@ -4,29 +4,36 @@
 use crate::error::{Error, Result};
 use crate::json::scan::Scanner;
 use crate::row::calendar::Moment;
-use crate::row::encode::{Encoder, Missed, Scratch, UNKNOWN};
+use crate::row::learned::Learned;
+use crate::row::misfit::Misfit;
+use crate::row::plan::{Objects, UNKNOWN, ValuePlan};
 use crate::row::splice::Splice;
-use crate::row::step::Form;
+use crate::row::walk::{Scratch, Walker};
 use crate::row::{Envelope, Metadata};
 use crate::schema::{Field, Type, Width};
+use crate::text::hex_digits;
 
 /// How many random bytes are fetched at once: one system call for 64 rows.
 const AHEAD: usize = 1024;
 
 /// The columns, in their order.
 pub(super) fn fields() -> Vec<Field> {
-    let text = |name| field(name, Type::String);
-    let change = Type::Struct(vec![text("field"), text("change"), text("reason")]);
     let meta = Type::Struct(vec![
         field("sync_id", Type::Integer(Width::SixtyFour)),
-        field("changes", Type::Array(Box::new(change))),
+        field("changes", Type::Array(Box::new(change()))),
     ]);
     vec![
-        text("_airbyte_raw_id"),
+        field("_airbyte_raw_id", Type::String),
         field("_airbyte_extracted_at", Type::Timestamp),
         field("_airbyte_generation_id", Type::Integer(Width::SixtyFour)),
         field("_airbyte_meta", meta),
     ]
+}
+
+/// One of the changes in `_airbyte_meta`.
+fn change() -> Type {
+    let text = |name| field(name, Type::String);
+    Type::Struct(vec![text("field"), text("change"), text("reason")])
 }
 
 pub(super) fn field(name: &str, of: Type) -> Field {
@@ -37,43 +44,44 @@ pub(super) fn field(name: &str, of: Type) -> Field {
     }
 }
 
-/// Writes the columns; one for each stream.
-pub(super) struct Writer {
-    /// `"_airbyte_generation_id":3`, or nothing.
+/// What is the same in the columns of all rows.
+pub(super) struct MetadataPlan {
+    /// `"_airbyte_generation_id":3,`, or nothing.
     generation_id: Vec<u8>,
     /// `"sync_id":7,`, or nothing.
     sync_id: Vec<u8>,
-    /// The form of `changes`.
-    changes: Form,
-    random: Random,
+    /// The array of changes.
+    changes: ValuePlan,
 }
 
-impl Writer {
-    pub(super) fn new(metadata: &Metadata) -> Self {
-        let number = |head: &str, id: Option<i64>, tail: &str| {
-            id.map_or(Vec::new(), |id| format!("{head}{id}{tail}").into_bytes())
+impl MetadataPlan {
+    pub(super) fn compile(metadata: &Metadata, objects: &mut Objects) -> Self {
+        let member = |name: &str, id: Option<i64>| {
+            id.map_or(Vec::new(), |id| format!("\"{name}\":{id},").into_bytes())
         };
-        let changes = fields().into_iter().find_map(|field| match field.of {
-            Type::Struct(meta) => meta.into_iter().nth(1),
-            _ => None,
-        });
+        let changes = Type::Array(Box::new(change()));
         Self {
-            generation_id: number("\"_airbyte_generation_id\":", metadata.generation_id, ","),
-            sync_id: number("\"sync_id\":", metadata.sync_id, ","),
-            changes: changes.map_or(Form::Foreign, |changes| Form::compile(&changes.of, 0)),
-            random: Random {
-                bytes: Box::new([0; AHEAD]),
-                used: AHEAD,
-            },
+            generation_id: member("_airbyte_generation_id", metadata.generation_id),
+            sync_id: member("sync_id", metadata.sync_id),
+            changes: ValuePlan::compile(&changes, 0, objects),
         }
     }
+}
 
-    /// Appends the columns, without a comma before or behind them.
+/// Writes the columns.
+pub(super) struct MetadataWriter<'a> {
+    pub(super) plan: &'a MetadataPlan,
+    pub(super) learned: &'a mut Learned,
+    pub(super) random: &'a mut Random,
+}
+
+impl MetadataWriter<'_> {
+    /// Appends the columns, without a comma before or after them.
     pub(super) fn write(
         &mut self,
         envelope: &Envelope<'_>,
         record: &[u8],
-        missed: &[Missed],
+        misfits: &[Misfit],
         out: &mut Vec<u8>,
     ) -> Result<()> {
         out.extend_from_slice(b"\"_airbyte_raw_id\":\"");
@@ -84,18 +92,20 @@ impl Writer {
             out.extend_from_slice(time.timestamp().as_bytes());
             out.push(b',');
         }
-        out.extend_from_slice(&self.generation_id);
+        out.extend_from_slice(&self.plan.generation_id);
         out.extend_from_slice(b"\"_airbyte_meta\":{");
-        out.extend_from_slice(&self.sync_id);
+        out.extend_from_slice(&self.plan.sync_id);
         out.extend_from_slice(b"\"changes\":[");
-        let mut any = false;
+        let before = out.len();
         if let Some(changes) = envelope.changes {
-            any = self.upstream(changes, out)?;
+            self.upstream(changes, out)?;
         }
-        for member in missed.iter().filter(|member| member.step != UNKNOWN) {
-            out.extend_from_slice(if any { b",{\"field\":" } else { b"{\"field\":" });
-            any = true;
-            out.extend_from_slice(&record[member.key.0..member.key.1]);
+        for misfit in misfits.iter().filter(|misfit| misfit.step != UNKNOWN) {
+            if out.len() > before {
+                out.push(b',');
+            }
+            out.extend_from_slice(b"{\"field\":");
+            out.extend_from_slice(&record[misfit.key.0..misfit.key.1]);
             out.extend_from_slice(
                 b",\"change\":\"NULLED\",\"reason\":\"DESTINATION_SERIALIZATION_ERROR\"}",
             );
@@ -104,38 +114,40 @@ impl Writer {
         Ok(())
     }
 
-    /// Appends the elements of the changes that came with the record; says whether there were any.
-    fn upstream(&mut self, changes: &[u8], out: &mut Vec<u8>) -> Result<bool> {
+    /// Appends the elements of the changes that the record's message lists.
+    fn upstream(&mut self, changes: &[u8], out: &mut Vec<u8>) -> Result<()> {
         let from = out.len();
-        let mut encoder = Encoder {
+        let mut walker = Walker {
             scan: Scanner::new(changes),
             row: Splice::new(changes, out),
+            learned: self.learned,
             scratch: &mut Scratch::default(),
         };
-        encoder.scan.space();
-        if encoder.scan.peek() == b'[' {
-            let done = encoder.value(&mut self.changes);
-            done.map_err(|fault| encoder.scan.error(fault))?;
-            encoder.row.out();
+        walker.scan.space();
+        if walker.scan.peek() == b'[' {
+            let done = walker.value(&self.plan.changes);
+            done.map_err(|fault| walker.scan.error(fault))?;
+            walker.row.out();
             out.remove(from);
             out.pop();
         }
-        Ok(out.len() > from)
+        Ok(())
     }
 }
 
 /// Random bytes, fetched ahead.
-struct Random {
-    bytes: Box<[u8; AHEAD]>,
+#[derive(Default)]
+pub(super) struct Random {
+    bytes: Vec<u8>,
     used: usize,
 }
 
 impl Random {
     /// Appends a UUID of version 4 (RFC 9562, section 5.4).
     fn uuid(&mut self, out: &mut Vec<u8>) -> Result<()> {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        if self.used == AHEAD {
-            getrandom::fill(&mut self.bytes[..])
+        if self.used == self.bytes.len() {
+            self.bytes.resize(AHEAD, 0);
+            getrandom::fill(&mut self.bytes)
                 .map_err(|error| Error::system("the system gave no random bytes").because(error))?;
             self.used = 0;
         }
@@ -147,8 +159,7 @@ impl Random {
             if matches!(index, 4 | 6 | 8 | 10) {
                 out.push(b'-');
             }
-            out.push(HEX[usize::from(byte >> 4)]);
-            out.push(HEX[usize::from(byte & 15)]);
+            out.extend_from_slice(&hex_digits(*byte));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
-//! The row as an edit of the record's text: what is kept is copied in runs as long as they are contiguous.
+//! The row as an edit of the record's text: verbatim pieces are copied in runs as long as they are contiguous.
 
-/// Writes to `out`; text kept from the source waits until something else is written.
+/// Writes to `out`; verbatim text waits until something else is written.
 ///
 /// A record whose keys, order and values are already those of its row is copied in one run.
 pub(super) struct Splice<'a> {
@@ -11,20 +11,29 @@ pub(super) struct Splice<'a> {
     to: usize,
 }
 
-/// A place in the output to go back to.
+/// A state of the output to roll back to.
 #[derive(Clone, Copy)]
-pub(super) struct Mark {
+pub(super) struct Savepoint {
     written: usize,
     from: usize,
     to: usize,
 }
 
-impl Mark {
-    /// How long the output was, with what waited.
+impl Savepoint {
+    /// How long the output was, including what waited.
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.written + (self.to - self.from)
     }
+}
+
+/// What stands before a member in its object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Separator {
+    /// It is the first.
+    Open = b'{',
+    Comma = b',',
 }
 
 impl<'a> Splice<'a> {
@@ -39,7 +48,7 @@ impl<'a> Splice<'a> {
 
     /// Appends `source[from..to]`.
     #[inline]
-    pub(super) fn keep(&mut self, from: usize, to: usize) {
+    pub(super) fn put_verbatim(&mut self, from: usize, to: usize) {
         if from != self.to {
             self.begin(from);
         }
@@ -55,18 +64,34 @@ impl<'a> Splice<'a> {
 
     /// Appends `before` and `source[from..to]`; mostly that byte stands before `from` anyway.
     #[inline]
-    pub(super) fn keep_behind(&mut self, before: u8, from: usize, to: usize) {
+    pub(super) fn put_verbatim_after(&mut self, before: u8, from: usize, to: usize) {
         if self.source.get(from.wrapping_sub(1)) == Some(&before) {
-            self.keep(from - 1, to);
+            self.put_verbatim(from - 1, to);
         } else {
-            self.put_behind(before, from, to);
+            self.put_both(before, from, to);
         }
     }
 
     #[inline(never)]
-    fn put_behind(&mut self, before: u8, from: usize, to: usize) {
+    fn put_both(&mut self, before: u8, from: usize, to: usize) {
         self.put(&[before]);
-        self.keep(from, to);
+        self.put_verbatim(from, to);
+    }
+
+    /// Appends the members in `source[from..to]`, if there are any, and what separates the first from the one before;
+    /// returns what separates the next.
+    #[inline]
+    pub(super) fn put_members(
+        &mut self,
+        separator: Separator,
+        from: usize,
+        to: usize,
+    ) -> Separator {
+        if from == to {
+            return separator;
+        }
+        self.put_verbatim_after(separator as u8, from, to);
+        Separator::Comma
     }
 
     /// The output itself, with nothing waiting.
@@ -76,32 +101,32 @@ impl<'a> Splice<'a> {
         self.out
     }
 
-    /// Whether all of `source[from..to]` is kept, the last of what was appended.
+    /// Whether all of `source[from..to]` is verbatim in the row, as the last that was appended.
     #[inline]
     pub(super) fn is_run(&self, from: usize, to: usize) -> bool {
         self.from <= from && self.to == to
     }
 
-    /// How long the output is, with what waits.
+    /// How long the output is, including what waits.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.mark().len()
+        self.savepoint().len()
     }
 
     #[inline]
-    pub(super) fn mark(&self) -> Mark {
-        Mark {
+    pub(super) fn savepoint(&self) -> Savepoint {
+        Savepoint {
             written: self.out.len(),
             from: self.from,
             to: self.to,
         }
     }
 
-    /// Takes back everything since the mark.
-    pub(super) fn reset(&mut self, mark: Mark) {
-        self.out.truncate(mark.written);
-        self.from = mark.from;
-        self.to = mark.to;
+    /// Takes back everything since the savepoint.
+    pub(super) fn roll_back(&mut self, savepoint: Savepoint) {
+        self.out.truncate(savepoint.written);
+        self.from = savepoint.from;
+        self.to = savepoint.to;
     }
 
     /// Begins a new run.

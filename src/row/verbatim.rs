@@ -1,49 +1,19 @@
-//! Values that a row has as they stand, which are most: where they end. Whatever asks for more thought is left to the
-//! encoder.
+//! Where a value ends that is verbatim in its row, as most are. Every other value, and every fault, is left to `walk`.
 
 use crate::json::scan::{Inside, Scanner, Shape};
 use crate::json::span;
 use crate::row::calendar;
-use crate::row::step::{Form, Members};
+use crate::row::learned::Learned;
+use crate::row::plan::{ObjectPlan, Scalar, ValuePlan, Verbatim};
 
-/// The values of a column that are looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verbatim {
-    Scalar(Scalar),
-    /// An array of such values and nulls.
-    Array(Scalar),
-    None,
-}
-
-/// The scalars that are looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scalar {
-    /// A string that stands for characters.
-    String,
-    /// A whole number of so few digits that it fits 64 bits.
-    Integer,
-    /// A number that is far from the edges of a double.
-    Double,
-    Boolean,
-    /// `"YYYY-MM-DD"`.
-    Date,
-}
-
-/// More digits than these may not fit 64 bits.
+/// Integers with more digits may not fit 64 bits.
 const LONGEST_INTEGER: usize = 18;
 
 /// Numbers of this length without an exponent are far from the edges of a double: 10^300 and 10^-300.
 const LONGEST_DOUBLE: usize = 300;
 
 impl Verbatim {
-    pub(super) fn of(form: &Form) -> Self {
-        match form {
-            Form::Array(element) => Scalar::of(element).map_or(Self::None, Self::Array),
-            form => Scalar::of(form).map_or(Self::None, Self::Scalar),
-        }
-    }
-
-    /// The end of the value that begins at `at`, if it is one of those; null is none.
+    /// The end of the value that begins at `at`, if it is verbatim; a null is not, because rows leave it out.
     pub(super) fn end(self, text: &[u8], at: usize) -> Option<usize> {
         self.end_inlined(text, at)
     }
@@ -61,17 +31,6 @@ impl Verbatim {
 }
 
 impl Scalar {
-    fn of(form: &Form) -> Option<Self> {
-        Some(match form {
-            Form::Text => Self::String,
-            Form::Integer(i64::MIN, i64::MAX) => Self::Integer,
-            Form::Double => Self::Double,
-            Form::Boolean => Self::Boolean,
-            Form::Date => Self::Date,
-            _ => return None,
-        })
-    }
-
     #[allow(clippy::inline_always)] // as above
     #[inline(always)]
     fn end(self, text: &[u8], at: usize) -> Option<usize> {
@@ -140,21 +99,27 @@ fn array(element: Scalar, text: &[u8], at: usize) -> Option<usize> {
     (before == b',' && text.get(at) == Some(&b']')).then_some(at + 1)
 }
 
-/// An object whose members come as guessed and in order, with no space between them, and stand in the row as they are;
-/// looked for where the one before was such.
-pub(super) fn object(members: &Members, text: &[u8], at: usize) -> Option<usize> {
-    if !members.verbatim || text.get(at) != Some(&b'{') {
+/// The end of an object whose members have the expected keys, are in order with no space between them, and are all
+/// verbatim. It is tried only if the last object under the plan was so.
+pub(super) fn object(
+    plan: &ObjectPlan,
+    learned: &Learned,
+    text: &[u8],
+    at: usize,
+) -> Option<usize> {
+    let expected = learned.object(plan);
+    if !expected.is_verbatim || text.get(at) != Some(&b'{') {
         return None;
     }
-    let (mut at, mut index, mut lowest) = (at, members.first, 0);
+    let (mut at, mut index, mut lowest) = (at, expected.first, 0);
     loop {
-        let step = members.steps.get(index as usize)?;
-        if index < lowest || !step.same || !step.key.begins(text, at + 1) {
+        let step = plan.steps.get(index as usize)?;
+        if index < lowest || !step.key_is_name || !step.key.is_at(text, at + 1) {
             return None;
         }
         let value = at + 1 + step.key.len();
-        let end = match &step.form {
-            Form::Struct(members) => object(members, text, value),
+        let end = match &step.value {
+            ValuePlan::Struct(plan) => object(plan, learned, text, value),
             _ => step.verbatim.end(text, value),
         };
         at = end?;
@@ -163,6 +128,6 @@ pub(super) fn object(members: &Members, text: &[u8], at: usize) -> Option<usize>
             b'}' => return Some(at + 1),
             _ => return None,
         }
-        (lowest, index) = (index + 1, step.then);
+        (lowest, index) = (index + 1, expected.next(index));
     }
 }

@@ -43,9 +43,10 @@ mod writer;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::json::scan::ReadToEnd;
 use crate::lake::Lake;
 use crate::protocol::StreamKey;
-use crate::protocol::message::{Record, Status};
+use crate::protocol::message::{Record, RecordView, Status};
 use crate::protocol::state::{Scope, State};
 use crate::row::Envelope;
 use crate::table;
@@ -131,30 +132,10 @@ impl Progress {
 impl Sink<'_> {
     /// Accepts a record. Errors name the stream and never the data.
     pub(crate) fn record(&mut self, record: &Record<'_>) -> Result<()> {
-        let index = self.streams.of_record(record)?;
-        let stream = &mut self.streams[index];
-        if stream.is_complete() {
-            return Err(Error::system(format!(
-                "stream {}: a record came after its status COMPLETE",
-                stream.key
-            )));
-        }
-        let envelope = Envelope {
-            emitted_at: record.emitted_at,
-            changes: record.changes,
-        };
-        self.row.clear();
-        if let Err(error) = stream.plan.encode(record.data, &envelope, &mut self.row) {
-            let error = error.while_doing(format_args!("stream {}", stream.key));
-            return match record.again()? {
-                Some(exact) => self.record(&exact),
-                None => Err(error),
-            };
-        }
-        stream.counts.records += 1;
-        stream.counts.bytes_in += record.data.len() as u64;
+        let index = record.read_with(|record| self.encode(record))?;
         self.ledger.count(index);
         let partition = PartitionId::default();
+        let stream = &mut self.streams[index];
         let pushed = stream.writer.push(partition, &self.row);
         let pushed = stream.note_failure(pushed)?;
         if self.row.capacity() > LARGEST_KEPT_ROW {
@@ -174,6 +155,31 @@ impl Sink<'_> {
             self.tick()?;
         }
         Ok(())
+    }
+
+    /// Writes the record's row to `self.row`; returns its stream. After an error nothing was counted.
+    #[inline]
+    fn encode(&mut self, record: &RecordView<'_>) -> Result<(StreamIndex, ReadToEnd)> {
+        let index = self.streams.of_record(record)?;
+        let stream = &mut self.streams[index];
+        if stream.is_complete() {
+            return Err(Error::system(format!(
+                "stream {}: a record came after its status COMPLETE",
+                stream.key
+            )));
+        }
+        let envelope = Envelope {
+            emitted_at: record.emitted_at,
+            changes: record.changes,
+        };
+        self.row.clear();
+        let read_to_end = stream
+            .encoder
+            .encode(record.data, &envelope, &mut self.row)
+            .map_err(|error| error.while_doing(format_args!("stream {}", stream.key)))?;
+        stream.counts.records += 1;
+        stream.counts.bytes_in += record.data.len() as u64;
+        Ok((index, read_to_end))
     }
 
     fn flush(&mut self, index: StreamIndex, partition: PartitionId) -> Result<()> {

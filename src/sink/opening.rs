@@ -96,7 +96,7 @@ impl<'a> Sink<'a> {
         let (columns, changes) = stream.table.reshape(self.lake, target)?;
         stream.counts.changes.extend(changes);
         stream.rescued_before = stream.rescued();
-        stream.plan = plan::compile(&columns, &rows, stream.table.target())?;
+        stream.encoder = plan::compile(&columns, &rows, stream.table.target())?;
         let reshaped = stream.writer.reshape(columns.into(), &*self.lake.objects);
         stream.note_failure(reshaped)
     }
@@ -135,7 +135,7 @@ impl<'a> Sink<'a> {
             columns,
             changes,
         } = opened;
-        let plan = plan::compile(&columns, &planned.rows, table.target())?;
+        let encoder = plan::compile(&columns, &planned.rows, table.target())?;
         let format = self.options.table.format;
         let naming = Naming {
             folder: table.folder().to_owned(),
@@ -149,7 +149,7 @@ impl<'a> Sink<'a> {
             key: planned.configured.key,
             refresh: planned.configured.refresh,
             table,
-            plan,
+            encoder,
             rescued_before: BTreeMap::new(),
             writer: Writer::new(naming),
             counts: Counts {

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::Refresh;
 use crate::protocol::message::Status;
-use crate::row::Plan;
+use crate::row::RowEncoder;
 use crate::sink::tally::Counts;
 use crate::sink::writer::Writer;
 use crate::table::Table;
@@ -16,7 +16,7 @@ pub(super) struct Stream {
     pub(super) key: StreamKey,
     pub(super) refresh: Refresh,
     pub(super) table: Table,
-    pub(super) plan: Plan,
+    pub(super) encoder: RowEncoder,
     /// Values that did not fit under schemas before this one, by column.
     pub(super) rescued_before: BTreeMap<String, u64>,
     pub(super) writer: Writer,
@@ -41,7 +41,7 @@ impl Stream {
     /// How many values did not fit, by column.
     pub(super) fn rescued(&self) -> BTreeMap<String, u64> {
         let mut rescued = self.rescued_before.clone();
-        for (column, count) in self.plan.rescued() {
+        for (column, count) in self.encoder.misfits() {
             *rescued.entry(column).or_default() += count;
         }
         rescued

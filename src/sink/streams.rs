@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 
 use crate::error::{Error, Result};
 use crate::protocol::StreamKey;
-use crate::protocol::message::Record;
+use crate::protocol::message::RecordView;
 use crate::sink::ledger::StreamIndex;
 use crate::sink::stream::Stream;
 
@@ -32,8 +32,8 @@ impl Streams {
 
     /// The stream of a record; an error where it is not in the configured catalog.
     #[inline]
-    pub(super) fn of_record(&mut self, record: &Record<'_>) -> Result<StreamIndex> {
-        let Some(prefix) = record.number_of_stream else {
+    pub(super) fn of_record(&mut self, record: &RecordView<'_>) -> Result<StreamIndex> {
+        let Some(prefix) = record.prefix_id else {
             return self.by_name(record);
         };
         if let Some(Some(index)) = self.by_prefix.get(prefix) {
@@ -46,7 +46,7 @@ impl Streams {
         Ok(index)
     }
 
-    fn by_name(&mut self, record: &Record<'_>) -> Result<StreamIndex> {
+    fn by_name(&mut self, record: &RecordView<'_>) -> Result<StreamIndex> {
         let namespace = record.namespace.as_deref();
         let is_recent = self.all.get(self.recent).is_some_and(|stream| {
             stream.key.name == record.stream && stream.key.namespace.as_deref() == namespace

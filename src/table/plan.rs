@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::error::{Error, Result};
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::ConfiguredStream;
-use crate::row::{self, Plan};
+use crate::row::{self, Plan, RowEncoder};
 use crate::schema::{self, Field, Note, name};
 use crate::table::{Options, Target};
 
@@ -107,7 +107,11 @@ fn shared_tables(shared: &[String]) -> Error {
 
 /// Compiles the row plan for a table of these columns. A column with the name of one of ours and another type belongs to
 /// somebody else, and is an error.
-pub(crate) fn compile(fields: &[Field], rows: &row::Options, target: &Target) -> Result<Plan> {
+pub(crate) fn compile(
+    fields: &[Field],
+    rows: &row::Options,
+    target: &Target,
+) -> Result<RowEncoder> {
     for extra in rows.extra_fields() {
         let taken = fields
             .iter()
@@ -125,5 +129,5 @@ pub(crate) fn compile(fields: &[Field], rows: &row::Options, target: &Target) ->
             .hint(hint));
         }
     }
-    Ok(Plan::compile(fields, rows))
+    Ok(RowEncoder::new(Plan::compile(fields, rows)))
 }

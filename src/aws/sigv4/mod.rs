@@ -52,7 +52,7 @@ pub(crate) fn sign(
     identity: &Identity,
     request: &Unsigned<'_>,
 ) -> Vec<(String, String)> {
-    let payload_hash = encoding::hex(&Sha256::digest(request.body));
+    let payload_hash = crate::text::hex(&Sha256::digest(request.body));
     let mut added = vec![("x-amz-date".to_owned(), scope.time.amz_date())];
     if dialect == Dialect::S3 {
         added.push(("x-amz-content-sha256".to_owned(), payload_hash.clone()));

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use crate::protocol::message::{Message, Reader, Record, Status};
+use crate::error::{Error, Result};
+use crate::json::scan::{Fault, ReadToEnd, Scanner};
+use crate::protocol::message::{Message, Reader, Record, RecordView, Status};
 use crate::time::Clock;
 
 #[derive(Deserialize)]
@@ -51,7 +52,7 @@ enum Said {
         changes: Option<String>,
     },
     Other,
-    /// No message.
+    /// No message, or a record that is no object.
     Nothing,
 }
 
@@ -62,6 +63,7 @@ fn by_serde(line: &[u8]) -> Said {
         return Said::Nothing;
     };
     match (envelope.kind.as_ref(), envelope.record) {
+        ("RECORD", Some(record)) if !record.data.get().starts_with(['{', 'n']) => Said::Nothing,
         ("RECORD", Some(record)) => Said::Record {
             stream: record.stream.into(),
             namespace: record
@@ -83,25 +85,16 @@ fn by_serde(line: &[u8]) -> Said {
 
 fn by_us(reader: &mut Reader, line: &[u8]) -> Said {
     match reader.read(line) {
-        Ok(Message::Record(record)) => of_record(&record),
+        Ok(Message::Record(record)) => record
+            .read_with(|record| Ok((said(record), read_object(record.data)?)))
+            .unwrap_or(Said::Nothing),
         Ok(_) => Said::Other,
         Err(_) => Said::Nothing,
     }
 }
 
-/// As the sink does: what is no JSON object was perhaps cut off in the wrong place.
-fn of_record(record: &Record<'_>) -> Said {
+fn said(record: &RecordView<'_>) -> Said {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let is_object = record.data.starts_with(b"{")
-        && std::str::from_utf8(record.data)
-            .is_ok_and(|data| serde_json::from_str::<IgnoredAny>(data).is_ok());
-    if !is_object {
-        match record.again() {
-            Ok(Some(exact)) => return of_record(&exact),
-            Ok(None) => {}
-            Err(_) => return Said::Nothing,
-        }
-    }
     Said::Record {
         stream: record.stream.to_string(),
         namespace: record.namespace.as_deref().map(Into::into),
@@ -111,12 +104,22 @@ fn of_record(record: &Record<'_>) -> Said {
     }
 }
 
+/// Reads an object or null, as a row does.
+fn read_object(text: &[u8]) -> Result<ReadToEnd> {
+    let mut scan = Scanner::new(text);
+    let end = match scan.peek() {
+        b'{' | b'n' => scan.skip().and_then(|()| scan.end()),
+        _ => Err(Fault("an object")),
+    };
+    end.map_err(|fault| scan.error(fault))
+}
+
 #[track_caller]
 fn check(line: &str) {
     check_by(&mut Reader::default(), line.as_bytes());
 }
 
-/// Also as a line behind others that begin as it does.
+/// Also as a line after others that begin as it does.
 #[track_caller]
 fn check_by(reader: &mut Reader, line: &[u8]) {
     for time in 0..3 {
@@ -231,8 +234,8 @@ fn agrees_with_serde_on_generated_and_broken_lines() {
 }
 
 #[test]
-fn a_line_says_the_same_behind_others_that_begin_as_it_does() {
-    const HEADS: [&str; 16] = [
+fn a_line_says_the_same_after_others_that_begin_as_it_does() {
+    const PREFIXES: [&str; 16] = [
         r#"{"type":"RECORD","record":{"namespace":"n","stream":"s","data":"#,
         r#"{"type": "RECORD", "record": {"stream": "s", "data": "#,
         r#"{"type":"RECORD","record":{"namespace":"","x":{"y":[1]},"stream":"\u0073","data":"#,
@@ -272,21 +275,24 @@ fn a_line_says_the_same_behind_others_that_begin_as_it_does() {
     ];
     let mut known = 0;
     let mut of_all = Reader::default();
-    for head in HEADS {
+    for prefix in PREFIXES {
         let mut reader = Reader::default();
         for _ in 0..2 {
-            let _ = by_us(&mut reader, format!("{head}{{}}{}", ENDINGS[0]).as_bytes());
+            let _ = by_us(
+                &mut reader,
+                format!("{prefix}{{}}{}", ENDINGS[0]).as_bytes(),
+            );
         }
         for ending in ENDINGS {
             for data in DATA.iter().chain(&["", "tru", "}", "{\"a\":1}}", "{}} "]) {
-                let line = format!("{head}{data}{ending}");
-                known += usize::from(reader.heads.news(line.as_bytes()).is_some());
+                let line = format!("{prefix}{data}{ending}");
+                known += usize::from(reader.prefixes.find(line.as_bytes()).is_some());
                 check_by(&mut reader, line.as_bytes());
                 check_by(&mut of_all, line.as_bytes());
             }
         }
     }
-    assert!(known > 200, "the short way was taken {known} times");
+    assert!(known > 200, "a prefix matched {known} times");
 }
 
 fn generate(rng: &mut Rng) -> Vec<u8> {
@@ -389,9 +395,10 @@ fn an_error_says_where_and_never_what() {
     let line = br#"{"type":"RECORD","record":{"stream":"s","data":{"secret":tru},"emitted_at":1}}"#;
     let mut reader = Reader::default();
     let Ok(Message::Record(record)) = reader.read(line) else {
-        panic!("the end of the object is plain to see");
+        panic!("the end of the object can be guessed");
     };
-    let error = record.again().unwrap_err().to_string();
+    let done = record.read_with(|record| Ok(((), read_object(record.data)?)));
+    let error = done.unwrap_err().to_string();
     assert!(
         error.starts_with(
             "malformed at byte 57: expected a value; expected one JSON object per line"
@@ -400,4 +407,35 @@ fn an_error_says_where_and_never_what() {
     );
     let error = reader.read(&line[..70]).unwrap_err().to_string();
     assert!(error.starts_with("malformed at byte 57: "), "{error}");
+}
+
+#[test]
+fn whatever_is_wrong_with_a_guess_the_whole_record_is_read_again() {
+    let line = br#"{"type":"RECORD","record":{"data":{"id":1},"stream":"right"},"x":{"y":{},"emitted_at":5,"stream":"wrong"}}"#;
+    let mut reader = Reader::default();
+    let Ok(Message::Record(record)) = reader.read(line) else {
+        panic!("no record");
+    };
+    let mut streams = Vec::new();
+    let done = record.read_with(|record| {
+        streams.push(record.stream.to_string());
+        // As a look-up of the stream would: not even the object is looked at.
+        if record.stream != "right" {
+            return Err(Error::config("no such stream"));
+        }
+        Ok((said(record), read_object(record.data)?))
+    });
+    assert_eq!(streams, ["wrong", "right"]);
+    assert_eq!(done.unwrap(), by_serde(line));
+}
+
+#[test]
+fn a_record_without_a_guess_is_read_once() {
+    let record = Record::bare("s".into(), b"{", None);
+    let mut times = 0;
+    let done = record.read_with(|record| {
+        times += 1;
+        Ok(((), read_object(record.data)?))
+    });
+    assert_eq!((done.is_err(), times), (true, 1));
 }

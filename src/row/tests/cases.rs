@@ -8,8 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::row::Plan;
-use crate::row::tests::{encode, field, options};
+use crate::row::tests::{compile, encode, field, options};
 use crate::schema::{Numbers, hive, read};
 
 /// A value of a column `v`, as JSON text; without a row it is null there.
@@ -68,7 +67,7 @@ fn values_become_what_the_cases_say() {
     assert!(cases.len() > 600, "only {} cases found", cases.len());
     let mut wrong = String::new();
     for case in &cases {
-        let mut plan = Plan::compile(&[field("v", hive::parse(&case.of))], &options());
+        let mut encoder = compile(&[field("v", hive::parse(&case.of))], &options());
         let mut expected = Vec::new();
         if let Some(row) = &case.row {
             expected.push(format!("\"v\":{row}"));
@@ -79,7 +78,7 @@ fn values_become_what_the_cases_say() {
         }
         let expected = format!("{{{}}}", expected.join(","));
         let record = format!("{{\"v\":{}}}", case.value);
-        let found = encode(&mut plan, record.as_bytes()).unwrap_or_else(|error| error);
+        let found = encode(&mut encoder, record.as_bytes()).unwrap_or_else(|error| error);
         if found != expected {
             let Case { of, value, .. } = case;
             writeln!(
@@ -90,7 +89,11 @@ fn values_become_what_the_cases_say() {
         }
         let count = u64::from(case.rescued.is_some());
         assert_eq!(
-            plan.rescued().iter().map(|(_, count)| count).sum::<u64>(),
+            encoder
+                .misfits()
+                .iter()
+                .map(|(_, count)| count)
+                .sum::<u64>(),
             count
         );
     }
@@ -106,10 +109,10 @@ fn records_become_what_the_cases_say() {
             .iter()
             .map(|field| format!("{} {}", field.name, field.of))
             .collect();
-        let mut plan = Plan::compile(&fields, &options());
+        let mut encoder = compile(&fields, &options());
         // Twice, because the plan learns the order of keys.
         for turn in ["first", "second"] {
-            let row = encode(&mut plan, case.record.as_bytes()).unwrap_or_else(|error| error);
+            let row = encode(&mut encoder, case.record.as_bytes()).unwrap_or_else(|error| error);
             if row != case.row || columns.join(", ") != case.columns {
                 writeln!(
                     wrong,
@@ -144,13 +147,13 @@ fn text_that_is_no_record_is_an_error_that_says_where() {
     for case in lines::<Malformed>("errors.jsonl") {
         // Also by a plan that has learned the order of keys, and by one that expects no order.
         for before in ["{}", "{\"a\":1,\"b\":\"x\"}", "{\"b\":\"x\",\"a\":1}"] {
-            let mut plan = Plan::compile(&fields, &options());
-            encode(&mut plan, before.as_bytes()).unwrap();
-            let found = encode(&mut plan, case.text.as_bytes());
+            let mut encoder = compile(&fields, &options());
+            encode(&mut encoder, before.as_bytes()).unwrap();
+            let found = encode(&mut encoder, case.text.as_bytes());
             if found.as_ref().err() != Some(&case.error) {
                 writeln!(
                     wrong,
-                    "{:?} behind {before}\n  expected {}\n  found    {found:?}",
+                    "{:?} after {before}\n  expected {}\n  found    {found:?}",
                     case.text, case.error
                 )
                 .unwrap();
@@ -175,11 +178,11 @@ fn bytes_that_are_no_utf_8_are_an_error_wherever_they_stand() {
             field("a", hive::parse("bigint")),
             field("b", hive::parse("string")),
         ];
-        let mut plan = Plan::compile(&fields, &options());
-        let error = encode(&mut plan, text).unwrap_err();
+        let mut encoder = compile(&fields, &options());
+        let error = encode(&mut encoder, text).unwrap_err();
         assert!(error.ends_with("expected UTF-8"), "{error}: {text:?}");
     }
-    let mut plan = Plan::compile(&[], &options());
-    let error = encode(&mut plan, b"{\xFF}").unwrap_err();
+    let mut encoder = compile(&[], &options());
+    let error = encode(&mut encoder, b"{\xFF}").unwrap_err();
     assert_eq!(error, "malformed at byte 1: expected a key in quotes");
 }

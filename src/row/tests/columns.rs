@@ -1,7 +1,7 @@
 //! Airbyte's columns, the counts, and what may stand in the way of both.
 
-use crate::row::tests::{encode, field, options};
-use crate::row::{Envelope, Metadata, Options, Plan, UNKNOWN_FIELDS};
+use crate::row::tests::{compile, encode, field, options};
+use crate::row::{Envelope, Metadata, Options, UNKNOWN_FIELDS};
 use crate::schema::{Field, Type, Width};
 
 const BIGINT: Type = Type::Integer(Width::SixtyFour);
@@ -13,7 +13,7 @@ fn counts_what_did_not_fit_by_column() {
             rescued,
             metadata: None,
         };
-        let mut plan = Plan::compile(
+        let mut encoder = compile(
             &[field("a", BIGINT), field("b", BIGINT), field("c", BIGINT)],
             &options,
         );
@@ -23,17 +23,17 @@ fn counts_what_did_not_fit_by_column() {
             r#"{"a":[],"c":{},"z":null}"#,
             r#"{"c":"x","c":1}"#,
         ] {
-            encode(&mut plan, record.as_bytes()).unwrap();
+            encode(&mut encoder, record.as_bytes()).unwrap();
         }
         let expected = [("a".into(), 2), ("c".into(), 1), (UNKNOWN_FIELDS.into(), 2)];
-        assert_eq!(plan.rescued(), expected);
+        assert_eq!(encoder.misfits(), expected);
     }
 }
 
 #[test]
 fn without_a_rescue_column_what_does_not_fit_is_null() {
-    let mut plan = Plan::compile(&[field("a", BIGINT)], &Options::default());
-    assert_eq!(encode(&mut plan, br#"{"a":"x","z":1}"#).unwrap(), "{}");
+    let mut encoder = compile(&[field("a", BIGINT)], &Options::default());
+    assert_eq!(encode(&mut encoder, br#"{"a":"x","z":1}"#).unwrap(), "{}");
 }
 
 #[test]
@@ -62,9 +62,11 @@ fn the_extra_columns_are_declared_in_their_order() {
 fn with_metadata(metadata: Metadata, record: &str, envelope: &Envelope<'_>) -> String {
     let mut options = options();
     options.metadata = Some(metadata);
-    let mut plan = Plan::compile(&[field("a", BIGINT)], &options);
+    let mut encoder = compile(&[field("a", BIGINT)], &options);
     let mut out = Vec::new();
-    plan.encode(record.as_bytes(), envelope, &mut out).unwrap();
+    encoder
+        .encode(record.as_bytes(), envelope, &mut out)
+        .unwrap();
     let row = String::from_utf8(out).unwrap();
     let (head, tail) = row.split_once("\"_airbyte_raw_id\":\"").unwrap();
     let (id, tail) = tail.split_at(36);
@@ -137,9 +139,9 @@ fn changes_of_another_form_and_times_beyond_the_calendar_are_left_out() {
 fn every_row_has_an_id_of_its_own() {
     let mut options = options();
     options.metadata = Some(Metadata::default());
-    let mut plan = Plan::compile(&[], &options);
+    let mut encoder = compile(&[], &options);
     let mut rows: Vec<_> = (0..200)
-        .map(|_| encode(&mut plan, b"{}").unwrap())
+        .map(|_| encode(&mut encoder, b"{}").unwrap())
         .collect();
     rows.sort();
     rows.dedup();
@@ -148,12 +150,12 @@ fn every_row_has_an_id_of_its_own() {
 
 #[test]
 fn an_extra_column_is_never_filled_from_records() {
-    let mut plan = Plan::compile(
+    let mut encoder = compile(
         &[field("_rescued_data", Type::String), field("a", BIGINT)],
         &options(),
     );
     assert_eq!(
-        encode(&mut plan, br#"{"_rescued_data":"x","a":1}"#).unwrap(),
+        encode(&mut encoder, br#"{"_rescued_data":"x","a":1}"#).unwrap(),
         r#"{"a":1,"_rescued_data":"{\"_rescued_data\":\"x\"}"}"#
     );
 }
@@ -162,13 +164,13 @@ fn an_extra_column_is_never_filled_from_records() {
 fn of_two_columns_with_one_key_the_first_is_filled() {
     let mut second = field("a", Type::String);
     second.name = "a_2".into();
-    let mut plan = Plan::compile(
+    let mut encoder = compile(
         &[field("a", BIGINT), second, field("b", BIGINT)],
         &options(),
     );
     for _ in 0..2 {
         assert_eq!(
-            encode(&mut plan, br#"{"a":1,"a":2,"b":3}"#).unwrap(),
+            encode(&mut encoder, br#"{"a":1,"a":2,"b":3}"#).unwrap(),
             r#"{"a":2,"b":3}"#
         );
     }
@@ -178,7 +180,7 @@ fn of_two_columns_with_one_key_the_first_is_filled() {
 fn depth_costs_no_stack() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let objects = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
-    let mut plan = Plan::compile(
+    let mut encoder = compile(
         &[
             field("s", Type::String),
             field("l", Type::Array(Box::new(BIGINT))),
@@ -186,16 +188,16 @@ fn depth_costs_no_stack() {
         &options(),
     );
     assert_eq!(
-        encode(&mut plan, format!("{{\"s\":{deep}}}").as_bytes()).unwrap(),
+        encode(&mut encoder, format!("{{\"s\":{deep}}}").as_bytes()).unwrap(),
         format!("{{\"s\":\"{deep}\"}}")
     );
     assert_eq!(
-        encode(&mut plan, format!("{{\"l\":{deep}}}").as_bytes()).unwrap(),
+        encode(&mut encoder, format!("{{\"l\":{deep}}}").as_bytes()).unwrap(),
         format!("{{\"l\":[null],\"_rescued_data\":\"{{\\\"l\\\":{deep}}}\"}}")
     );
-    encode(&mut plan, format!("{{\"z\":{objects}}}").as_bytes()).unwrap();
+    encode(&mut encoder, format!("{{\"z\":{objects}}}").as_bytes()).unwrap();
     let mixed = format!("{}{}", "[{\"a\":".repeat(50_000), "}]".repeat(49_999));
-    encode(&mut plan, format!("{{\"z\":{mixed}}}").as_bytes()).unwrap_err();
+    encode(&mut encoder, format!("{{\"z\":{mixed}}}").as_bytes()).unwrap_err();
 }
 
 #[test]
@@ -204,13 +206,13 @@ fn members_out_of_order_are_put_in_order_however_seldom_they_come() {
         field("a", Type::Integer(Width::SixtyFour)),
         field("b", Type::Integer(Width::SixtyFour)),
     ];
-    let mut plan = Plan::compile(&fields, &options());
+    let mut encoder = compile(&fields, &options());
     for ordered in [0, 1, 2, 998, 999, 1000, 1001, 2500] {
         for _ in 0..ordered {
-            let row = encode(&mut plan, b"{\"b\":1}").unwrap();
+            let row = encode(&mut encoder, b"{\"b\":1}").unwrap();
             assert_eq!(row, "{\"b\":1}");
         }
-        let row = encode(&mut plan, b"{\"b\":1,\"a\":2}").unwrap();
+        let row = encode(&mut encoder, b"{\"b\":1,\"a\":2}").unwrap();
         assert_eq!(row, "{\"a\":2,\"b\":1}", "behind {ordered} in order");
     }
 }
@@ -218,10 +220,10 @@ fn members_out_of_order_are_put_in_order_however_seldom_they_come() {
 /// The rows of records one after the other, for a column `s` of a struct.
 #[track_caller]
 fn check_structs(of: Vec<Field>, records_and_rows: &[(&str, &str)]) {
-    let mut plan = Plan::compile(&[field("s", Type::Struct(of))], &options());
+    let mut encoder = compile(&[field("s", Type::Struct(of))], &options());
     for (record, row) in records_and_rows {
         for time in 0..2 {
-            let found = encode(&mut plan, record.as_bytes()).unwrap();
+            let found = encode(&mut encoder, record.as_bytes()).unwrap();
             assert_eq!(found, *row, "{record}, time {time}");
         }
     }

@@ -7,10 +7,9 @@ use std::time::Duration;
 use fastrand::Rng;
 use serde::de::IgnoredAny;
 
-use crate::row::Plan;
 use crate::row::tests::cases::{Case, values};
 use crate::row::tests::tree::{self, Tree, Value, decoded, units};
-use crate::row::tests::{encode, options, reference};
+use crate::row::tests::{compile, encode, options, reference};
 use crate::schema::{Field, Type, Width};
 use crate::time::Clock;
 
@@ -229,13 +228,13 @@ fn the_plan_writes_what_the_slow_encoder_writes() {
     forever(|rng| {
         let mut generator = Generator::new(rng, &cases);
         let fields = generator.fields(3);
-        let mut plan = Plan::compile(&fields, &options());
+        let mut encoder = compile(&fields, &options());
         for _ in 0..8 {
             let mut record = String::new();
             generator.space(&mut record);
             generator.object(&fields, &mut record);
             generator.space(&mut record);
-            let row = encode(&mut plan, record.as_bytes())
+            let row = encode(&mut encoder, record.as_bytes())
                 .unwrap_or_else(|error| panic!("{error}: {record}"));
             let expected = reference::row(&fields, "_rescued_data", &record);
             assert_eq!(row, expected, "\n{fields:?}\n{record}");
@@ -250,7 +249,7 @@ fn exactly_the_text_that_is_valid_json_becomes_a_row() {
     forever(|rng| {
         let mut generator = Generator::new(rng, &cases);
         let fields = generator.fields(2);
-        let mut plan = Plan::compile(&fields, &options());
+        let mut encoder = compile(&fields, &options());
         let mut record = String::new();
         generator.object(&fields, &mut record);
         let mut bytes = record.into_bytes();
@@ -270,10 +269,10 @@ fn exactly_the_text_that_is_valid_json_becomes_a_row() {
             serde_json::from_str::<IgnoredAny>(text).is_ok()
                 && text.trim_ascii_start().starts_with(['{', 'n'])
         });
-        let found = encode(&mut plan, &bytes);
+        let found = encode(&mut encoder, &bytes);
         // Columns of other names than their keys are written piece by piece; what is wrong is wrong there too.
         let renamed: Vec<_> = fields.iter().cloned().map(renamed).collect();
-        let piecewise = encode(&mut Plan::compile(&renamed, &options()), &bytes);
+        let piecewise = encode(&mut compile(&renamed, &options()), &bytes);
         assert_eq!(found.as_ref().err(), piecewise.as_ref().err());
         match (found, valid) {
             (Ok(row), Some(text)) => {

@@ -6,7 +6,7 @@ mod laws;
 mod reference;
 mod tree;
 
-use crate::row::{Envelope, Options, Plan};
+use crate::row::{Envelope, Options, Plan, RowEncoder};
 use crate::schema::{Field, Type};
 
 /// With a rescue column and without Airbyte's.
@@ -25,14 +25,18 @@ fn field(name: &str, of: Type) -> Field {
     }
 }
 
+fn compile(fields: &[Field], options: &Options) -> RowEncoder {
+    RowEncoder::new(Plan::compile(fields, options))
+}
+
 /// The row without its line feed, or the error's text.
 #[track_caller]
-fn encode(plan: &mut Plan, record: &[u8]) -> Result<String, String> {
+fn encode(encoder: &mut RowEncoder, record: &[u8]) -> Result<String, String> {
     let mut out = b"before".to_vec();
-    let done = plan.encode(record, &Envelope::default(), &mut out);
+    let done = encoder.encode(record, &Envelope::default(), &mut out);
     let written = out.strip_prefix(b"before").expect("what was there stays");
     match done {
-        Ok(()) => {
+        Ok(_) => {
             let row = written.strip_suffix(b"\n").expect("a row ends its line");
             Ok(std::str::from_utf8(row).expect("a row is UTF-8").into())
         }

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::json::scan::{AFTER_ELEMENT, AFTER_MEMBER, Fault, Scanner, Shape};
-use crate::json::text::unquoted;
+use crate::json::scan::{AFTER_ELEMENT, Fault, Scanner, Shape};
 use crate::schema::infer::moment::{self, Moment};
 
 /// Objects with more properties than this are taken for maps, whose keys are data: they become text.
@@ -55,35 +54,15 @@ enum Text {
 }
 
 impl Members {
-    /// Looks at an object, from its opening brace to behind its closing one.
+    /// Looks at an object, from its opening brace to after its closing one.
     pub(super) fn object(&mut self, scan: &mut Scanner<'_>, depth: usize) -> Result<(), Fault> {
-        scan.at += 1;
-        scan.space();
-        if scan.peek() == b'}' {
-            scan.at += 1;
-            return Ok(());
-        }
-        loop {
-            let key = scan.key()?;
-            let key = unquoted(key.content(scan.text));
-            match std::str::from_utf8(&key) {
-                Ok(key) => self.of(key).value(scan, depth)?,
+        scan.object("an object", |scan, key| {
+            match std::str::from_utf8(&key.name(scan.text)) {
+                Ok(key) => self.of(key).value(scan, depth),
                 // Half a character: no column can have that name.
-                Err(_) => scan.skip()?,
+                Err(_) => scan.skip(),
             }
-            scan.space();
-            match scan.peek() {
-                b',' => {
-                    scan.at += 1;
-                    scan.space();
-                }
-                b'}' => {
-                    scan.at += 1;
-                    return Ok(());
-                }
-                _ => return Err(Fault(AFTER_MEMBER)),
-            }
-        }
+        })
     }
 
     fn of(&mut self, key: &str) -> &mut Seen {

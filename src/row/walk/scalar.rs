@@ -1,26 +1,28 @@
-//! Scalars: a value of any JSON form under a column's type, or nothing where something would be lost.
-//! Those that stand in the row as they are were kept before, by `verbatim`.
+//! Scalars: a value of any JSON form under a column's type, or a misfit where something would be lost.
+//! Verbatim values never get here.
 
 use std::borrow::Cow;
+use std::num::FpCategory;
 
 use crate::json::number::Number;
 use crate::json::scan::{Fault, Inside};
 use crate::json::text::{quote_into, unquoted};
-use crate::row::calendar::{Moment, Written};
-use crate::row::encode::{Encoder, Fit};
+use crate::row::calendar::{Formatted, Moment};
+use crate::row::walk::{Fit, Walker};
 
 /// Longer numbers do not fit a float or a double: some readers of JSON take no longer ones
 /// (Jackson's StreamReadConstraints: 1000).
 const LONGEST_FLOAT: usize = 1000;
 
-impl<'a> Encoder<'a> {
-    /// Under `string`: anything but a string as its JSON text. Strings stand as they are, or stand for no characters.
+impl<'a> Walker<'a> {
+    /// Under `string`: anything but a string, as its JSON text. A string gets here only if it does not stand for
+    /// characters.
     #[inline]
     pub(super) fn text(&mut self) -> Result<Fit, Fault> {
         let from = self.scan.at;
         if self.scan.peek() == b'"' {
             self.scan.string()?;
-            return Ok(Fit::No);
+            return Ok(Fit::Misfit);
         }
         self.scan.skip()?;
         let out = self.row.out();
@@ -34,12 +36,12 @@ impl<'a> Encoder<'a> {
     pub(super) fn boolean(&mut self) -> Result<Fit, Fault> {
         if self.scan.peek() != b'"' {
             self.scan.skip()?;
-            return Ok(Fit::No);
+            return Ok(Fit::Misfit);
         }
         let word = self.content()?;
         Ok(match word.as_deref() {
             Some(word @ (b"true" | b"false")) => self.put(word),
-            _ => Fit::No,
+            _ => Fit::Misfit,
         })
     }
 
@@ -57,7 +59,7 @@ impl<'a> Encoder<'a> {
                 .and_then(|digits| digits.parse::<i64>().ok())
                 .is_some_and(|value| (least..=greatest).contains(&value));
         if !fits {
-            return Fit::No;
+            return Fit::Misfit;
         }
         self.row.put(digits);
         Fit::Whole
@@ -69,36 +71,42 @@ impl<'a> Encoder<'a> {
             if number.write_plain(whole, fraction, this.row.out()) {
                 Fit::Whole
             } else {
-                Fit::No
+                Fit::Misfit
             }
         })
     }
 
-    /// Under `double`: numbers as they stand, if the nearest double is finite and is zero only for a zero.
+    /// Under `double`: numbers with their digits, if the nearest double is finite and is zero only for a zero.
     pub(super) fn double(&mut self) -> Result<Fit, Fault> {
         self.number(Self::in_double)
     }
 
     fn in_double(&mut self, number: &Number) -> Fit {
         let nearest: f64 = number.as_str().parse().unwrap_or(f64::NAN);
-        self.floating(number, nearest.is_finite(), nearest == 0.0)
+        self.floating(number, nearest.classify())
     }
 
     /// Under `float`: as under `double`, within its range.
     pub(super) fn float(&mut self) -> Result<Fit, Fault> {
         self.number(|this, number| {
             let nearest: f32 = number.as_str().parse().unwrap_or(f32::NAN);
-            this.floating(number, nearest.is_finite(), nearest == 0.0)
+            this.floating(number, nearest.classify())
         })
     }
 
-    /// A number whose nearest value in the column's type is finite, and perhaps zero.
-    fn floating(&mut self, number: &Number, finite: bool, zero: bool) -> Fit {
-        if !finite || zero != number.is_zero() || number.text.len() > LONGEST_FLOAT {
-            return Fit::No;
+    /// Writes a number, given the category of its nearest value in the column's type.
+    fn floating(&mut self, number: &Number, nearest: FpCategory) -> Fit {
+        let is_finite = !matches!(nearest, FpCategory::Infinite | FpCategory::Nan);
+        let is_zero = nearest == FpCategory::Zero;
+        if !is_finite || is_zero != number.is_zero() || number.text.len() > LONGEST_FLOAT {
+            return Fit::Misfit;
         }
         // Arrow takes `0e400` for too large, and the whole file for malformed: it looks at the exponent first.
-        self.put(if zero { number.mantissa() } else { number.text })
+        self.put(if is_zero {
+            number.mantissa()
+        } else {
+            number.text
+        })
     }
 
     /// Under `date`: days, also as the midnight (in UTC) that begins them.
@@ -111,20 +119,20 @@ impl<'a> Encoder<'a> {
         self.moment(|moment| Some(moment.timestamp()))
     }
 
-    fn moment(&mut self, write: impl FnOnce(Moment) -> Option<Written>) -> Result<Fit, Fault> {
+    fn moment(&mut self, format: impl FnOnce(Moment) -> Option<Formatted>) -> Result<Fit, Fault> {
         if self.scan.peek() != b'"' {
             self.scan.skip()?;
-            return Ok(Fit::No);
+            return Ok(Fit::Misfit);
         }
         let content = self.content()?;
         let moment = content.as_deref().and_then(Moment::read);
-        Ok(match moment.and_then(write) {
-            Some(written) => self.put(written.as_bytes()),
-            None => Fit::No,
+        Ok(match moment.and_then(format) {
+            Some(formatted) => self.put(formatted.as_bytes()),
+            None => Fit::Misfit,
         })
     }
 
-    /// Hands over a number, also one that a string holds; any other value does not fit.
+    /// Calls `write` with a number, also one in a string; any other value is a misfit.
     fn number(&mut self, write: impl FnOnce(&mut Self, &Number<'_>) -> Fit) -> Result<Fit, Fault> {
         let from = self.scan.at;
         match self.scan.peek() {
@@ -137,17 +145,17 @@ impl<'a> Encoder<'a> {
                 let content = self.content()?;
                 Ok(match content.as_deref().and_then(Number::read) {
                     Some(number) => write(self, &number),
-                    None => Fit::No,
+                    None => Fit::Misfit,
                 })
             }
             _ => {
                 self.scan.skip()?;
-                Ok(Fit::No)
+                Ok(Fit::Misfit)
             }
         }
     }
 
-    /// Walks over a string; what it says, unless it says something that is no Unicode text.
+    /// Walks over a string; returns the characters that it stands for, unless they are no Unicode text.
     fn content(&mut self) -> Result<Option<Cow<'a, [u8]>>, Fault> {
         let from = self.scan.at;
         let text = self.scan.text;

@@ -1,0 +1,137 @@
+//! The encoder of a stream's rows: a plan, and what its records taught and counted.
+
+use crate::error::Result;
+use crate::json::scan::{ReadToEnd, Scanner};
+use crate::row::learned::Learned;
+use crate::row::metadata::{MetadataPlan, MetadataWriter, Random};
+use crate::row::misfit::{self, Counts};
+use crate::row::plan::{ObjectPlan, Objects, token};
+use crate::row::splice::{Separator, Splice};
+use crate::row::walk::{Scratch, Walker};
+use crate::row::{Envelope, Options, UNKNOWN_FIELDS};
+use crate::schema::Field;
+
+/// How the records of one stream become rows. It never changes.
+pub(crate) struct Plan {
+    record: ObjectPlan,
+    /// The rescue column as it begins a member: `"_rescued_data":`.
+    rescue: Option<Box<[u8]>>,
+    metadata: Option<MetadataPlan>,
+    objects: Objects,
+}
+
+impl Plan {
+    /// Compiles the plan for the columns of a table. Of two columns with one key the first is filled. A column with the
+    /// name of an extra one is that one, and is not filled from records.
+    pub(crate) fn compile(fields: &[Field], options: &Options) -> Self {
+        let extra = options.extra_fields();
+        let own = |field: &&Field| !extra.iter().any(|extra| extra.name == field.name);
+        let mut objects = Objects::default();
+        let metadata = options.metadata.as_ref();
+        Self {
+            record: ObjectPlan::compile(fields.iter().filter(own), 0, &mut objects),
+            rescue: options.rescued.as_deref().map(token),
+            metadata: metadata.map(|metadata| MetadataPlan::compile(metadata, &mut objects)),
+            objects,
+        }
+    }
+}
+
+/// Writes the rows of one stream.
+pub(crate) struct RowEncoder {
+    plan: Plan,
+    learned: Learned,
+    misfits: Counts,
+    random: Random,
+    scratch: Scratch,
+}
+
+impl RowEncoder {
+    pub(crate) fn new(plan: Plan) -> Self {
+        Self {
+            learned: Learned::nothing(&plan.objects),
+            misfits: Counts::new(plan.record.steps.len()),
+            random: Random::default(),
+            scratch: Scratch::default(),
+            plan,
+        }
+    }
+
+    /// Appends one row and a line feed; on an error `out` is as it was. `data` is the JSON text of the record: an
+    /// object, or null for an empty one.
+    pub(crate) fn encode(
+        &mut self,
+        data: &[u8],
+        envelope: &Envelope<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<ReadToEnd> {
+        let before = out.len();
+        let done = self.row(data, envelope, out);
+        if done.is_err() {
+            out.truncate(before);
+        }
+        done
+    }
+
+    /// The number of misfits by column, for the columns that had any.
+    pub(crate) fn misfits(&self) -> Vec<(String, u64)> {
+        let steps = self.plan.record.steps.iter().zip(&self.misfits.by_step);
+        steps
+            .map(|(step, count)| (step.column.clone(), *count))
+            .chain([(UNKNOWN_FIELDS.into(), self.misfits.unknown)])
+            .filter(|(_, count)| *count > 0)
+            .collect()
+    }
+
+    fn row(
+        &mut self,
+        data: &[u8],
+        envelope: &Envelope<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<ReadToEnd> {
+        let (mut separator, end) = self.record(data, out)?;
+        let misfits = &mut self.scratch.misfits;
+        if !misfits.is_empty() {
+            misfit::dedup(misfits, data);
+            for misfit in &*misfits {
+                self.misfits.add(misfit);
+            }
+        }
+        if let Some(plan) = &self.plan.metadata {
+            if separator == Separator::Comma {
+                out.push(b',');
+            }
+            let mut writer = MetadataWriter {
+                plan,
+                learned: &mut self.learned,
+                random: &mut self.random,
+            };
+            writer.write(envelope, data, misfits, out)?;
+            separator = Separator::Comma;
+        }
+        if let Some(name) = &self.plan.rescue
+            && !misfits.is_empty()
+        {
+            if separator == Separator::Comma {
+                out.push(b',');
+            }
+            out.extend_from_slice(name);
+            misfit::rescue(misfits, data, out);
+        }
+        out.extend_from_slice(b"}\n");
+        Ok(end)
+    }
+
+    /// Writes an opening brace and the members of the row that the record fills; returns what separates a further one.
+    fn record(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(Separator, ReadToEnd)> {
+        self.scratch.clear();
+        let mut walker = Walker {
+            scan: Scanner::new(data),
+            row: Splice::new(data, out),
+            learned: &mut self.learned,
+            scratch: &mut self.scratch,
+        };
+        let done = walker.record(&self.plan.record);
+        done.map_err(|fault| walker.scan.error(fault))
+    }
+}

@@ -1,0 +1,80 @@
+//! Misfits: members of a record that its row cannot hold. They are counted, and rescued as one JSON object, which is
+//! the text of the rescue column.
+
+use std::borrow::Cow;
+
+use crate::json::text::{quote_into, unquoted};
+use crate::row::plan::UNKNOWN;
+
+/// A member of the record whose value the row does not hold, as ranges of the record's text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Misfit {
+    /// The step of its key, or `UNKNOWN`.
+    pub(super) step: u32,
+    /// Quotes included.
+    pub(super) key: (usize, usize),
+    /// Empty for a value that needs no rescue, but takes back the misfit of an earlier member with the same key.
+    pub(super) value: (usize, usize),
+}
+
+/// How many misfits there were.
+pub(super) struct Counts {
+    /// By the step of the column.
+    pub(super) by_step: Vec<u64>,
+    /// Members that the schema does not know.
+    pub(super) unknown: u64,
+}
+
+impl Counts {
+    pub(super) fn new(steps: usize) -> Self {
+        Self {
+            by_step: vec![0; steps],
+            unknown: 0,
+        }
+    }
+
+    pub(super) fn add(&mut self, misfit: &Misfit) {
+        match self.by_step.get_mut(misfit.step as usize) {
+            Some(count) => *count += 1,
+            None => self.unknown += 1,
+        }
+    }
+}
+
+/// Of misfits with the same key only the last counts; leaves those of them that need rescue, in the record's order.
+pub(super) fn dedup(misfits: &mut Vec<Misfit>, record: &[u8]) {
+    if misfits.len() > 1 {
+        misfits.sort_unstable_by(|one, other| {
+            let step = one.step.cmp(&other.step);
+            let key = step.then_with(|| match one.step {
+                UNKNOWN => key(record, one).cmp(&key(record, other)),
+                _ => step,
+            });
+            key.then(other.key.cmp(&one.key)) // the last one first: dedup_by leaves that
+        });
+        misfits.dedup_by(|later, left| {
+            later.step == left.step
+                && (later.step != UNKNOWN || key(record, later) == key(record, left))
+        });
+        misfits.sort_unstable_by_key(|misfit| misfit.key);
+    }
+    misfits.retain(|misfit| misfit.value.0 < misfit.value.1);
+}
+
+/// Appends the text of the rescue column: `"{\"key\":value,…}"`.
+pub(super) fn rescue(misfits: &[Misfit], record: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\"{");
+    for (index, misfit) in misfits.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        quote_into(&record[misfit.key.0..misfit.key.1], out);
+        out.push(b':');
+        quote_into(&record[misfit.value.0..misfit.value.1], out);
+    }
+    out.extend_from_slice(b"}\"");
+}
+
+fn key<'a>(record: &'a [u8], misfit: &Misfit) -> Cow<'a, [u8]> {
+    unquoted(&record[misfit.key.0 + 1..misfit.key.1 - 1])
+}

@@ -1,0 +1,225 @@
+//! The plans of objects and values, compiled from the columns of a table: what to expect in the text of a record, and
+//! what to write. They never change; what earlier records teach is in `learned`.
+
+use std::collections::HashMap;
+
+use crate::json::text::quoted;
+use crate::schema::{DEEPEST_TYPE, Field, Type, Width};
+
+/// The objects of a plan, numbered as they are compiled: how many steps each has.
+#[derive(Default)]
+pub(super) struct Objects(Vec<u32>);
+
+impl Objects {
+    /// How many steps each object has, by its number.
+    pub(super) fn steps(&self) -> impl Iterator<Item = u32> {
+        self.0.iter().copied()
+    }
+}
+
+/// The members of an object that are columns or struct fields, in the order of these.
+pub(super) struct ObjectPlan {
+    /// Its number among the [`Objects`] of the plan.
+    pub(super) id: usize,
+    pub(super) steps: Vec<Step>,
+    by_key: HashMap<Box<[u8]>, u32>,
+}
+
+/// One column or struct field.
+pub(super) struct Step {
+    /// The name of the column.
+    pub(super) column: String,
+    /// `"key":` as most sources write it.
+    pub(super) key: Token,
+    /// `"name":`.
+    pub(super) name: Box<[u8]>,
+    /// Whether the two are the same, so that the key can be verbatim in the row.
+    pub(super) key_is_name: bool,
+    pub(super) verbatim: Verbatim,
+    pub(super) value: ValuePlan,
+}
+
+/// In place of the index of a step: the schema does not know the key.
+pub(super) const UNKNOWN: u32 = u32::MAX;
+
+/// How the values of a column are written.
+pub(super) enum ValuePlan {
+    Boolean,
+    /// Within these bounds, both included.
+    Integer(i64, i64),
+    Float,
+    Double,
+    /// At most so many digits before the point, and after it.
+    Decimal(usize, usize),
+    Date,
+    Timestamp,
+    Text,
+    Array(Box<ValuePlan>),
+    Struct(ObjectPlan),
+    /// Never written.
+    Foreign,
+}
+
+/// Which values of a column can be verbatim in the row, as `verbatim` finds them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verbatim {
+    Scalar(Scalar),
+    /// An array of such values and nulls.
+    Array(Scalar),
+    None,
+}
+
+/// The scalars that can be verbatim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scalar {
+    /// A string that stands for characters.
+    String,
+    /// A whole number of so few digits that it fits 64 bits.
+    Integer,
+    /// A number that is far from the edges of a double.
+    Double,
+    Boolean,
+    /// `"YYYY-MM-DD"`.
+    Date,
+}
+
+impl ObjectPlan {
+    pub(super) fn compile<'a>(
+        fields: impl IntoIterator<Item = &'a Field>,
+        depth: usize,
+        objects: &mut Objects,
+    ) -> Self {
+        let mut steps = Vec::new();
+        let mut by_key = HashMap::new();
+        for field in fields {
+            if by_key.contains_key(field.key.as_bytes()) {
+                continue;
+            }
+            let (key, name) = (token(&field.key), token(&field.name));
+            let value = ValuePlan::compile(&field.of, depth, objects);
+            by_key.insert(field.key.as_bytes().into(), index(steps.len()));
+            steps.push(Step {
+                column: field.name.clone(),
+                key_is_name: key == name,
+                key: Token::new(key),
+                name,
+                verbatim: Verbatim::new(&value),
+                value,
+            });
+        }
+        objects.0.push(index(steps.len()));
+        Self {
+            id: objects.0.len() - 1,
+            steps,
+            by_key,
+        }
+    }
+
+    /// The index of the step of a key, which is given without quotes and escapes.
+    pub(super) fn find(&self, key: &[u8]) -> Option<u32> {
+        self.by_key.get(key).copied()
+    }
+}
+
+fn index(place: usize) -> u32 {
+    u32::try_from(place).expect("fewer than 2^32 columns")
+}
+
+impl ValuePlan {
+    pub(super) fn compile(of: &Type, depth: usize, objects: &mut Objects) -> Self {
+        if depth > DEEPEST_TYPE {
+            return Self::Foreign;
+        }
+        match of {
+            Type::Boolean => Self::Boolean,
+            Type::Integer(Width::Eight) => Self::Integer(i8::MIN.into(), i8::MAX.into()),
+            Type::Integer(Width::Sixteen) => Self::Integer(i16::MIN.into(), i16::MAX.into()),
+            Type::Integer(Width::ThirtyTwo) => Self::Integer(i32::MIN.into(), i32::MAX.into()),
+            Type::Integer(Width::SixtyFour) => Self::Integer(i64::MIN, i64::MAX),
+            Type::Float => Self::Float,
+            Type::Double => Self::Double,
+            Type::Decimal { precision, scale } => {
+                Self::Decimal(precision.saturating_sub(*scale).into(), (*scale).into())
+            }
+            Type::Date => Self::Date,
+            Type::Timestamp => Self::Timestamp,
+            Type::String => Self::Text,
+            Type::Array(element) => {
+                Self::Array(Box::new(Self::compile(element, depth + 1, objects)))
+            }
+            Type::Struct(fields) => Self::Struct(ObjectPlan::compile(fields, depth + 1, objects)),
+            Type::Foreign(_) => Self::Foreign,
+        }
+    }
+}
+
+impl Verbatim {
+    pub(super) fn new(value: &ValuePlan) -> Self {
+        match value {
+            ValuePlan::Array(element) => Scalar::new(element).map_or(Self::None, Self::Array),
+            value => Scalar::new(value).map_or(Self::None, Self::Scalar),
+        }
+    }
+}
+
+impl Scalar {
+    fn new(value: &ValuePlan) -> Option<Self> {
+        Some(match value {
+            ValuePlan::Text => Self::String,
+            ValuePlan::Integer(i64::MIN, i64::MAX) => Self::Integer,
+            ValuePlan::Double => Self::Double,
+            ValuePlan::Boolean => Self::Boolean,
+            ValuePlan::Date => Self::Date,
+            _ => return None,
+        })
+    }
+}
+
+/// A key and its colon, to be compared with the text of a record.
+pub(super) struct Token {
+    text: Box<[u8]>,
+    /// Its first 16 bytes as one number, and which bits of such a number are the token's: most keys are not longer, and
+    /// a comparison of numbers needs no call.
+    start: u128,
+    mask: u128,
+}
+
+impl Token {
+    fn new(text: Box<[u8]>) -> Self {
+        let (mut start, mut mask) = ([0; 16], [0; 16]);
+        for (index, byte) in text.iter().take(16).enumerate() {
+            (start[index], mask[index]) = (*byte, 0xFF);
+        }
+        Self {
+            text,
+            start: u128::from_le_bytes(start),
+            mask: u128::from_le_bytes(mask),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Whether the token stands in `text` at this place.
+    #[inline]
+    pub(super) fn is_at(&self, text: &[u8], at: usize) -> bool {
+        let Some(rest) = text.get(at..) else {
+            return false;
+        };
+        match rest.first_chunk() {
+            Some(chunk) => {
+                u128::from_le_bytes(*chunk) & self.mask == self.start
+                    && (self.text.len() <= 16 || rest.starts_with(&self.text))
+            }
+            None => rest.starts_with(&self.text),
+        }
+    }
+}
+
+/// A name as it begins a member: `"name":`.
+pub(super) fn token(name: &str) -> Box<[u8]> {
+    let mut token = quoted(name);
+    token.push(b':');
+    token.into()
+}
