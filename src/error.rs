@@ -27,16 +27,29 @@ impl Kind {
     }
 }
 
-/// What a service answered when it refused a call.
+/// Why a call to a service failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum RefusalCause {
+    /// The service answered with an error.
+    #[default]
+    Response,
+    /// No connection was made in time, as when a firewall or a private network is in between.
+    ConnectTimeout,
+    /// The request or its answer failed on the way in another manner.
+    Network,
+}
+
+/// A call that a service refused, or that got no answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Refusal {
     /// `S3`, `Glue`, `STS`, `Lake Formation`.
     pub(crate) service: &'static str,
     /// The operation's name in the service's API, as `PutObject`.
     pub(crate) operation: &'static str,
-    /// The HTTP status; 0 when no answer came.
+    pub(crate) cause: RefusalCause,
+    /// The HTTP status; 0 when there was no answer.
     pub(crate) status: u16,
-    /// The service's code, as `AccessDenied`; callers match on it. Empty when there was none.
+    /// The service's code, as `AccessDenied`, for `aws` and `lake::aws` to match on. Empty when there was none.
     pub(crate) code: String,
     /// The service's own sentence.
     pub(crate) message: String,
@@ -226,6 +239,7 @@ mod tests {
         let refusal = Refusal {
             service: "S3",
             operation: "PutObject",
+            cause: RefusalCause::Response,
             status: 403,
             code: "AccessDenied".into(),
             message: "Access Denied".into(),

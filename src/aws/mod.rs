@@ -30,9 +30,9 @@ use std::rc::Rc;
 use log::warn;
 
 use crate::environment::Environment;
-use crate::error::{Error, Result};
+use crate::error::{Error, RefusalCause, Result};
 use crate::http::retry::Patience;
-use crate::http::{self, Client, Proxy, Trust};
+use crate::http::{Client, Proxy, Trust};
 use crate::time::Clock;
 
 pub(crate) use endpoint::{Addressing, Partition, Switch};
@@ -191,7 +191,7 @@ impl Aws {
 fn is_walled_off(error: &Error) -> bool {
     error
         .refusal()
-        .is_some_and(|refusal| refusal.message.ends_with(http::NO_CONNECTION))
+        .is_some_and(|refusal| refusal.cause == RefusalCause::ConnectTimeout)
 }
 
 fn is_word(environment: &Environment, variable: &str, word: &str) -> bool {

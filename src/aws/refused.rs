@@ -8,7 +8,7 @@ use crate::aws::operation::{Operation, Unfit};
 use crate::aws::service::Service;
 use crate::aws::verdict::{Verdict, advice, verdict};
 use crate::aws::xml::Element;
-use crate::error::{Error, Kind, Refusal};
+use crate::error::{Error, Kind, Refusal, RefusalCause};
 use crate::http::retry::Pace;
 use crate::http::{Answer, Failure};
 use crate::secret::Secret;
@@ -20,6 +20,7 @@ const LONGEST_MESSAGE: usize = 600;
 /// An attempt that was no success, and all that the next one may need of it.
 pub(super) struct Refused {
     pub(super) verdict: Verdict,
+    cause: RefusalCause,
     /// 0 when no answer came.
     pub(super) status: u16,
     pub(super) code: String,
@@ -37,6 +38,7 @@ impl Refused {
     fn new(verdict: Verdict, status: u16, code: String, message: String) -> Self {
         Self {
             verdict,
+            cause: RefusalCause::Response,
             status,
             code,
             message,
@@ -84,8 +86,14 @@ impl Refused {
     }
 
     pub(super) fn by_network(failure: Failure) -> Self {
+        let cause = match &failure {
+            Failure::ConnectTimeout(_) => RefusalCause::ConnectTimeout,
+            _ => RefusalCause::Network,
+        };
         let (verdict, message) = match failure {
-            Failure::Unreachable(why) => (Verdict::Again(Pace::Normal), why),
+            Failure::ConnectTimeout(why) | Failure::Unreachable(why) => {
+                (Verdict::Again(Pace::Normal), why)
+            }
             Failure::Lost(why) => (
                 Verdict::Again(Pace::Normal),
                 format!("the answer was lost: {why}"),
@@ -100,7 +108,10 @@ impl Refused {
                 format!("the request can not be sent: {why}"),
             ),
         };
-        Self::new(verdict, 0, String::new(), message)
+        Self {
+            cause,
+            ..Self::new(verdict, 0, String::new(), message)
+        }
     }
 
     /// Takes secrets out of the service's sentence: some quote the request that they refuse, headers and all.
@@ -131,6 +142,7 @@ impl Refused {
             Refusal {
                 service: O::SERVICE.title(),
                 operation: O::NAME,
+                cause: self.cause,
                 status: self.status,
                 code: self.code,
                 message: self.message,

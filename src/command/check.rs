@@ -10,7 +10,7 @@ use crate::command::{configuration, connect};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::http::retry::Patience;
-use crate::lake::{self, Lake};
+use crate::lake::{self, Lake, Lookup};
 use crate::out;
 use crate::schema::name;
 use crate::table;
@@ -122,12 +122,16 @@ fn probe_table(lake: &Lake, database: &str, folder: &str, run: &Run) -> Result<(
         catalog.create_table(database, input),
     )?;
     let update = || -> Result<()> {
-        let table =
-            step("reading the probe table", catalog.table(database, &name))?.ok_or_else(|| {
-                Error::transient(format!(
-                    "reading the probe table: {database}.{name} is not there"
-                ))
-            })?;
+        let what = "reading the probe table";
+        let table = match step(what, catalog.table(database, &name))? {
+            Lookup::Found(table) => table,
+            Lookup::Absent => {
+                return Err(Error::transient(format!(
+                    "{what}: {database}.{name} does not exist"
+                )));
+            }
+            Lookup::Hidden(error) => return Err(error.while_doing(what)),
+        };
         step(
             "updating the probe table",
             catalog.update_table(database, &table.input, table.version.as_deref()),

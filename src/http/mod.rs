@@ -80,13 +80,12 @@ impl Answer {
     }
 }
 
-/// What is said of a server that does not even refuse: it is down, or a firewall or a private network is in between.
-pub(crate) const NO_CONNECTION: &str = "no connection in time";
-
 /// Why there is no answer.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// No connection came about, so nothing was sent.
+    /// No connection was made in time, so nothing was sent: the server is down, or a firewall is in between.
+    ConnectTimeout(String),
+    /// No connection was made, so nothing was sent.
     Unreachable(String),
     /// The server may have carried the request out.
     Lost(String),
@@ -103,8 +102,12 @@ impl Failure {
     /// Names the server, which the network's own words leave out.
     #[must_use]
     pub(crate) fn at(mut self, authority: &str) -> Self {
-        if let Self::Unreachable(why) | Self::Lost(why) | Self::Forbidden(why) = &mut self {
-            why.insert_str(0, &format!("{authority}: "));
+        match &mut self {
+            Self::ConnectTimeout(why)
+            | Self::Unreachable(why)
+            | Self::Lost(why)
+            | Self::Forbidden(why) => why.insert_str(0, &format!("{authority}: ")),
+            Self::TooLong(_) | Self::Unsendable(_) => {}
         }
         self
     }
@@ -218,7 +221,7 @@ fn failure(error: &ureq::Error) -> Failure {
     let text = error.to_string();
     match error {
         E::Timeout(Timeout::Connect | Timeout::Resolve) => {
-            Failure::Unreachable(NO_CONNECTION.into())
+            Failure::ConnectTimeout("no connection in time".into())
         }
         E::Timeout(_) => Failure::Lost("the server went silent".into()),
         E::ConnectProxyFailed(_) if text.contains("responded 407") => Failure::Forbidden(

@@ -2,14 +2,16 @@
 //! Rename plays the part of CompleteMultipartUpload, a lock on the catalog that of VersionId.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::lake::{Catalog, Created, Lake, Listed, Objects, Table, Unfinished, Updated, Upload};
+use crate::lake::{
+    Catalog, Created, Lake, Listed, Lookup, Objects, Table, Unfinished, Updated, Upload,
+};
 use crate::time::Millis;
 
 /// Opens (and makes, where it is absent) the lake in this folder.
@@ -73,12 +75,12 @@ impl Dir {
         self.uploads_to(&upload.key).join(&upload.id)
     }
 
-    fn database(&self, database: &str) -> PathBuf {
+    fn database_folder(&self, database: &str) -> PathBuf {
         self.folder.join("catalog").join(database)
     }
 
     fn table_file(&self, database: &str, table: &str) -> PathBuf {
-        self.database(database).join(format!("{table}.json"))
+        self.database_folder(database).join(format!("{table}.json"))
     }
 
     /// Moves a finished file to its key, in one step.
@@ -292,6 +294,23 @@ impl Dir {
             .map_err(|error| failed("locking", &path, error))
     }
 
+    fn read_table(&self, database: &str, table: &str) -> Result<Option<Table>> {
+        let path = self.table_file(database, table);
+        let read = or_absent(fs::read(&path)).map_err(|error| failed("reading", &path, error))?;
+        let Some(text) = read else {
+            return Ok(None);
+        };
+        let input = serde_json::from_slice(&text).map_err(|error| {
+            Error::config(format!(
+                "{} is not a table's definition in JSON",
+                path.display()
+            ))
+            .because(error)
+        })?;
+        let version = Some(crate::text::hex(&Sha256::digest(&text)));
+        Ok(Some(Table { input, version }))
+    }
+
     fn write_table(&self, database: &str, input: &Map<String, Value>) -> Result<()> {
         let name = input
             .get("Name")
@@ -307,12 +326,16 @@ impl Dir {
 }
 
 impl Catalog for Dir {
-    fn has_database(&self, database: &str) -> Result<bool> {
-        Ok(self.database(database).is_dir())
+    fn database(&self, database: &str) -> Result<Lookup<()>> {
+        Ok(if self.database_folder(database).is_dir() {
+            Lookup::Found(())
+        } else {
+            Lookup::Absent
+        })
     }
 
     fn create_database(&self, database: &str) -> Result<Created> {
-        let path = self.database(database);
+        let path = self.database_folder(database);
         if path.is_dir() {
             return Ok(Created::Before);
         }
@@ -324,25 +347,11 @@ impl Catalog for Dir {
         Ok(())
     }
 
-    fn table(&self, database: &str, table: &str) -> Result<Option<Table>> {
-        let path = self.table_file(database, table);
-        let mut text = Vec::new();
-        let read = or_absent(File::open(&path).and_then(|mut file| file.read_to_end(&mut text)));
-        if read
-            .map_err(|error| failed("reading", &path, error))?
-            .is_none()
-        {
-            return Ok(None);
-        }
-        let input = serde_json::from_slice(&text).map_err(|error| {
-            Error::config(format!(
-                "{} is not a table's definition in JSON",
-                path.display()
-            ))
-            .because(error)
-        })?;
-        let version = Some(crate::text::hex(&Sha256::digest(&text)));
-        Ok(Some(Table { input, version }))
+    fn table(&self, database: &str, table: &str) -> Result<Lookup<Table>> {
+        Ok(match self.read_table(database, table)? {
+            Some(table) => Lookup::Found(table),
+            None => Lookup::Absent,
+        })
     }
 
     fn create_table(&self, database: &str, input: &Map<String, Value>) -> Result<Created> {
@@ -369,7 +378,7 @@ impl Catalog for Dir {
             .get("Name")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        let current = self.table(database, name)?;
+        let current = self.read_table(database, name)?;
         if version.is_some() && current.and_then(|table| table.version).as_deref() != version {
             return Ok(Updated::Conflict);
         }
@@ -444,21 +453,24 @@ mod tests {
             lake.catalog.create_table("db", &input).unwrap(),
             Created::Before
         );
-        let first = lake.catalog.table("db", "t").unwrap().unwrap().version;
+        let Lookup::Found(Table { version, .. }) = lake.catalog.table("db", "t").unwrap() else {
+            panic!("the table was created");
+        };
         input.insert("Owner".to_owned(), "me".into());
         assert_eq!(
             lake.catalog
-                .update_table("db", &input, first.as_deref())
+                .update_table("db", &input, version.as_deref())
                 .unwrap(),
             Updated::Done
         );
         assert_eq!(
             lake.catalog
-                .update_table("db", &input, first.as_deref())
+                .update_table("db", &input, version.as_deref())
                 .unwrap(),
             Updated::Conflict
         );
         lake.catalog.delete_table("db", "t").unwrap();
-        assert_eq!(lake.catalog.table("db", "t").unwrap(), None);
+        let found = lake.catalog.table("db", "t").unwrap();
+        assert!(matches!(found, Lookup::Absent), "{found:?}");
     }
 }

@@ -5,7 +5,7 @@ pub(crate) mod aws;
 pub(crate) mod dir;
 use serde_json::{Map, Value};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A lake: where objects go, and the catalog that says which of them a table shows.
 pub(crate) struct Lake {
@@ -91,6 +91,16 @@ pub(crate) struct Table {
     pub(crate) version: Option<String>,
 }
 
+/// What the catalog answers to the question for a database or a table.
+#[derive(Debug)]
+pub(crate) enum Lookup<T> {
+    Found(T),
+    Absent,
+    /// The catalog does not say whether it exists: under Lake Formation an absent table or database is refused like a
+    /// forbidden one. Creating it is the way to find out; where that fails too, this refusal is the error to report.
+    Hidden(Error),
+}
+
 /// What became of a creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Created {
@@ -111,16 +121,15 @@ pub(crate) enum Updated {
 
 /// Databases and tables.
 pub(crate) trait Catalog {
-    /// Whether the database is there. Under Lake Formation an absent one may be refused with
-    /// AccessDenied instead: then this is an error, and creating it is the way to find out.
-    fn has_database(&self, database: &str) -> Result<bool>;
+    /// Looks whether the database exists.
+    fn database(&self, database: &str) -> Result<Lookup<()>>;
 
     fn create_database(&self, database: &str) -> Result<Created>;
 
     /// Puts the configured Lake Formation tag on the database, where one is configured.
     fn tag_database(&self, database: &str) -> Result<()>;
 
-    fn table(&self, database: &str, table: &str) -> Result<Option<Table>>;
+    fn table(&self, database: &str, table: &str) -> Result<Lookup<Table>>;
 
     fn create_table(&self, database: &str, input: &Map<String, Value>) -> Result<Created>;
 

@@ -5,9 +5,9 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 
 use crate::aws::{Aws, glue, lakeformation};
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::lake::aws::grant;
-use crate::lake::{Catalog, Created, Table, Updated};
+use crate::lake::{Catalog, Created, Lookup, Table, Updated};
 
 /// The Data Catalog of the settings' account and region.
 pub(super) struct Glue(pub(super) Rc<Aws>);
@@ -18,12 +18,35 @@ impl Glue {
         if error.refusal().is_none_or(|refusal| refusal.attempts < 2) {
             return Ok(false);
         }
-        let found = self.table(database, name(input))?;
-        Ok(found.is_some_and(|table| {
-            let mut fields = input.iter();
-            fields.all(|(key, sent)| table.input.get(key).is_some_and(|kept| holds(kept, sent)))
-        }))
+        match self.table(database, name(input))? {
+            Lookup::Found(table) => {
+                let mut fields = input.iter();
+                Ok(fields
+                    .all(|(key, sent)| table.input.get(key).is_some_and(|kept| holds(kept, sent))))
+            }
+            Lookup::Absent => Ok(false),
+            Lookup::Hidden(error) => Err(error),
+        }
     }
+}
+
+/// What a failed lookup means; `error` is the refusal, ready to be reported.
+fn lookup<T>(error: Error) -> Result<Lookup<T>> {
+    if error.code() == "EntityNotFoundException" {
+        Ok(Lookup::Absent)
+    } else if is_hidden(&error) {
+        Ok(Lookup::Hidden(error))
+    } else {
+        Err(error)
+    }
+}
+
+/// Whether Lake Formation refuses to say if a table or a database exists. IAM refuses with the same code, but names the
+/// missing permission, so its refusals are errors.
+fn is_hidden(error: &Error) -> bool {
+    let is_of_iam = |refusal: &Refusal| refusal.message.contains("not authorized to perform");
+    matches!(error.code(), "AccessDeniedException" | "AccessDenied")
+        && !error.refusal().is_some_and(is_of_iam)
 }
 
 /// Whether the catalog kept what was sent; it adds fields of its own.
@@ -40,12 +63,13 @@ fn holds(kept: &Value, sent: &Value) -> bool {
 }
 
 impl Catalog for Glue {
-    fn has_database(&self, database: &str) -> Result<bool> {
+    fn database(&self, database: &str) -> Result<Lookup<()>> {
         match self.0.perform(&glue::GetDatabase { name: database }) {
-            Ok(()) => Ok(true),
-            Err(error) if error.code() == "EntityNotFoundException" => Ok(false),
-            Err(error) => Err(grant(error, "glue:GetDatabase")
-                .while_doing(format!("looking for database {database}"))),
+            Ok(()) => Ok(Lookup::Found(())),
+            Err(error) => lookup(
+                grant(error, "glue:GetDatabase")
+                    .while_doing(format!("looking for database {database}")),
+            ),
         }
     }
 
@@ -76,18 +100,19 @@ impl Catalog for Glue {
         })
     }
 
-    fn table(&self, database: &str, table: &str) -> Result<Option<Table>> {
+    fn table(&self, database: &str, table: &str) -> Result<Lookup<Table>> {
         match self.0.perform(&glue::GetTable {
             database,
             name: table,
         }) {
-            Ok(described) => Ok(Some(Table {
+            Ok(described) => Ok(Lookup::Found(Table {
                 input: described.input,
                 version: described.version,
             })),
-            Err(error) if error.code() == "EntityNotFoundException" => Ok(None),
-            Err(error) => Err(grant(error, "glue:GetTable")
-                .while_doing(format!("looking for table {database}.{table}"))),
+            Err(error) => lookup(
+                grant(error, "glue:GetTable")
+                    .while_doing(format!("looking for table {database}.{table}")),
+            ),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::aws::tests::{aws, decoded, settings};
 use crate::error::Kind;
 use crate::http::stub::{Received, Reply, Server};
 use crate::lake::aws::lake;
-use crate::lake::{Created, Lake, Updated};
+use crate::lake::{Created, Lake, Lookup, Updated};
 
 /// S3 and Glue as far as the lake needs them.
 #[derive(Default)]
@@ -286,7 +286,11 @@ fn step(
             expected.table.get_or_insert(input);
         }
         8 => {
-            let found = lake.catalog.table("d", "t")?;
+            let found = match lake.catalog.table("d", "t")? {
+                Lookup::Found(table) => Some(table),
+                Lookup::Absent => None,
+                Lookup::Hidden(error) => return Err(error),
+            };
             let parameters = |input: &Map<String, Value>| input["Parameters"].clone();
             assert_eq!(
                 found.as_ref().map(|found| parameters(&found.input)),
