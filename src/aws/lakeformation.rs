@@ -6,9 +6,9 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::service::Service;
-use crate::http::{Answer, Method};
+use crate::http::{Method, Response};
 
 pub(crate) struct AddTag<'a> {
     pub(crate) database: &'a str,
@@ -35,9 +35,9 @@ impl Operation for AddTag<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<(), Unfit> {
-        let document: Value = serde_json::from_slice(&answer.body)
-            .map_err(|_| Unfit::Unreadable("the answer is no complete JSON"))?;
+    fn read(&self, response: Response) -> Result<(), BadResponse> {
+        let document: Value = serde_json::from_slice(&response.body)
+            .map_err(|_| BadResponse::Malformed("the response is not complete JSON"))?;
         let failure = document
             .get("Failures")
             .and_then(Value::as_array)
@@ -49,7 +49,7 @@ impl Operation for AddTag<'_> {
             let text = failure.pointer(&format!("/Error/{name}"));
             text.and_then(Value::as_str).unwrap_or("").to_owned()
         };
-        Err(Unfit::Refused {
+        Err(BadResponse::Error {
             code: text("ErrorCode"),
             message: text("ErrorMessage"),
         })
@@ -68,10 +68,10 @@ mod tests {
             key: "k",
             values: &values,
         };
-        let answer = |body: &str| Answer {
+        let answer = |body: &str| Response {
             status: 200,
             body: body.as_bytes().to_vec(),
-            ..Answer::default()
+            ..Response::default()
         };
         assert_eq!(add.read(answer("{}")), Ok(()));
         assert_eq!(add.read(answer(r#"{"Failures":[]}"#)), Ok(()));
@@ -80,7 +80,7 @@ mod tests {
         ));
         assert_eq!(
             refused,
-            Err(Unfit::Refused {
+            Err(BadResponse::Error {
                 code: "EntityNotFoundException".into(),
                 message: "Tag k does not exist.".into()
             })

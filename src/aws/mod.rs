@@ -4,6 +4,8 @@
 //! `operation` describes and is handed identities by a `Caller`; `sts` describes, `providers` use it with `sender`;
 //! `session` holds and renews an identity; `Aws`, here, is the caller that everything above uses.
 
+mod attempt;
+mod decision;
 mod endpoint;
 pub(crate) mod glue;
 pub(crate) mod identity;
@@ -12,7 +14,6 @@ pub(crate) mod lakeformation;
 mod layers;
 mod operation;
 mod providers;
-mod refused;
 pub(crate) mod s3;
 mod sender;
 mod service;
@@ -21,7 +22,6 @@ pub(crate) mod sigv4;
 mod sts;
 #[cfg(test)]
 pub(crate) mod tests;
-mod verdict;
 mod xml;
 
 use std::cell::RefCell;
@@ -31,18 +31,18 @@ use log::warn;
 
 use crate::environment::Environment;
 use crate::error::{Error, RefusalCause, Result};
-use crate::http::retry::Patience;
-use crate::http::{Client, Proxy, Trust};
+use crate::http::retry::RetryPolicy;
+use crate::http::{Client, Proxy, RootCertificates};
 use crate::time::Clock;
 
 pub(crate) use endpoint::{Addressing, Partition, Switch};
-pub(crate) use s3::options::{BucketKey, Encryption, RequestChecksum, Writing};
+pub(crate) use s3::options::{BucketKey, Encryption, PutOptions, RequestChecksum};
 pub(crate) use session::Credentials;
 
 use endpoint::{Endpoints, Target};
 use identity::Identity;
 use operation::Operation;
-use providers::Surroundings;
+use providers::Context;
 use sender::{Caller, Sender};
 use service::Service;
 use session::Session;
@@ -64,7 +64,7 @@ pub(crate) struct Settings {
     /// Names this run in role sessions.
     pub(crate) run: String,
     /// How objects are written.
-    pub(crate) writing: Writing,
+    pub(crate) writing: PutOptions,
     pub(crate) addressing: Addressing,
     pub(crate) fips: Switch,
     pub(crate) dual_stack: Switch,
@@ -83,7 +83,7 @@ impl Settings {
             account_id: None,
             tag: None,
             run: String::new(),
-            writing: Writing::default(),
+            writing: PutOptions::default(),
             addressing: Addressing::default(),
             fips: Switch::default(),
             dual_stack: Switch::default(),
@@ -107,7 +107,7 @@ impl Aws {
         mut settings: Settings,
         environment: &Environment,
         clock: &Clock,
-        patience: Patience,
+        policy: RetryPolicy,
     ) -> Result<Self> {
         for (switch, variable) in [
             (&mut settings.fips, "AWS_USE_FIPS_ENDPOINT"),
@@ -131,11 +131,11 @@ impl Aws {
             url: settings.endpoint_url.clone(),
             environment: environment.clone(),
         };
-        let trust = Trust::from_environment(environment)?;
+        let roots = RootCertificates::from_environment(environment)?;
         let proxy = Proxy::from_environment(environment)?;
-        let client = Client::new(patience.timeouts, &trust, proxy);
-        let sender = Rc::new(Sender::new(client, trust, clock.clone(), patience));
-        let surroundings = Surroundings {
+        let client = Client::new(policy.timeouts, &roots, proxy);
+        let sender = Rc::new(Sender::new(client, roots, clock.clone(), policy));
+        let context = Context {
             environment: environment.clone(),
             sender: Rc::clone(&sender),
             endpoints: endpoints.clone(),
@@ -143,7 +143,7 @@ impl Aws {
             session_name: settings.run.clone(),
         };
         Ok(Self {
-            session: Session::new(settings.credentials.clone(), surroundings),
+            session: Session::new(settings.credentials.clone(), context),
             bucket_region: RefCell::new(
                 settings
                     .bucket_region
@@ -229,7 +229,7 @@ impl Caller for Aws {
         })
     }
 
-    fn moved(&self, region: Option<&str>) -> bool {
+    fn bucket_moved(&self, region: Option<&str>) -> bool {
         let mut known = self.bucket_region.borrow_mut();
         let Some(found) = region.filter(|found| *found != *known) else {
             return false;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::aws::sigv4::Dialect;
 use crate::aws::xml::Element;
-use crate::http::Answer;
+use crate::http::Response;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
@@ -48,21 +48,21 @@ impl Service {
     pub(crate) fn dialect(self) -> Dialect {
         match self {
             Self::S3 => Dialect::S3,
-            Self::Glue | Self::LakeFormation | Self::Sts => Dialect::Other,
+            Self::Glue | Self::LakeFormation | Self::Sts => Dialect::Standard,
         }
     }
 
     /// The code and the sentence of a refusal; the code is made from the status where there is no body (HEAD).
-    pub(crate) fn refusal(self, answer: &Answer) -> (String, String) {
+    pub(crate) fn refusal(self, response: &Response) -> (String, String) {
         let (code, message) = match self {
-            Self::S3 | Self::Sts => xml_refusal(&answer.body),
-            Self::Glue | Self::LakeFormation => json_refusal(answer),
+            Self::S3 | Self::Sts => xml_refusal(&response.body),
+            Self::Glue | Self::LakeFormation => json_refusal(response),
         }
         .unwrap_or_default();
         if !code.is_empty() {
             return (code, message);
         }
-        let code = match answer.status {
+        let code = match response.status {
             301 => "PermanentRedirect",
             307 => "TemporaryRedirect",
             400 => "BadRequest",
@@ -91,11 +91,11 @@ fn xml_refusal(body: &[u8]) -> Option<(String, String)> {
 }
 
 /// The code stands in `__type` or a header, with a namespace before it or a link after it.
-fn json_refusal(answer: &Answer) -> Option<(String, String)> {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+fn json_refusal(response: &Response) -> Option<(String, String)> {
+    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     let text = |name: &str| body.get(name).and_then(Value::as_str);
     let code = text("__type")
-        .or_else(|| answer.header("x-amzn-errortype"))
+        .or_else(|| response.header("x-amzn-errortype"))
         .or_else(|| text("code"))?;
     let code = code.rsplit('#').next()?.split(':').next()?;
     let message = text("message").or_else(|| text("Message")).unwrap_or("");
@@ -106,11 +106,11 @@ fn json_refusal(answer: &Answer) -> Option<(String, String)> {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer {
+    fn answer(status: u16, body: &str) -> Response {
+        Response {
             status,
             body: body.as_bytes().to_vec(),
-            ..Answer::default()
+            ..Response::default()
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use log::{debug, warn};
 
 use crate::aws::identity::Identity;
-use crate::aws::providers::{self, Role, Surroundings};
+use crate::aws::providers::{self, Context, Role};
 use crate::error::Result;
 use crate::secret::Secret;
 use crate::time::Millis;
@@ -33,7 +33,7 @@ pub(crate) enum Credentials {
 /// The identity of the run.
 pub(crate) struct Session {
     credentials: Credentials,
-    surroundings: Surroundings,
+    context: Context,
     held: RefCell<Option<Held>>,
 }
 
@@ -47,17 +47,17 @@ struct Held {
 const MARGIN: Duration = Duration::from_secs(600);
 
 impl Session {
-    pub(crate) fn new(credentials: Credentials, surroundings: Surroundings) -> Self {
+    pub(crate) fn new(credentials: Credentials, context: Context) -> Self {
         Self {
             credentials,
-            surroundings,
+            context,
             held: RefCell::new(None),
         }
     }
 
     /// An identity that is good now.
     pub(crate) fn identity(&self) -> Result<Identity> {
-        let now = self.surroundings.sender.now();
+        let now = self.context.sender.now();
         let held = self.held.borrow().as_ref().map(|held| {
             let is_fresh = held.stale.is_none_or(|stale| now < stale);
             (held.identity.clone(), is_fresh)
@@ -105,11 +105,11 @@ impl Session {
                     session_name: None,
                     seconds: None,
                 };
-                role.assume(self.found()?, &self.surroundings)?
+                role.assume(self.found()?, &self.context)?
             }
             Credentials::Default => self.found()?,
         };
-        let now = self.surroundings.sender.now();
+        let now = self.context.sender.now();
         let until = identity.expires.map_or("forever".to_owned(), Millis::iso);
         debug!(
             "signed in access_key_id={} until={until}",
@@ -123,7 +123,7 @@ impl Session {
     }
 
     fn found(&self) -> Result<Identity> {
-        let (provider, identity) = providers::default_chain(&self.surroundings)?;
+        let (provider, identity) = providers::default_chain(&self.context)?;
         debug!("credentials found provider={provider:?}");
         Ok(identity)
     }
@@ -138,7 +138,7 @@ fn stale(now: Millis, end: Millis) -> Millis {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::providers::tests::surroundings;
+    use crate::aws::providers::tests::context;
 
     #[test]
     fn long_lives_end_ten_minutes_early_and_short_ones_at_three_quarters() {
@@ -151,7 +151,7 @@ mod tests {
     /// A session whose provider is broken, holding what it got before.
     fn holding(end: &str) -> Session {
         let half_a_pair = vec![("AWS_ACCESS_KEY_ID".to_owned(), "AKID".to_owned())];
-        let session = Session::new(Credentials::Default, surroundings(half_a_pair));
+        let session = Session::new(Credentials::Default, context(half_a_pair));
         let identity = Identity {
             access_key_id: "ASIA".into(),
             secret_access_key: Secret::new("s"),

@@ -9,7 +9,7 @@ use crate::command::ending::Ending;
 use crate::command::{configuration, connect};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::http::retry::Patience;
+use crate::http::retry::RetryPolicy;
 use crate::lake::{self, Lake, Lookup};
 use crate::out;
 use crate::schema::name;
@@ -32,7 +32,7 @@ fn check(asked: &cli::Lake, environment: &Environment) -> Result<()> {
     let lake = if let Some(folder) = &asked.local {
         lake::dir::open(folder)?
     } else {
-        let aws = Rc::new(connect(&config, &run, environment, Patience::check())?);
+        let aws = Rc::new(connect(&config, &run, environment, RetryPolicy::short())?);
         let caller = aws.sign_in()?;
         log::info!("signed in as {caller}");
         lake::aws::lake(&aws)

@@ -20,7 +20,7 @@ use crate::cli::{self, Request};
 use crate::config::{self, Config, Layers, Place};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::http::retry::Patience;
+use crate::http::retry::RetryPolicy;
 use crate::lake::{self, Lake};
 use crate::out::{self, Reader};
 use crate::sink;
@@ -144,7 +144,7 @@ fn connect(
     config: &Config,
     run: &Run,
     environment: &Environment,
-    patience: Patience,
+    policy: RetryPolicy,
 ) -> Result<Aws> {
     let place = config
         .aws
@@ -164,8 +164,8 @@ fn connect(
         dual_stack: place.dual_stack,
         bucket_region: place.bucket_region.clone(),
     };
-    let patience = patience.adjusted(environment)?;
-    Aws::new(settings, environment, &Clock::System, patience)
+    let policy = policy.adjusted(environment)?;
+    Aws::new(settings, environment, &Clock::System, policy)
 }
 
 /// The lake that was asked for, and nothing sent to it yet.
@@ -176,7 +176,7 @@ fn open(asked: &cli::Lake, config: &Config, run: &Run, environment: &Environment
             config,
             run,
             environment,
-            Patience::write(),
+            RetryPolicy::long(),
         )?))),
     }
 }

@@ -3,7 +3,7 @@
 use super::Aws;
 use super::reader::Reader;
 use crate::aws::{
-    Addressing, BucketKey, Credentials, Encryption, RequestChecksum, Switch, Writing,
+    Addressing, BucketKey, Credentials, Encryption, PutOptions, RequestChecksum, Switch,
 };
 use crate::secret::Secret;
 
@@ -171,7 +171,7 @@ fn is_region(root: &Reader<'_>, key: &str, region: &str) -> bool {
 }
 
 /// How objects are written; a mistake leaves the default behind, because it is noted.
-fn writing(root: &Reader<'_>) -> Writing {
+fn writing(root: &Reader<'_>) -> PutOptions {
     let checksums = [
         ("when_supported", RequestChecksum::WhenSupported),
         ("when_required", RequestChecksum::WhenRequired),
@@ -190,7 +190,7 @@ fn writing(root: &Reader<'_>) -> Writing {
         }
         good
     });
-    Writing {
+    PutOptions {
         encryption: encryption(root).unwrap_or_default(),
         storage_class: class.map(str::to_owned),
         tags: tags(root),

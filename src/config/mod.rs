@@ -9,7 +9,7 @@ mod tests;
 
 use std::time::Duration;
 
-use crate::aws::{Addressing, Credentials, Switch, Writing};
+use crate::aws::{Addressing, Credentials, PutOptions, Switch};
 use crate::error::Result;
 use crate::file::Format;
 use crate::schema::Numbers;
@@ -63,7 +63,7 @@ pub(crate) struct Aws {
     pub(crate) fips: Switch,
     pub(crate) dual_stack: Switch,
     /// How objects are written.
-    pub(crate) writing: Writing,
+    pub(crate) writing: PutOptions,
 }
 
 /// Reads the configuration, from what is given of it; the error lists every mistake with its JSON path.

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::aws::glue::{call, document, nothing};
-use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::service::Service;
-use crate::http::Answer;
+use crate::http::Response;
 
 pub(crate) struct GetDatabase<'a> {
     pub(crate) name: &'a str,
@@ -20,10 +20,10 @@ impl Operation for GetDatabase<'_> {
         call(Self::NAME, &json!({ "Name": self.name }))
     }
 
-    fn read(&self, answer: Answer) -> Result<(), Unfit> {
-        match document(&answer)?.get("Database") {
+    fn read(&self, response: Response) -> Result<(), BadResponse> {
+        match document(&response)?.get("Database") {
             Some(_) => Ok(()),
-            None => Err(Unfit::Unreadable("the answer holds no database")),
+            None => Err(BadResponse::Malformed("the response holds no database")),
         }
     }
 }
@@ -44,7 +44,7 @@ impl Operation for CreateDatabase<'_> {
         )
     }
 
-    fn read(&self, answer: Answer) -> Result<(), Unfit> {
-        nothing(&answer)
+    fn read(&self, response: Response) -> Result<(), BadResponse> {
+        nothing(&response)
     }
 }

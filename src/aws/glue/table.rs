@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::aws::glue::{call, document, nothing};
-use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::service::Service;
-use crate::http::Answer;
+use crate::http::Response;
 
 /// The fields that CreateTable and UpdateTable take back from what GetTable answers.
 /// A list of what to keep, because AWS adds fields to the answer that the inputs refuse.
@@ -49,10 +49,10 @@ impl Operation for GetTable<'_> {
         )
     }
 
-    fn read(&self, answer: Answer) -> Result<Described, Unfit> {
-        let mut document = document(&answer)?;
+    fn read(&self, response: Response) -> Result<Described, BadResponse> {
+        let mut document = document(&response)?;
         let Some(Value::Object(mut table)) = document.get_mut("Table").map(Value::take) else {
-            return Err(Unfit::Unreadable("the answer holds no table"));
+            return Err(BadResponse::Malformed("the response holds no table"));
         };
         let version = match table.get("VersionId") {
             Some(Value::String(version)) => Some(version.clone()),
@@ -84,8 +84,8 @@ impl Operation for CreateTable<'_> {
         )
     }
 
-    fn read(&self, answer: Answer) -> Result<(), Unfit> {
-        nothing(&answer)
+    fn read(&self, response: Response) -> Result<(), BadResponse> {
+        nothing(&response)
     }
 }
 
@@ -101,7 +101,7 @@ impl Operation for UpdateTable<'_> {
     const SERVICE: Service = Service::Glue;
     const NAME: &'static str = "UpdateTable";
     /// The version is not the table's any more: it must be read again.
-    const ANSWERS: &'static [&'static str] = &["ConcurrentModificationException"];
+    const EXPECTED_ERRORS: &'static [&'static str] = &["ConcurrentModificationException"];
     type Output = ();
 
     fn call(&self) -> Call<'_> {
@@ -116,8 +116,8 @@ impl Operation for UpdateTable<'_> {
         call(Self::NAME, &body)
     }
 
-    fn read(&self, answer: Answer) -> Result<(), Unfit> {
-        nothing(&answer)
+    fn read(&self, response: Response) -> Result<(), BadResponse> {
+        nothing(&response)
     }
 }
 
@@ -138,7 +138,7 @@ impl Operation for DeleteTable<'_> {
         )
     }
 
-    fn read(&self, answer: Answer) -> Result<(), Unfit> {
-        nothing(&answer)
+    fn read(&self, response: Response) -> Result<(), BadResponse> {
+        nothing(&response)
     }
 }

@@ -8,38 +8,38 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::aws::identity::Identity;
-use crate::aws::providers::Surroundings;
-use crate::aws::providers::metadata::{self, Neighbor};
+use crate::aws::providers::Context;
+use crate::aws::providers::metadata::{self, MetadataEndpoint};
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::http::Method;
 
 const ATTEMPTS: u32 = 3;
 
-pub(super) fn identity(surroundings: &Surroundings) -> Result<Option<Identity>> {
-    let environment = &surroundings.environment;
+pub(super) fn identity(context: &Context) -> Result<Option<Identity>> {
+    let environment = &context.environment;
     let Some(url) = url(environment)? else {
         return Ok(None);
     };
-    let neighbor = Neighbor::new(2, surroundings.sender.trust());
+    let endpoint = MetadataEndpoint::new(2, context.sender.roots());
     let mut last = Error::transient("");
     for attempt in 1..=ATTEMPTS {
         if attempt > 1 {
-            surroundings.sender.clock().sleep(Duration::from_secs(1));
+            context.sender.clock().sleep(Duration::from_secs(1));
         }
         let headers = token(environment)?
             .map(|token| ("authorization".to_owned(), token))
             .into_iter()
             .collect();
-        match neighbor.ask(Method::Get, url.clone(), headers) {
-            Ok(answer) if answer.status == 200 => {
-                let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-                return metadata::credentials(&document, "Token", surroundings.sender.now())
+        match endpoint.ask(Method::Get, url.clone(), headers) {
+            Ok(response) if response.status == 200 => {
+                let document: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+                return metadata::credentials(&document, "Token", context.sender.now())
                     .map(Some)
                     .map_err(|what| Error::config(format!("container credentials: {what}")));
             }
-            Ok(answer) => {
-                let status = answer.status;
+            Ok(response) => {
+                let status = response.status;
                 last = Error::transient(format!("expected status 200, found {status}"));
                 if status < 500 {
                     last = last
@@ -48,7 +48,7 @@ pub(super) fn identity(surroundings: &Surroundings) -> Result<Option<Identity>> 
                     break;
                 }
             }
-            Err(_) => last = Error::transient("expected an answer within 2 seconds, found none"),
+            Err(_) => last = Error::transient("expected a response within 2 seconds, found none"),
         }
     }
     Err(last.while_doing("container credentials"))

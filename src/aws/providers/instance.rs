@@ -9,8 +9,8 @@ use log::warn;
 use serde_json::Value;
 
 use crate::aws::identity::Identity;
-use crate::aws::providers::Surroundings;
-use crate::aws::providers::metadata::{self, Neighbor};
+use crate::aws::providers::Context;
+use crate::aws::providers::metadata::{self, MetadataEndpoint};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::http::{Failure, Method};
@@ -18,8 +18,8 @@ use crate::time::Millis;
 
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 
-pub(super) fn identity(surroundings: &Surroundings) -> Result<Option<Identity>> {
-    let environment = &surroundings.environment;
+pub(super) fn identity(context: &Context) -> Result<Option<Identity>> {
+    let environment = &context.environment;
     if is_true(environment, "AWS_EC2_METADATA_DISABLED") {
         return Ok(None);
     }
@@ -27,7 +27,7 @@ pub(super) fn identity(surroundings: &Surroundings) -> Result<Option<Identity>> 
     let attempts = number(environment, "AWS_METADATA_SERVICE_NUM_ATTEMPTS")?.unwrap_or(1);
     let instance = Instance {
         base: base(environment),
-        neighbor: Neighbor::new(seconds, surroundings.sender.trust()),
+        endpoint: MetadataEndpoint::new(seconds, context.sender.roots()),
         attempts,
     };
     let Some(token) = instance.token()? else {
@@ -43,11 +43,11 @@ pub(super) fn identity(surroundings: &Surroundings) -> Result<Option<Identity>> 
         return Ok(None);
     };
     let role = role.trim();
-    let answer = instance
+    let response = instance
         .get(&format!("{ROLES}{role}"), &token)
         .unwrap_or_default();
-    let mut document: Value = serde_json::from_str(&answer).unwrap_or_default();
-    let now = surroundings.sender.now();
+    let mut document: Value = serde_json::from_str(&response).unwrap_or_default();
+    let now = context.sender.now();
     keep_alive(&mut document, now);
     metadata::credentials(&document, "Token", now)
         .map(Some)
@@ -76,7 +76,7 @@ fn keep_alive(document: &mut Value, now: Millis) {
 
 struct Instance {
     base: String,
-    neighbor: Neighbor,
+    endpoint: MetadataEndpoint,
     attempts: u64,
 }
 
@@ -89,12 +89,14 @@ impl Instance {
                 "21600".to_owned(),
             );
             let url = format!("{}/latest/api/token", self.base);
-            match self.neighbor.ask(Method::Put, url, vec![ttl]) {
-                Ok(answer) if answer.status == 200 => {
-                    return Ok(Some(String::from_utf8_lossy(&answer.body).into_owned()));
+            match self.endpoint.ask(Method::Put, url, vec![ttl]) {
+                Ok(response) if response.status == 200 => {
+                    return Ok(Some(String::from_utf8_lossy(&response.body).into_owned()));
                 }
-                Ok(answer) if matches!(answer.status, 403..=405) => return Ok(Some(String::new())),
-                Ok(answer) if answer.status == 400 => {
+                Ok(response) if matches!(response.status, 403..=405) => {
+                    return Ok(Some(String::new()));
+                }
+                Ok(response) if response.status == 400 => {
                     return Err(Error::config(
                         "instance metadata: expected a token, found status 400",
                     ));
@@ -114,9 +116,9 @@ impl Instance {
         };
         (0..self.attempts.max(1)).find_map(|_| {
             let url = format!("{}{path}", self.base);
-            let answer = self.neighbor.ask(Method::Get, url, headers.clone()).ok()?;
-            let is_fine = answer.status == 200 && !answer.body.is_empty();
-            is_fine.then(|| String::from_utf8_lossy(&answer.body).into_owned())
+            let response = self.endpoint.ask(Method::Get, url, headers.clone()).ok()?;
+            let is_fine = response.status == 200 && !response.body.is_empty();
+            is_fine.then(|| String::from_utf8_lossy(&response.body).into_owned())
         })
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::aws::identity::Identity;
-use crate::http::{Answer, Client, Failure, Method, Request, Timeouts, Trust};
+use crate::http::{Client, Failure, Method, Request, Response, RootCertificates, Timeouts};
 use crate::secret::Secret;
 use crate::time::Millis;
 
@@ -42,16 +42,16 @@ pub(super) fn credentials(
 }
 
 /// A server of credentials in the neighborhood.
-pub(super) struct Neighbor(Client);
+pub(super) struct MetadataEndpoint(Client);
 
-impl Neighbor {
-    pub(super) fn new(seconds: u64, trust: &Trust) -> Self {
+impl MetadataEndpoint {
+    pub(super) fn new(seconds: u64, roots: &RootCertificates) -> Self {
         let timeout = Duration::from_secs(seconds);
         let timeouts = Timeouts {
             connect: timeout,
             silence: timeout,
         };
-        Self(Client::new(timeouts, trust, None))
+        Self(Client::new(timeouts, roots, None))
     }
 
     pub(super) fn ask(
@@ -59,7 +59,7 @@ impl Neighbor {
         method: Method,
         url: String,
         headers: Vec<(String, String)>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Response, Failure> {
         self.0.send(&Request {
             method,
             url,

@@ -29,7 +29,7 @@ pub(crate) use role::Role;
 use files::Files;
 
 /// What providers may use.
-pub(crate) struct Surroundings {
+pub(crate) struct Context {
     pub(crate) environment: Environment,
     pub(crate) sender: Rc<Sender>,
     pub(crate) endpoints: Endpoints,
@@ -53,19 +53,19 @@ pub(crate) enum Provider {
 }
 
 /// The default chain: the first provider that is configured. The order is the AWS CLI's.
-pub(crate) fn default_chain(surroundings: &Surroundings) -> Result<(Provider, Identity)> {
-    let environment = &surroundings.environment;
+pub(crate) fn default_chain(context: &Context) -> Result<(Provider, Identity)> {
+    let environment = &context.environment;
     if let Some(identity) = environment::identity(environment)? {
         return Ok((Provider::Environment, identity));
     }
     let files = Files::read(environment)?;
-    if let Some(found) = profile::identity(&files, surroundings)? {
+    if let Some(found) = profile::identity(&files, context)? {
         return Ok(found);
     }
-    if let Some(identity) = container::identity(surroundings)? {
+    if let Some(identity) = container::identity(context)? {
         return Ok((Provider::Container, identity));
     }
-    if let Some(identity) = instance::identity(surroundings)? {
+    if let Some(identity) = instance::identity(context)? {
         return Ok((Provider::Instance, identity));
     }
     Err(Error::config(format!(
@@ -80,7 +80,7 @@ pub(crate) fn default_chain(surroundings: &Surroundings) -> Result<(Provider, Id
 
 /// Calls with one identity, or without any.
 struct Fixed<'a> {
-    surroundings: &'a Surroundings,
+    context: &'a Context,
     identity: Option<Identity>,
 }
 
@@ -90,9 +90,9 @@ impl Caller for Fixed<'_> {
     }
 
     fn target(&self, service: Service) -> Result<Target> {
-        let region = &self.surroundings.region;
+        let region = &self.context.region;
         Ok(Target {
-            endpoint: self.surroundings.endpoints.of(service, region)?,
+            endpoint: self.context.endpoints.of(service, region)?,
             region: region.clone(),
             headers: Vec::new(),
         })

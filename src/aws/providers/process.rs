@@ -37,7 +37,7 @@ pub(super) fn identity(command: &str, profile: &str, now: Millis) -> Result<Iden
         .map_err(|_| Error::config(format!("{place}: expected JSON, found something else")))?;
     if document.get("Version").and_then(Value::as_u64) != Some(1) {
         return Err(Error::config(format!(
-            "{place}: expected \"Version\": 1 in its answer, found another or none"
+            "{place}: expected \"Version\": 1 in its output, found another or none"
         )));
     }
     metadata::credentials(&document, "SessionToken", now)
@@ -107,7 +107,7 @@ mod tests {
         for (command, expected) in [
             (
                 "printf '{\"Version\":2,\"SecretAccessKey\":\"hunter2\"}'",
-                "expected \"Version\": 1 in its answer, found another or none",
+                "expected \"Version\": 1 in its output, found another or none",
             ),
             ("printf hunter2", "expected JSON, found something else"),
             (

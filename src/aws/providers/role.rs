@@ -1,7 +1,7 @@
 //! A role, assumed with a base identity by STS.
 
 use crate::aws::identity::Identity;
-use crate::aws::providers::{Fixed, Surroundings};
+use crate::aws::providers::{Context, Fixed};
 use crate::aws::sts::AssumeRole;
 use crate::error::Result;
 
@@ -17,19 +17,19 @@ pub(crate) struct Role {
 }
 
 impl Role {
-    pub(crate) fn assume(&self, base: Identity, surroundings: &Surroundings) -> Result<Identity> {
+    pub(crate) fn assume(&self, base: Identity, context: &Context) -> Result<Identity> {
         let given = self.session_name.as_deref();
         let assume = AssumeRole {
             role_arn: &self.arn,
-            session_name: &session_name(given.unwrap_or(&surroundings.session_name)),
+            session_name: &session_name(given.unwrap_or(&context.session_name)),
             external_id: self.external_id.as_deref(),
             seconds: self.seconds,
         };
         let caller = Fixed {
-            surroundings,
+            context,
             identity: Some(base),
         };
-        surroundings.sender.perform(&assume, &caller).map_err(|error| {
+        context.sender.perform(&assume, &caller).map_err(|error| {
             error
                 .while_doing(format!("assuming role {}", self.arn))
                 .hint("check that the role's trust policy names the base identity, and the external id if it asks for one")

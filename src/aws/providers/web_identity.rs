@@ -4,7 +4,7 @@
 use crate::aws::identity::Identity;
 use crate::aws::providers::files::{Files, From};
 use crate::aws::providers::role::session_name;
-use crate::aws::providers::{Fixed, Surroundings};
+use crate::aws::providers::{Context, Fixed};
 use crate::aws::sts::AssumeRoleWithWebIdentity;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -64,7 +64,7 @@ fn found(
 }
 
 impl WebIdentity {
-    pub(super) fn identity(&self, surroundings: &Surroundings) -> Result<Identity> {
+    pub(super) fn identity(&self, context: &Context) -> Result<Identity> {
         let token = std::fs::read_to_string(&self.token_file).map_err(|error| {
             Error::config(format!(
                 "reading the web identity token {}",
@@ -76,14 +76,14 @@ impl WebIdentity {
         let given = self.session_name.as_deref();
         let assume = AssumeRoleWithWebIdentity {
             role_arn: &self.role_arn,
-            session_name: &session_name(given.unwrap_or(&surroundings.session_name)),
+            session_name: &session_name(given.unwrap_or(&context.session_name)),
             token: &token,
         };
         let unsigned = Fixed {
-            surroundings,
+            context,
             identity: None,
         };
-        surroundings.sender.perform(&assume, &unsigned).map_err(|error| {
+        context.sender.perform(&assume, &unsigned).map_err(|error| {
             error
                 .while_doing(format!("assuming role {} with a web identity", self.role_arn))
                 .hint("check that the role's trust policy names the identity provider and the service account")

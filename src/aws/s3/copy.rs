@@ -2,13 +2,13 @@
 
 use std::ops::RangeInclusive;
 
-use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::s3::multipart::Part;
-use crate::aws::s3::options::Writing;
+use crate::aws::s3::options::PutOptions;
 use crate::aws::s3::{checksum, document, path};
 use crate::aws::service::Service;
 use crate::aws::sigv4::encoding;
-use crate::http::{Answer, Method};
+use crate::http::{Method, Response};
 
 /// The largest object that CopyObject takes; larger ones are copied in parts.
 pub(crate) const WHOLE: u64 = 5 << 30;
@@ -17,7 +17,7 @@ pub(crate) struct CopyObject<'a> {
     pub(crate) bucket: &'a str,
     pub(crate) from: &'a str,
     pub(crate) to: &'a str,
-    pub(crate) writing: &'a Writing,
+    pub(crate) writing: &'a PutOptions,
 }
 
 impl Operation for CopyObject<'_> {
@@ -39,8 +39,8 @@ impl Operation for CopyObject<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<(), Unfit> {
-        document(&answer.body, "CopyObjectResult").map(|_| ())
+    fn read(&self, response: Response) -> Result<(), BadResponse> {
+        document(&response.body, "CopyObjectResult").map(|_| ())
     }
 }
 
@@ -76,8 +76,8 @@ impl Operation for UploadPartCopy<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<Part, Unfit> {
-        let root = document(&answer.body, "CopyPartResult")?;
+    fn read(&self, response: Response) -> Result<Part, BadResponse> {
+        let root = document(&response.body, "CopyPartResult")?;
         let crc32 = root.text_of(checksum::ELEMENT);
         Ok(Part {
             etag: root.text_of("ETag").to_owned(),

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::s3::{checksum, document};
 use crate::aws::service::Service;
 use crate::aws::xml;
-use crate::http::{Answer, Method};
+use crate::http::{Method, Response};
 
 /// S3's limit of keys in one call.
 pub(crate) const BATCH: usize = 1000;
@@ -44,14 +44,14 @@ impl Operation for DeleteObjects<'_> {
     }
 
     /// The first key that was kept stands for all: deleting is repeated as a whole or given up.
-    fn read(&self, answer: Answer) -> Result<(), Unfit> {
-        let root = document(&answer.body, "DeleteResult")?;
+    fn read(&self, response: Response) -> Result<(), BadResponse> {
+        let root = document(&response.body, "DeleteResult")?;
         let refused = root
             .children("Error")
             .find(|error| error.text_of("Code") != "NoSuchKey");
         match refused {
             None => Ok(()),
-            Some(error) => Err(Unfit::Refused {
+            Some(error) => Err(BadResponse::Error {
                 code: error.text_of("Code").to_owned(),
                 message: format!("{}: {}", error.text_of("Key"), error.text_of("Message")),
             }),

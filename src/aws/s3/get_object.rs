@@ -1,9 +1,9 @@
 //! GetObject: the bytes of a small object.
 
-use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::s3::{checksum, path};
 use crate::aws::service::Service;
-use crate::http::Answer;
+use crate::http::Response;
 
 pub(crate) struct GetObject<'a> {
     pub(crate) key: &'a str,
@@ -25,13 +25,13 @@ impl Operation for GetObject<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<Vec<u8>, Unfit> {
+    fn read(&self, response: Response) -> Result<Vec<u8>, BadResponse> {
         // A multipart object's checksum is one of checksums, and says so with a dash.
-        match answer.header(checksum::HEADER) {
-            Some(kept) if !kept.contains('-') && kept != checksum::crc32(&answer.body) => {
-                Err(Unfit::Damaged("other bytes came than the store holds"))
-            }
-            _ => Ok(answer.body),
+        match response.header(checksum::HEADER) {
+            Some(kept) if !kept.contains('-') && kept != checksum::crc32(&response.body) => Err(
+                BadResponse::Corrupted("other bytes came than the store holds"),
+            ),
+            _ => Ok(response.body),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! ListObjectsV2: one page of keys, or of folders, in order. Keys come percent-encoded, because XML can not hold every character.
 
-use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::s3::document;
 use crate::aws::service::Service;
 use crate::aws::sigv4::encoding;
-use crate::http::Answer;
+use crate::http::Response;
 
 /// How deep a listing looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +55,8 @@ impl Operation for ListObjects<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<Page, Unfit> {
-        let root = document(&answer.body, "ListBucketResult")?;
+    fn read(&self, response: Response) -> Result<Page, BadResponse> {
+        let root = document(&response.body, "ListBucketResult")?;
         let is_encoded = root.text_of("EncodingType") == "url";
         let decoded = |key: &str| {
             let key = if is_encoded {
@@ -69,25 +69,22 @@ impl Operation for ListObjects<'_> {
         let mut folders = Vec::new();
         for folder in root.children("CommonPrefixes") {
             folders.push(
-                decoded(folder.text_of("Prefix"))
-                    .ok_or(Unfit::Unreadable("a folder of the listing has no name"))?,
+                decoded(folder.text_of("Prefix")).ok_or(BadResponse::Malformed(
+                    "a folder of the listing has no name",
+                ))?,
             );
         }
         let mut objects = Vec::new();
         for object in root.children("Contents") {
             let size = object.text_of("Size").parse().ok();
-            objects.push(
-                decoded(object.text_of("Key"))
-                    .zip(size)
-                    .ok_or(Unfit::Unreadable(
-                        "an entry of the listing has no key or no size",
-                    ))?,
-            );
+            objects.push(decoded(object.text_of("Key")).zip(size).ok_or(
+                BadResponse::Malformed("an entry of the listing has no key or no size"),
+            )?);
         }
         let token = root.text_of("NextContinuationToken");
         let continuation = match root.text_of("IsTruncated") {
             "true" if token.is_empty() => {
-                return Err(Unfit::Unreadable(
+                return Err(BadResponse::Malformed(
                     "the listing goes on but does not say where",
                 ));
             }

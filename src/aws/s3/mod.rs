@@ -26,7 +26,7 @@ pub(crate) use list_objects::{Depth, ListObjects, Page};
 pub(crate) use multipart::{AbortUpload, CompleteUpload, CreateUpload, Part, UploadPart};
 pub(crate) use put_object::PutObject;
 
-use crate::aws::operation::Unfit;
+use crate::aws::operation::BadResponse;
 use crate::aws::sigv4::encoding;
 use crate::aws::xml::Element;
 
@@ -35,17 +35,20 @@ fn path(key: &str) -> String {
     format!("/{}", encoding::path(key))
 }
 
-/// The document of a 2xx answer, whose root should be of this name but may be an error.
-fn document(body: &[u8], root: &str) -> Result<Element, Unfit> {
-    let element = Element::parse(body).ok_or(Unfit::Unreadable("the answer is no complete XML"))?;
+/// The document of a 2xx response, whose root should be of this name but may be an error.
+fn document(body: &[u8], root: &str) -> Result<Element, BadResponse> {
+    let element =
+        Element::parse(body).ok_or(BadResponse::Malformed("the response is not complete XML"))?;
     if element.name() == "Error" {
-        return Err(Unfit::Refused {
+        return Err(BadResponse::Error {
             code: element.text_of("Code").to_owned(),
             message: element.text_of("Message").to_owned(),
         });
     }
     if element.name() != root {
-        return Err(Unfit::Unreadable("the answer is XML of another kind"));
+        return Err(BadResponse::Malformed(
+            "the response is XML of another kind",
+        ));
     }
     Ok(element)
 }

@@ -6,12 +6,12 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use crate::aws::operation::{Call, Operation, Unfit};
-use crate::aws::s3::options::{Body, RequestChecksum, Writing, content_type};
+use crate::aws::operation::{BadResponse, Call, Operation};
+use crate::aws::s3::options::{Body, PutOptions, RequestChecksum, content_type};
 use crate::aws::s3::{checksum, document, path};
 use crate::aws::service::Service;
 use crate::aws::xml;
-use crate::http::{Answer, Method};
+use crate::http::{Method, Response};
 
 /// What S3 answered for a part, and the checksum that was sent with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Part {
 
 pub(crate) struct CreateUpload<'a> {
     pub(crate) key: &'a str,
-    pub(crate) writing: &'a Writing,
+    pub(crate) writing: &'a PutOptions,
 }
 
 impl Operation for CreateUpload<'_> {
@@ -69,10 +69,10 @@ impl Operation for CreateUpload<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<String, Unfit> {
-        let root = document(&answer.body, "InitiateMultipartUploadResult")?;
+    fn read(&self, response: Response) -> Result<String, BadResponse> {
+        let root = document(&response.body, "InitiateMultipartUploadResult")?;
         match root.text_of("UploadId") {
-            "" => Err(Unfit::Unreadable("the answer names no upload")),
+            "" => Err(BadResponse::Malformed("the response has no upload")),
             id => Ok(id.to_owned()),
         }
     }
@@ -105,11 +105,11 @@ impl Operation for UploadPart<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<Part, Unfit> {
-        self.body.refuse_damage(&answer)?;
-        let etag = answer
+    fn read(&self, response: Response) -> Result<Part, BadResponse> {
+        self.body.refuse_damage(&response)?;
+        let etag = response
             .header("etag")
-            .ok_or(Unfit::Unreadable("the answer names no ETag"))?;
+            .ok_or(BadResponse::Malformed("the response has no ETag"))?;
         Ok(Part {
             etag: etag.to_owned(),
             crc32: self.body.crc32.clone(),
@@ -165,12 +165,12 @@ impl Operation for CompleteUpload<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<(), Unfit> {
-        let root = document(&answer.body, "CompleteMultipartUploadResult")?;
+    fn read(&self, response: Response) -> Result<(), BadResponse> {
+        let root = document(&response.body, "CompleteMultipartUploadResult")?;
         let kept = root.text_of(checksum::ELEMENT);
         match self.crc32() {
             // A store may answer with a checksum of another kind (of the whole bytes): that has no dash.
-            Some(sent) if kept.contains('-') && kept != sent => Err(Unfit::Damaged(
+            Some(sent) if kept.contains('-') && kept != sent => Err(BadResponse::Corrupted(
                 "the store completed other bytes than were sent",
             )),
             _ => Ok(()),
@@ -197,7 +197,7 @@ impl Operation for AbortUpload<'_> {
         }
     }
 
-    fn read(&self, _: Answer) -> Result<(), Unfit> {
+    fn read(&self, _: Response) -> Result<(), BadResponse> {
         Ok(())
     }
 }

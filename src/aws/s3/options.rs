@@ -1,9 +1,9 @@
 //! How objects are written: encryption, storage class, tags, checksums. All optional, and the same for every way of writing.
 
-use crate::aws::operation::Unfit;
+use crate::aws::operation::BadResponse;
 use crate::aws::s3::checksum;
 use crate::aws::sigv4::encoding;
-use crate::http::Answer;
+use crate::http::Response;
 
 /// Who encrypts with what; the bucket's own default where nothing is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(crate) enum RequestChecksum {
 
 /// The options together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Writing {
+pub(crate) struct PutOptions {
     pub(crate) encryption: Encryption,
     /// As S3 spells it (`STANDARD_IA`); the class `STANDARD` where there is none.
     pub(crate) storage_class: Option<String>,
@@ -51,7 +51,7 @@ pub(crate) struct Writing {
 
 pub(crate) type Headers = Vec<(&'static str, String)>;
 
-impl Writing {
+impl PutOptions {
     /// Sent where an object is begun: PutObject, CopyObject, CreateMultipartUpload.
     pub(crate) fn headers(&self) -> Headers {
         let mut headers = Headers::new();
@@ -120,11 +120,11 @@ impl Body<'_> {
     }
 
     /// The store tells the checksum of what it keeps; some tell none.
-    pub(crate) fn refuse_damage(&self, answer: &Answer) -> Result<(), Unfit> {
-        match (&self.crc32, answer.header(checksum::HEADER)) {
-            (Some(sent), Some(kept)) if sent != kept => {
-                Err(Unfit::Damaged("the store kept other bytes than were sent"))
-            }
+    pub(crate) fn refuse_damage(&self, response: &Response) -> Result<(), BadResponse> {
+        match (&self.crc32, response.header(checksum::HEADER)) {
+            (Some(sent), Some(kept)) if sent != kept => Err(BadResponse::Corrupted(
+                "the store kept other bytes than were sent",
+            )),
             _ => Ok(()),
         }
     }
@@ -149,8 +149,8 @@ mod tests {
 
     #[test]
     fn every_option_is_a_header() {
-        assert_eq!(Writing::default().headers(), []);
-        let writing = Writing {
+        assert_eq!(PutOptions::default().headers(), []);
+        let writing = PutOptions {
             encryption: Encryption::Kms {
                 key_id: Some("alias/lake".into()),
                 bucket_key: BucketKey::On,

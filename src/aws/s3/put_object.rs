@@ -2,16 +2,16 @@
 
 use std::borrow::Cow;
 
-use crate::aws::operation::{Call, Operation, Unfit};
-use crate::aws::s3::options::{Body, Writing, content_type};
+use crate::aws::operation::{BadResponse, Call, Operation};
+use crate::aws::s3::options::{Body, PutOptions, content_type};
 use crate::aws::s3::path;
 use crate::aws::service::Service;
-use crate::http::{Answer, Method};
+use crate::http::{Method, Response};
 
 pub(crate) struct PutObject<'a> {
     pub(crate) key: &'a str,
     pub(crate) body: Body<'a>,
-    pub(crate) writing: &'a Writing,
+    pub(crate) writing: &'a PutOptions,
 }
 
 impl Operation for PutObject<'_> {
@@ -32,7 +32,7 @@ impl Operation for PutObject<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<(), Unfit> {
-        self.body.refuse_damage(&answer)
+    fn read(&self, response: Response) -> Result<(), BadResponse> {
+        self.body.refuse_damage(&response)
     }
 }

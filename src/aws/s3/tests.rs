@@ -1,15 +1,15 @@
 //! Calls and answers of S3 as its documentation shows them.
 
-use crate::aws::operation::{Operation, Unfit};
+use crate::aws::operation::{BadResponse, Operation};
 use crate::aws::s3::multipart::Part;
 use crate::aws::s3::{CompleteUpload, DeleteObjects, Depth, ListObjects};
-use crate::http::Answer;
+use crate::http::Response;
 
-fn answer(body: &str) -> Answer {
-    Answer {
+fn answer(body: &str) -> Response {
+    Response {
         status: 200,
         body: body.as_bytes().to_vec(),
-        ..Answer::default()
+        ..Response::default()
     }
 }
 
@@ -44,14 +44,14 @@ fn a_success_that_holds_an_error_is_none() {
     ));
     assert_eq!(
         refused,
-        Err(Unfit::Refused {
+        Err(BadResponse::Error {
             code: "InternalError".into(),
             message: "We encountered an internal error.".into()
         })
     );
     assert!(matches!(
         complete.read(answer("<CompleteMultipartUploadResult><Loc")),
-        Err(Unfit::Unreadable(_))
+        Err(BadResponse::Malformed(_))
     ));
 }
 
@@ -92,7 +92,7 @@ fn keys_that_were_not_deleted_are_told() {
     ));
     assert_eq!(
         kept,
-        Err(Unfit::Refused {
+        Err(BadResponse::Error {
             code: "AccessDenied".into(),
             message: "a&b: Access Denied".into()
         })

@@ -59,7 +59,7 @@ pub(super) fn canonical_request(
 fn canonical_path(dialect: Dialect, path: &str) -> String {
     match dialect {
         Dialect::S3 => path.to_owned(),
-        Dialect::Other => encoding::path(&normalize(path)),
+        Dialect::Standard => encoding::path(&normalize(path)),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::aws::{Aws, Credentials, Settings};
 use crate::environment::Environment;
 use crate::error::{Kind, Result};
 use crate::http::Timeouts;
-use crate::http::retry::Patience;
+use crate::http::retry::RetryPolicy;
 use crate::http::stub::{Received, Reply, Server};
 use crate::secret::Secret;
 use crate::time::{Clock, Millis};
@@ -39,7 +39,7 @@ pub(crate) fn aws(settings: Settings, pairs: &[(&str, &str)]) -> Result<Aws> {
     let pairs = pairs
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let patience = Patience {
+    let policy = RetryPolicy {
         attempts: 4,
         total: Duration::from_secs(10),
         timeouts: Timeouts {
@@ -53,7 +53,7 @@ pub(crate) fn aws(settings: Settings, pairs: &[(&str, &str)]) -> Result<Aws> {
         settings,
         &environment,
         &clock,
-        patience.adjusted(&environment)?,
+        policy.adjusted(&environment)?,
     )
 }
 

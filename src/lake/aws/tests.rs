@@ -252,7 +252,7 @@ fn a_store_that_can_not_list_uploads_is_none_the_worse() {
 
 #[test]
 fn every_way_of_writing_asks_for_the_same_encryption_class_and_tags() {
-    use crate::aws::Writing;
+    use crate::aws::PutOptions;
     use crate::aws::s3::options::{BucketKey, Encryption};
     let server = Server::start(|request| match request.method.as_str() {
         "POST" => Reply::say(
@@ -265,14 +265,14 @@ fn every_way_of_writing_asks_for_the_same_encryption_class_and_tags() {
         _ => Reply::say(200, "").with("etag", "\"e\""),
     });
     let mut settings = settings(&server);
-    settings.writing = Writing {
+    settings.writing = PutOptions {
         encryption: Encryption::Kms {
             key_id: Some("arn:aws:kms:eu-central-1:123456789012:key/k".into()),
             bucket_key: BucketKey::On,
         },
         storage_class: Some("INTELLIGENT_TIERING".into()),
         tags: vec![("team".into(), "lake".into())],
-        ..Writing::default()
+        ..PutOptions::default()
     };
     let lake = lake_of(settings.clone());
     lake.objects.put("k", b"x").unwrap();

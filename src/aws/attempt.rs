@@ -1,43 +1,43 @@
-//! An attempt that was no success: read from an answer, a success that is none, or a network that failed.
-//! It knows what the next attempt may need of it, and how it is told; whether there is one is not its concern.
+//! A failed attempt: an error response, a 2xx response that is a failure, or a network failure.
+//! It knows what the next attempt needs and how the failure is reported; `sender` decides whether there is a next one.
 
 use std::time::Duration;
 
+use crate::aws::decision::{RetryDecision, decide, hint};
 use crate::aws::identity::Identity;
-use crate::aws::operation::{Operation, Unfit};
+use crate::aws::operation::{BadResponse, Operation};
 use crate::aws::service::Service;
-use crate::aws::verdict::{Verdict, advice, verdict};
 use crate::aws::xml::Element;
 use crate::error::{Error, Kind, Refusal, RefusalCause};
-use crate::http::retry::Pace;
-use crate::http::{Answer, Failure};
+use crate::http::retry::Backoff;
+use crate::http::{Failure, Response};
 use crate::secret::Secret;
 use crate::time::Millis;
 
-/// Characters of a service's sentence that are told; the rest quotes the request.
+/// The longest part of a service's message that is reported, in characters; the rest quotes the request.
 const LONGEST_MESSAGE: usize = 600;
 
-/// An attempt that was no success, and all that the next one may need of it.
-pub(super) struct Refused {
-    pub(super) verdict: Verdict,
+/// A failed attempt, and what the next one needs of it.
+pub(super) struct FailedAttempt {
+    pub(super) decision: RetryDecision,
     cause: RefusalCause,
-    /// 0 when no answer came.
+    /// 0 when there was no response.
     pub(super) status: u16,
     pub(super) code: String,
     message: String,
     request_id: String,
-    /// How long the service asks to wait.
+    /// The least wait before the next attempt, as the service asks for.
     pub(super) after: Duration,
     /// The service's time.
     pub(super) date: Option<Millis>,
-    /// Where the bucket is.
+    /// The bucket's region, where S3 names it.
     pub(super) region: Option<String>,
 }
 
-impl Refused {
-    fn new(verdict: Verdict, status: u16, code: String, message: String) -> Self {
+impl FailedAttempt {
+    fn new(decision: RetryDecision, status: u16, code: String, message: String) -> Self {
         Self {
-            verdict,
+            decision,
             cause: RefusalCause::Response,
             status,
             code,
@@ -49,73 +49,75 @@ impl Refused {
         }
     }
 
-    pub(super) fn by_service(service: Service, answer: &Answer) -> Self {
-        let (code, message) = service.refusal(answer);
-        let region = region(answer).filter(|_| service == Service::S3);
-        let verdict = match verdict(answer.status, &code) {
-            // An answer to HEAD has no code: with a region beside it, 400 means that ours is wrong.
-            Verdict::Final(_)
-                if answer.status == 400 && answer.body.is_empty() && region.is_some() =>
+    pub(super) fn from_response(service: Service, response: &Response) -> Self {
+        let (code, message) = service.refusal(response);
+        let region = region(response).filter(|_| service == Service::S3);
+        let decision = match decide(response.status, &code) {
+            // A response to HEAD has no code: where it names a region, 400 means that ours is wrong.
+            RetryDecision::Fail(_)
+                if response.status == 400 && response.body.is_empty() && region.is_some() =>
             {
-                Verdict::Elsewhere
+                RetryDecision::ChangeRegion
             }
-            verdict => verdict,
+            decision => decision,
         };
         Self {
-            request_id: request_id(answer).to_owned(),
-            after: retry_after(answer),
-            date: answer.header("date").and_then(Millis::from_http_date),
+            request_id: request_id(response).to_owned(),
+            after: retry_after(response),
+            date: response.header("date").and_then(Millis::from_http_date),
             region,
-            ..Self::new(verdict, answer.status, code, message)
+            ..Self::new(decision, response.status, code, message)
         }
     }
 
-    /// A 2xx answer that was none.
-    pub(super) fn by_success(status: u16, request_id: String, unfit: Unfit) -> Self {
-        let (verdict, code, message) = match unfit {
-            // The status says success, so only the code can tell; an unknown one is taken for a 500.
-            Unfit::Refused { code, message } => (verdict(500, &code), code, message),
-            Unfit::Unreadable(what) | Unfit::Damaged(what) => {
-                (Verdict::Again(Pace::Normal), String::new(), what.to_owned())
-            }
+    /// A response with a 2xx status that is a failure.
+    pub(super) fn from_success(status: u16, request_id: String, bad: BadResponse) -> Self {
+        let (decision, code, message) = match bad {
+            // The status says success, so the code decides; an unknown one counts as a 500.
+            BadResponse::Error { code, message } => (decide(500, &code), code, message),
+            BadResponse::Malformed(what) | BadResponse::Corrupted(what) => (
+                RetryDecision::Retry(Backoff::Standard),
+                String::new(),
+                what.to_owned(),
+            ),
         };
         Self {
             request_id,
-            ..Self::new(verdict, status, code, message)
+            ..Self::new(decision, status, code, message)
         }
     }
 
-    pub(super) fn by_network(failure: Failure) -> Self {
+    pub(super) fn from_network(failure: Failure) -> Self {
         let cause = match &failure {
             Failure::ConnectTimeout(_) => RefusalCause::ConnectTimeout,
             _ => RefusalCause::Network,
         };
-        let (verdict, message) = match failure {
+        let (decision, message) = match failure {
             Failure::ConnectTimeout(why) | Failure::Unreachable(why) => {
-                (Verdict::Again(Pace::Normal), why)
+                (RetryDecision::Retry(Backoff::Standard), why)
             }
             Failure::Lost(why) => (
-                Verdict::Again(Pace::Normal),
-                format!("the answer was lost: {why}"),
+                RetryDecision::Retry(Backoff::Standard),
+                format!("the response was lost: {why}"),
             ),
-            Failure::Forbidden(why) => (Verdict::Final(Kind::Config), why),
+            Failure::Forbidden(why) => (RetryDecision::Fail(Kind::Config), why),
             Failure::TooLong(limit) => (
-                Verdict::Final(Kind::System),
-                format!("expected an answer of at most {limit} bytes, found a longer one"),
+                RetryDecision::Fail(Kind::System),
+                format!("expected a response of at most {limit} bytes, found a longer one"),
             ),
             Failure::Unsendable(why) => (
-                Verdict::Final(Kind::System),
-                format!("the request can not be sent: {why}"),
+                RetryDecision::Fail(Kind::System),
+                format!("the request cannot be sent: {why}"),
             ),
         };
         Self {
             cause,
-            ..Self::new(verdict, 0, String::new(), message)
+            ..Self::new(decision, 0, String::new(), message)
         }
     }
 
-    /// Takes secrets out of the service's sentence: some quote the request that they refuse, headers and all.
-    pub(super) fn hide(&mut self, identity: Option<&Identity>, other: Option<&Secret>) {
+    /// Removes secrets from the service's message: some services quote the refused request, headers and all.
+    pub(super) fn hide_secrets(&mut self, identity: Option<&Identity>, other: Option<&Secret>) {
         let secret = identity.map(|identity| &identity.secret_access_key);
         let token = identity.and_then(|identity| identity.session_token.as_ref());
         for secret in [secret, token, other].into_iter().flatten() {
@@ -130,12 +132,12 @@ impl Refused {
     }
 
     pub(super) fn into_error<O: Operation>(self, kind: Kind, attempts: u32) -> Error {
-        let advice = match (self.verdict, self.status) {
-            (Verdict::Final(Kind::Config), 0) => {
+        let hint = match (self.decision, self.status) {
+            (RetryDecision::Fail(Kind::Config), 0) => {
                 Some("check the endpoint, AWS_CA_BUNDLE and HTTPS_PROXY")
             }
             (_, 0) => Some("check the network, the proxy and the endpoint"),
-            _ => advice(&self.code),
+            _ => hint(&self.code),
         };
         let error = Error::refused(
             kind,
@@ -150,25 +152,25 @@ impl Refused {
                 attempts,
             },
         );
-        match advice {
-            Some(advice) => error.hint(advice),
+        match hint {
+            Some(hint) => error.hint(hint),
             None => error,
         }
     }
 }
 
-pub(super) fn request_id(answer: &Answer) -> &str {
-    answer
+pub(super) fn request_id(response: &Response) -> &str {
+    response
         .header("x-amz-request-id")
-        .or_else(|| answer.header("x-amzn-requestid"))
+        .or_else(|| response.header("x-amzn-requestid"))
         .unwrap_or("")
 }
 
-/// What the service asks to wait: seconds, or AWS's own header in milliseconds. Bounded, because a
+/// The wait that the service asks for: seconds, or AWS's own header in milliseconds. Bounded, because a
 /// proxy may ask for hours.
-fn retry_after(answer: &Answer) -> Duration {
+fn retry_after(response: &Response) -> Duration {
     let number = |name: &str| {
-        answer
+        response
             .header(name)
             .and_then(|text| text.trim().parse().ok())
     };
@@ -179,27 +181,27 @@ fn retry_after(answer: &Answer) -> Duration {
         .min(Duration::from_secs(60))
 }
 
-/// Where S3 says that the bucket is: in a header, in the body, or in the host that it sends us to.
-fn region(answer: &Answer) -> Option<String> {
-    // It becomes part of a host name.
+/// The bucket's region as S3 names it: in a header, in the body, or in the host of a redirect.
+fn region(response: &Response) -> Option<String> {
+    // The region becomes part of a host name, so only a region's characters are accepted.
     let is_name = |text: &String| {
-        let fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        !text.is_empty() && text.bytes().all(fine)
+        let is_fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        !text.is_empty() && text.bytes().all(is_fine)
     };
-    named_region(answer).filter(is_name)
+    named_region(response).filter(is_name)
 }
 
-fn named_region(answer: &Answer) -> Option<String> {
-    if let Some(region) = answer.header("x-amz-bucket-region") {
+fn named_region(response: &Response) -> Option<String> {
+    if let Some(region) = response.header("x-amz-bucket-region") {
         return Some(region.to_owned());
     }
-    let root = Element::parse(&answer.body).unwrap_or_default();
+    let root = Element::parse(&response.body).unwrap_or_default();
     let named = root.text_of("Region");
     if !named.is_empty() {
         return Some(named.to_owned());
     }
     // bucket.s3.eu-west-1.amazonaws.com, or s3-eu-west-1 in older answers.
-    let host = answer
+    let host = response
         .header("location")
         .unwrap_or(root.text_of("Endpoint"));
     let (_, rest) = host.split_once("s3-").or_else(|| host.split_once("s3."))?;
@@ -211,11 +213,11 @@ fn named_region(answer: &Answer) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn answer(headers: &[(&'static str, &str)], body: &str) -> Answer {
-        let mut answer = Answer {
+    fn answer(headers: &[(&'static str, &str)], body: &str) -> Response {
+        let mut answer = Response {
             status: 503,
             body: body.as_bytes().to_vec(),
-            ..Answer::default()
+            ..Response::default()
         };
         for (name, value) in headers {
             answer.headers.insert(*name, value.parse().unwrap());
@@ -237,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_region_is_read_from_wherever_it_stands() {
+    fn a_region_is_read_from_header_body_or_host() {
         fn of(headers: &[(&'static str, &str)], body: &str) -> Option<String> {
             region(&answer(headers, body))
         }
