@@ -115,7 +115,7 @@ impl Endpoints {
         if let Some(endpoint) = self.custom(service)? {
             return Ok(endpoint);
         }
-        let partition = Partition::of(region);
+        let partition = AwsPartition::of(region);
         let id = service.id();
         let fips = if self.fips == Switch::On { "-fips" } else { "" };
         let host = match (service, self.dual_stack) {
@@ -152,11 +152,10 @@ impl Endpoints {
         if let Some(url) = &self.url {
             return Endpoint::parse(url, "endpoint_url").map(Some);
         }
-        let ignored = self
+        if self
             .environment
-            .get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
-            .is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        if ignored {
+            .is("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
+        {
             return Ok(None);
         }
         for variable in [service.endpoint_variable(), "AWS_ENDPOINT_URL"] {
@@ -179,14 +178,14 @@ fn is_label(bucket: &str) -> bool {
 
 /// A part of AWS with its own accounts and domain names.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Partition {
+pub(crate) struct AwsPartition {
     /// As ARNs spell it.
     pub(crate) name: &'static str,
     suffix: &'static str,
     dual_stack_suffix: &'static str,
 }
 
-impl Partition {
+impl AwsPartition {
     /// By the region's prefix, so that regions yet to come need no change here.
     pub(crate) fn of(region: &str) -> Self {
         let (name, suffix, dual_stack_suffix) = match region {
@@ -371,7 +370,7 @@ mod tests {
             "us-isof-x-1",
             "us-iso-x-1",
         ]
-        .map(|region| Partition::of(region).name);
+        .map(|region| AwsPartition::of(region).name);
         assert_eq!(
             names,
             [

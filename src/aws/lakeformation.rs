@@ -19,6 +19,7 @@ pub(crate) struct AddTag<'a> {
 impl Operation for AddTag<'_> {
     const SERVICE: Service = Service::LakeFormation;
     const NAME: &'static str = "AddLFTagsToResource";
+    const PERMISSIONS: &'static [&'static str] = &["lakeformation:AddLFTagsToResource"];
     type Output = ();
 
     fn call(&self) -> Call<'_> {

@@ -11,6 +11,9 @@ pub(crate) trait Operation {
     const SERVICE: Service;
     /// The operation's name in the service's API.
     const NAME: &'static str;
+    /// The IAM actions that it needs. This is the only place that names them: hints of denied calls and the policy that
+    /// `policy` prints follow from it.
+    const PERMISSIONS: &'static [&'static str];
     /// Error codes that the caller handles itself; never retried.
     const EXPECTED_ERRORS: &'static [&'static str] = &[];
     type Output;

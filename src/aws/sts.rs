@@ -23,6 +23,7 @@ pub(crate) struct AssumeRole<'a> {
 impl Operation for AssumeRole<'_> {
     const SERVICE: Service = Service::Sts;
     const NAME: &'static str = "AssumeRole";
+    const PERMISSIONS: &'static [&'static str] = &["sts:AssumeRole"];
     type Output = Identity;
 
     fn call(&self) -> Call<'_> {
@@ -55,6 +56,8 @@ pub(crate) struct AssumeRoleWithWebIdentity<'a> {
 impl Operation for AssumeRoleWithWebIdentity<'_> {
     const SERVICE: Service = Service::Sts;
     const NAME: &'static str = "AssumeRoleWithWebIdentity";
+    /// The token is what permits it.
+    const PERMISSIONS: &'static [&'static str] = &[];
     type Output = Identity;
 
     fn call(&self) -> Call<'_> {
@@ -87,6 +90,8 @@ pub(crate) struct Account {
 impl Operation for GetCallerIdentity {
     const SERVICE: Service = Service::Sts;
     const NAME: &'static str = "GetCallerIdentity";
+    /// Every identity may ask who it is.
+    const PERMISSIONS: &'static [&'static str] = &[];
     type Output = Account;
 
     fn call(&self) -> Call<'_> {

@@ -1,5 +1,5 @@
-//! A lake in a local folder: `objects/` is the bucket, `catalog/` holds what Glue would get, `uploads/` what nobody sees yet.
-//! Rename plays the part of CompleteMultipartUpload, a lock on the catalog that of VersionId.
+//! A lake in a local folder: `objects/` is the bucket, `catalog/` holds the definitions of tables, `uploads/` the
+//! unfinished uploads. A rename stands for CompleteMultipartUpload, a lock on the catalog for VersionId.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -10,35 +10,36 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::lake::{
-    Catalog, Created, Lake, Listed, Lookup, Objects, Table, Unfinished, Updated, Upload,
+    Access, Catalog, Created, Lake, Listed, Lookup, Objects, Part, Table, Unfinished, Updated,
+    Upload,
 };
 use crate::time::Millis;
 
-/// Opens (and makes, where it is absent) the lake in this folder.
+/// Opens the lake in this folder, which is created where it is absent.
 pub(crate) fn open(folder: &Path) -> Result<Lake> {
     let fail = |error| failed("opening the local lake", folder, error);
     fs::create_dir_all(folder).map_err(fail)?;
-    let folder = folder.canonicalize().map_err(fail)?;
-    Ok(Lake {
-        objects: Box::new(Dir {
-            folder: folder.clone(),
-        }),
-        catalog: Box::new(Dir { folder }),
-    })
+    Ok(lake(folder.canonicalize().map_err(fail)?))
 }
 
-/// Looks at the lake in this folder without making it.
+/// Opens the lake in this folder to look at it; the folder is not created.
 pub(crate) fn look(folder: &Path) -> Result<Lake> {
     let folder = std::path::absolute(folder)
         .map_err(|error| failed("looking at the local lake", folder, error))?;
-    Ok(Lake {
-        objects: Box::new(Dir {
-            folder: folder.clone(),
-        }),
-        catalog: Box::new(Dir { folder }),
-    })
+    Ok(lake(folder))
 }
 
+fn lake(folder: PathBuf) -> Lake {
+    let dir = Dir { folder };
+    Lake {
+        access: Box::new(dir.clone()),
+        objects: Box::new(dir.clone()),
+        catalog: Box::new(dir),
+    }
+}
+
+/// A lake in a local folder.
+#[derive(Clone)]
 struct Dir {
     folder: PathBuf,
 }
@@ -66,7 +67,7 @@ impl Dir {
         self.folder.join("objects").join(key)
     }
 
-    /// A folder for each key, so that any number of uploads may aim at it.
+    /// The folder of a key's uploads, of which there may be any number.
     fn uploads_to(&self, key: &str) -> PathBuf {
         self.folder.join("uploads").join(key)
     }
@@ -83,8 +84,8 @@ impl Dir {
         self.database_folder(database).join(format!("{table}.json"))
     }
 
-    /// Moves a finished file to its key, in one step.
-    fn show(&self, from: &Path, key: &str) -> Result<()> {
+    /// Moves a complete file to its key, in one step.
+    fn publish(&self, from: &Path, key: &str) -> Result<()> {
         let to = self.object(key);
         parent(&to)
             .and_then(|()| fs::rename(from, &to))
@@ -96,11 +97,11 @@ fn parent(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), fs::create_dir_all)
 }
 
-/// 12 hexadecimal digits that nobody has had before.
+/// A random token of 12 hexadecimal digits.
 fn token() -> Result<String> {
     let mut bytes = [0; 6];
     getrandom::fill(&mut bytes)
-        .map_err(|error| Error::system("the system gives no random bytes").because(error))?;
+        .map_err(|error| Error::system("the system provides no random bytes").because(error))?;
     Ok(crate::text::hex(&bytes))
 }
 
@@ -127,14 +128,22 @@ fn walk(
     Ok(())
 }
 
+impl Access for Dir {
+    fn sign_in(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    fn find(&self, folder: &str) -> Result<()> {
+        let folder = self.object(folder);
+        or_absent(fs::read_dir(&folder))
+            .map(drop)
+            .map_err(|error| failed("reading", &folder, error))
+    }
+}
+
 impl Objects for Dir {
     fn root(&self) -> String {
         format!("file://{}/", self.folder.join("objects").display())
-    }
-
-    fn find(&self, _folder: &str) -> Result<()> {
-        let folder = self.folder.join("objects");
-        fs::create_dir_all(&folder).map_err(|error| failed("making", &folder, error))
     }
 
     fn put(&self, key: &str, body: &[u8]) -> Result<()> {
@@ -150,19 +159,9 @@ impl Objects for Dir {
 
     fn list(&self, prefix: &str, visit: &mut dyn FnMut(Listed) -> Result<()>) -> Result<()> {
         let base = self.folder.join("objects");
-        walk(
-            &base,
-            &base.join(prefix),
-            &mut |path, key| match or_absent(fs::metadata(path))
-                .map_err(|error| failed("listing", path, error))?
-            {
-                Some(metadata) => visit(Listed {
-                    key,
-                    size: metadata.len(),
-                }),
-                None => Ok(()),
-            },
-        )
+        walk(&base, &base.join(prefix), &mut |_, key| {
+            visit(Listed { key })
+        })
     }
 
     fn folders(&self, prefix: &str) -> Result<Vec<String>> {
@@ -187,7 +186,7 @@ impl Objects for Dir {
         for key in keys {
             let path = self.object(key);
             or_absent(fs::remove_file(&path)).map_err(|error| failed("deleting", &path, error))?;
-            // S3 has no folders: one that became empty goes too, up to the first that is not.
+            // S3 has no folders, so empty ones are removed too, from the object's upwards.
             let folders = path
                 .ancestors()
                 .skip(1)
@@ -229,17 +228,17 @@ impl Objects for Dir {
             .open(&path)
             .and_then(|mut file| file.write_all(body))
             .map_err(|error| failed("writing", &path, error))?;
-        upload.parts.push(body.len().to_string());
+        upload.parts.push(Part::default());
         Ok(())
     }
 
     fn complete(&self, upload: &Upload) -> Result<()> {
         let path = self.upload(upload);
-        // Durable means that a power cut does not undo it.
+        // Durable includes that a power failure does not undo it.
         File::open(&path)
             .and_then(|file| file.sync_all())
             .map_err(|error| failed("writing", &path, error))?;
-        self.show(&path, &upload.key)?;
+        self.publish(&path, &upload.key)?;
         let _ = fs::remove_dir(self.uploads_to(&upload.key));
         Ok(())
     }
@@ -279,7 +278,7 @@ impl Objects for Dir {
 }
 
 impl Dir {
-    /// Held while a table's file is read and written, by one process at a time.
+    /// Locks the catalog, so that one process at a time reads and writes a table's file.
     fn lock(&self) -> Result<File> {
         let path = self.folder.join("catalog").join(".lock");
         parent(&path)
@@ -339,7 +338,7 @@ impl Catalog for Dir {
         if path.is_dir() {
             return Ok(Created::Before);
         }
-        fs::create_dir_all(&path).map_err(|error| failed("making", &path, error))?;
+        fs::create_dir_all(&path).map_err(|error| failed("creating", &path, error))?;
         Ok(Created::Now)
     }
 

@@ -14,6 +14,7 @@ pub(crate) struct GetDatabase<'a> {
 impl Operation for GetDatabase<'_> {
     const SERVICE: Service = Service::Glue;
     const NAME: &'static str = "GetDatabase";
+    const PERMISSIONS: &'static [&'static str] = &["glue:GetDatabase"];
     type Output = ();
 
     fn call(&self) -> Call<'_> {
@@ -35,6 +36,7 @@ pub(crate) struct CreateDatabase<'a> {
 impl Operation for CreateDatabase<'_> {
     const SERVICE: Service = Service::Glue;
     const NAME: &'static str = "CreateDatabase";
+    const PERMISSIONS: &'static [&'static str] = &["glue:CreateDatabase"];
     type Output = ();
 
     fn call(&self) -> Call<'_> {

@@ -40,6 +40,7 @@ pub(crate) struct Described {
 impl Operation for GetTable<'_> {
     const SERVICE: Service = Service::Glue;
     const NAME: &'static str = "GetTable";
+    const PERMISSIONS: &'static [&'static str] = &["glue:GetTable"];
     type Output = Described;
 
     fn call(&self) -> Call<'_> {
@@ -75,6 +76,7 @@ pub(crate) struct CreateTable<'a> {
 impl Operation for CreateTable<'_> {
     const SERVICE: Service = Service::Glue;
     const NAME: &'static str = "CreateTable";
+    const PERMISSIONS: &'static [&'static str] = &["glue:CreateTable"];
     type Output = ();
 
     fn call(&self) -> Call<'_> {
@@ -100,6 +102,7 @@ pub(crate) struct UpdateTable<'a> {
 impl Operation for UpdateTable<'_> {
     const SERVICE: Service = Service::Glue;
     const NAME: &'static str = "UpdateTable";
+    const PERMISSIONS: &'static [&'static str] = &["glue:UpdateTable"];
     /// The version is not the table's any more: it must be read again.
     const EXPECTED_ERRORS: &'static [&'static str] = &["ConcurrentModificationException"];
     type Output = ();
@@ -129,6 +132,7 @@ pub(crate) struct DeleteTable<'a> {
 impl Operation for DeleteTable<'_> {
     const SERVICE: Service = Service::Glue;
     const NAME: &'static str = "DeleteTable";
+    const PERMISSIONS: &'static [&'static str] = &["glue:DeleteTable"];
     type Output = ();
 
     fn call(&self) -> Call<'_> {

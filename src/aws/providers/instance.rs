@@ -20,7 +20,7 @@ const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 
 pub(super) fn identity(context: &Context) -> Result<Option<Identity>> {
     let environment = &context.environment;
-    if is_true(environment, "AWS_EC2_METADATA_DISABLED") {
+    if environment.is("AWS_EC2_METADATA_DISABLED", "true") {
         return Ok(None);
     }
     let seconds = number(environment, "AWS_METADATA_SERVICE_TIMEOUT")?.unwrap_or(1);
@@ -33,7 +33,7 @@ pub(super) fn identity(context: &Context) -> Result<Option<Identity>> {
     let Some(token) = instance.token()? else {
         return Ok(None);
     };
-    if token.is_empty() && is_true(environment, "AWS_EC2_METADATA_V1_DISABLED") {
+    if token.is_empty() && environment.is("AWS_EC2_METADATA_V1_DISABLED", "true") {
         return Err(Error::config(
             "instance metadata: expected a token of version 2, found none, and version 1 is disabled",
         )
@@ -132,12 +132,6 @@ fn base(environment: &Environment) -> String {
         Some(mode) if mode.eq_ignore_ascii_case("ipv6") => "http://[fd00:ec2::254]".to_owned(),
         _ => "http://169.254.169.254".to_owned(),
     }
-}
-
-fn is_true(environment: &Environment, variable: &str) -> bool {
-    environment
-        .get(variable)
-        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 fn number(environment: &Environment, variable: &str) -> Result<Option<u64>> {

@@ -17,17 +17,18 @@ pub(crate) struct CopyObject<'a> {
     pub(crate) bucket: &'a str,
     pub(crate) from: &'a str,
     pub(crate) to: &'a str,
-    pub(crate) writing: &'a PutOptions,
+    pub(crate) options: &'a PutOptions,
 }
 
 impl Operation for CopyObject<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "CopyObject";
+    const PERMISSIONS: &'static [&'static str] = &["s3:GetObject", "s3:PutObject"];
     type Output = ();
 
     fn call(&self) -> Call<'_> {
-        let mut headers = self.writing.headers();
-        if !self.writing.tags.is_empty() {
+        let mut headers = self.options.headers();
+        if !self.options.tags.is_empty() {
             headers.push(("x-amz-tagging-directive", "REPLACE".to_owned()));
         }
         headers.push(source(self.bucket, self.from));
@@ -57,6 +58,7 @@ pub(crate) struct UploadPartCopy<'a> {
 impl Operation for UploadPartCopy<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "UploadPartCopy";
+    const PERMISSIONS: &'static [&'static str] = &["s3:GetObject", "s3:PutObject"];
     type Output = Part;
 
     fn call(&self) -> Call<'_> {

@@ -18,6 +18,7 @@ pub(crate) struct DeleteObjects<'a> {
 impl Operation for DeleteObjects<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "DeleteObjects";
+    const PERMISSIONS: &'static [&'static str] = &["s3:DeleteObject"];
     type Output = ();
 
     fn call(&self) -> Call<'_> {

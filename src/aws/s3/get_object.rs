@@ -14,6 +14,7 @@ pub(crate) struct GetObject<'a> {
 impl Operation for GetObject<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "GetObject";
+    const PERMISSIONS: &'static [&'static str] = &["s3:GetObject"];
     type Output = Vec<u8>;
 
     fn call(&self) -> Call<'_> {
@@ -29,7 +30,7 @@ impl Operation for GetObject<'_> {
         // A multipart object's checksum is one of checksums, and says so with a dash.
         match response.header(checksum::HEADER) {
             Some(kept) if !kept.contains('-') && kept != checksum::crc32(&response.body) => Err(
-                BadResponse::Corrupted("other bytes came than the store holds"),
+                BadResponse::Corrupted("the received bytes differ from those stored"),
             ),
             _ => Ok(response.body),
         }

@@ -22,6 +22,7 @@ pub(crate) struct Head {
 impl Operation for HeadObject<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "HeadObject";
+    const PERMISSIONS: &'static [&'static str] = &["s3:GetObject"];
     type Output = Head;
 
     fn call(&self) -> Call<'_> {

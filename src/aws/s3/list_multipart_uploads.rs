@@ -24,6 +24,7 @@ pub(crate) struct Page {
 impl Operation for ListMultipartUploads<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "ListMultipartUploads";
+    const PERMISSIONS: &'static [&'static str] = &["s3:ListBucketMultipartUploads"];
     type Output = Page;
 
     fn call(&self) -> Call<'_> {

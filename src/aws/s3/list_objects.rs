@@ -26,8 +26,7 @@ pub(crate) struct ListObjects<'a> {
 pub(crate) struct Page {
     /// Folders, each with a slash at its end.
     pub(crate) folders: Vec<String>,
-    /// Keys and sizes.
-    pub(crate) objects: Vec<(String, u64)>,
+    pub(crate) keys: Vec<String>,
     /// Names the next page, where there is one.
     pub(crate) continuation: Option<String>,
 }
@@ -35,6 +34,7 @@ pub(crate) struct Page {
 impl Operation for ListObjects<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "ListObjectsV2";
+    const PERMISSIONS: &'static [&'static str] = &["s3:ListBucket"];
     type Output = Page;
 
     fn call(&self) -> Call<'_> {
@@ -74,12 +74,12 @@ impl Operation for ListObjects<'_> {
                 ))?,
             );
         }
-        let mut objects = Vec::new();
+        let mut keys = Vec::new();
         for object in root.children("Contents") {
-            let size = object.text_of("Size").parse().ok();
-            objects.push(decoded(object.text_of("Key")).zip(size).ok_or(
-                BadResponse::Malformed("an entry of the listing has no key or no size"),
-            )?);
+            keys.push(
+                decoded(object.text_of("Key"))
+                    .ok_or(BadResponse::Malformed("an entry of the listing has no key"))?,
+            );
         }
         let token = root.text_of("NextContinuationToken");
         let continuation = match root.text_of("IsTruncated") {
@@ -93,7 +93,7 @@ impl Operation for ListObjects<'_> {
         };
         Ok(Page {
             folders,
-            objects,
+            keys,
             continuation,
         })
     }

@@ -11,16 +11,17 @@ use crate::http::{Method, Response};
 pub(crate) struct PutObject<'a> {
     pub(crate) key: &'a str,
     pub(crate) body: Body<'a>,
-    pub(crate) writing: &'a PutOptions,
+    pub(crate) options: &'a PutOptions,
 }
 
 impl Operation for PutObject<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "PutObject";
+    const PERMISSIONS: &'static [&'static str] = &["s3:PutObject"];
     type Output = ();
 
     fn call(&self) -> Call<'_> {
-        let mut headers = self.writing.headers();
+        let mut headers = self.options.headers();
         headers.push(("content-type", content_type(self.key).to_owned()));
         headers.extend(self.body.headers());
         Call {
@@ -33,6 +34,6 @@ impl Operation for PutObject<'_> {
     }
 
     fn read(&self, response: Response) -> Result<(), BadResponse> {
-        self.body.refuse_damage(&response)
+        self.body.verify(&response)
     }
 }

@@ -1,7 +1,6 @@
 //! Calls and answers of S3 as its documentation shows them.
 
 use crate::aws::operation::{BadResponse, Operation};
-use crate::aws::s3::multipart::Part;
 use crate::aws::s3::{CompleteUpload, DeleteObjects, Depth, ListObjects};
 use crate::http::Response;
 
@@ -25,7 +24,7 @@ fn a_page_of_keys_is_decoded() {
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><IsTruncated>true</IsTruncated><EncodingType>url</EncodingType><NextContinuationToken>1ueGcxLPRx1Tr/XYExHnhbYLgveDs2J/wm36Hy4vbOwM=</NextContinuationToken><Contents><Key>p/a+b%2B%C3%BC</Key><Size>434234</Size></Contents></ListBucketResult>",
         ))
         .unwrap();
-    assert_eq!(page.objects, [("p/a b+ü".to_owned(), 434_234)]);
+    assert_eq!(page.keys, ["p/a b+ü"]);
     assert_eq!(
         page.continuation.as_deref(),
         Some("1ueGcxLPRx1Tr/XYExHnhbYLgveDs2J/wm36Hy4vbOwM=")
@@ -97,20 +96,4 @@ fn keys_that_were_not_deleted_are_told() {
             message: "a&b: Access Denied".into()
         })
     );
-}
-
-#[test]
-fn parts_survive_as_text() {
-    for part in [
-        Part {
-            etag: "\"abc\"".into(),
-            crc32: Some("y/Q5Jg==".into()),
-        },
-        Part {
-            etag: "\"abc\"".into(),
-            crc32: None,
-        },
-    ] {
-        assert_eq!(Part::from_text(&part.to_text()), part);
-    }
 }
