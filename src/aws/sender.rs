@@ -120,7 +120,7 @@ impl Sender {
                 Ok(response) => Err(FailedAttempt::from_response(O::SERVICE, &response)),
                 Err(failure) => Err(FailedAttempt::from_network(failure)),
             };
-            let milliseconds = sent.elapsed().as_millis();
+            let milliseconds = self.clock.elapsed(sent).as_millis();
             let (title, name) = (O::SERVICE.title(), O::NAME);
             let mut failed = match outcome {
                 Ok(output) => {
@@ -186,7 +186,7 @@ impl Sender {
             RetryDecision::Retry(backoff) => backoff,
         };
         let wait = retry::delay(attempt, backoff, retry::chance()).max(failed.after);
-        let is_in_time = started.elapsed() + wait < self.policy.total;
+        let is_in_time = self.clock.elapsed(started) + wait < self.policy.total;
         let goes_on = attempt < self.policy.attempts && is_in_time && self.quota.take();
         Ok(if goes_on {
             Next::RetryAfter(wait)

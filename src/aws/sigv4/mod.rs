@@ -13,6 +13,7 @@ mod tests;
 use sha2::{Digest, Sha256};
 
 use crate::aws::identity::Identity;
+use crate::text::hex;
 use crate::time::Millis;
 
 /// The two variants of the signing rules.
@@ -52,7 +53,7 @@ pub(crate) fn sign(
     identity: &Identity,
     request: &Unsigned<'_>,
 ) -> Vec<(String, String)> {
-    let payload_hash = encoding::hex(&Sha256::digest(request.body));
+    let payload_hash = hex(&Sha256::digest(request.body));
     let mut added = vec![("x-amz-date".to_owned(), scope.time.amz_date())];
     if dialect == Dialect::S3 {
         added.push(("x-amz-content-sha256".to_owned(), payload_hash.clone()));

@@ -4,9 +4,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::aws::sigv4::Scope;
-use crate::aws::sigv4::encoding::hex;
 use crate::aws::sigv4::string_to_sign::date;
 use crate::secret::Secret;
+use crate::text::hex;
 
 pub(super) fn signature(scope: &Scope<'_>, secret: &Secret, string_to_sign: &str) -> String {
     let key = format!("AWS4{}", secret.reveal());

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::aws::sigv4::Scope;
-use crate::aws::sigv4::encoding::hex;
+use crate::text::hex;
 
 pub(super) fn string_to_sign(scope: &Scope<'_>, canonical_request: &str) -> String {
     format!(

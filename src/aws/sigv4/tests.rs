@@ -13,11 +13,12 @@ use aws_sigv4::sign::v4;
 
 use crate::aws::identity::Identity;
 use crate::aws::sigv4::canonical_request::canonical_request;
-use crate::aws::sigv4::encoding::{self, hex};
+use crate::aws::sigv4::encoding;
 use crate::aws::sigv4::signature::signature;
 use crate::aws::sigv4::string_to_sign::string_to_sign;
 use crate::aws::sigv4::{Dialect, Scope, Unsigned, sign};
 use crate::secret::Secret;
+use crate::text::hex;
 use crate::time::Millis;
 use sha2::{Digest, Sha256};
 

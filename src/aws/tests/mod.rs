@@ -2,6 +2,7 @@
 
 mod sign_in;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::aws::s3::{CompleteUpload, Depth, GetObject, ListObjects, PutObject};
@@ -150,6 +151,16 @@ fn a_total_time_bounds_the_attempts() {
     let server = Server::script(vec![Reply::say(503, "").with("retry-after", "30")]);
     let aws = aws(settings(&server), &[]).unwrap();
     assert_eq!(put(&aws).unwrap_err().refusal().unwrap().attempts, 1);
+}
+
+#[test]
+fn waits_count_towards_the_total_time() {
+    let server = Server::script(vec![Reply::say(503, "").with("retry-after", "4")]);
+    let clock = Clock::Ahead(Rc::default());
+    let environment = Environment::default();
+    let aws = Aws::new(settings(&server), "run", &environment, &clock, policy()).unwrap();
+    // The third wait of 4 seconds would end after the 10 of the policy.
+    assert_eq!(put(&aws).unwrap_err().refusal().unwrap().attempts, 3);
 }
 
 #[test]
