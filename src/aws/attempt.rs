@@ -50,7 +50,7 @@ impl FailedAttempt {
     }
 
     pub(super) fn from_response(service: Service, response: &Response) -> Self {
-        let (code, message) = service.refusal(response);
+        let (code, message) = service.error(response);
         let region = region(response).filter(|_| service == Service::S3);
         let decision = match decide(response.status, &code) {
             // A response to HEAD has no code: where it names a region, 400 means that ours is wrong.

@@ -1,4 +1,4 @@
-//! Lake Formation: AddLFTagsToResource for databases. A 200 may hold a failure for each tag.
+//! Lake Formation: AddLFTagsToResource for databases. A response of 200 may hold a failure for each tag.
 //!
 //! <https://docs.aws.amazon.com/lake-formation/latest/APIReference/API_AddLFTagsToResource.html>
 
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_inside_a_success_is_told() {
+    fn a_failure_inside_a_2xx_response_is_reported() {
         let values = ["v".to_owned()];
         let add = AddTag {
             database: "d",

@@ -46,7 +46,7 @@ impl Operation for AssumeRole<'_> {
     }
 }
 
-/// Not signed: the token proves who calls.
+/// Exchanges a web identity's token for credentials. The call is not signed: the token proves the identity.
 pub(crate) struct AssumeRoleWithWebIdentity<'a> {
     pub(crate) role_arn: &'a str,
     pub(crate) session_name: &'a str,
@@ -80,7 +80,7 @@ impl Operation for AssumeRoleWithWebIdentity<'_> {
 
 pub(crate) struct GetCallerIdentity;
 
-/// Whose keys they are.
+/// The caller's account, and its ARN.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Account {
     pub(crate) id: String,

@@ -27,7 +27,7 @@ use crate::table;
 use crate::table::layout::Run;
 use crate::time::Clock;
 
-/// Runs what the arguments ask for, and returns the exit code.
+/// Runs the command of the arguments, and returns the exit code.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let request = match cli::parse(arguments) {
         Ok(request) => request,

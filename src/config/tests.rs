@@ -288,9 +288,9 @@ fn the_specification_has_the_keys_that_are_read_and_no_others() {
     let properties = spec["connectionSpecification"]["properties"]
         .as_object()
         .unwrap();
-    let mut told: Vec<&str> = properties.keys().map(String::as_str).collect();
+    let mut specified: Vec<&str> = properties.keys().map(String::as_str).collect();
     let mut read: Vec<&str> = settings::KEYS.iter().map(|(key, _)| *key).collect();
-    told.sort_unstable();
+    specified.sort_unstable();
     read.sort_unstable();
-    assert_eq!(told, read);
+    assert_eq!(specified, read);
 }

@@ -227,18 +227,18 @@ fn failure(error: &ureq::Error) -> Failure {
             Failure::ConnectTimeout("no connection in time".into())
         }
         E::Timeout(_) => Failure::Lost("the server went silent".into()),
-        E::ConnectProxyFailed(_) if text.contains("responded 407") => Failure::Forbidden(
-            "the proxy asks for another user name or password than HTTPS_PROXY gives".into(),
-        ),
+        E::ConnectProxyFailed(_) if text.contains("responded 407") => {
+            Failure::Forbidden("the proxy refused the user name or password of HTTPS_PROXY".into())
+        }
         E::ConnectProxyFailed(_) | E::HostNotFound | E::ConnectionFailed => {
             Failure::Unreachable(text)
         }
         E::Rustls(_) | E::Tls(_) => Failure::Forbidden(text),
-        // ureq hands on rustls's errors of a handshake as I/O errors, so their text is all there is to tell them by.
+        // ureq passes rustls's errors of a handshake on as I/O errors, so only their text distinguishes them.
         E::Io(cause) if cause.kind() == ErrorKind::InvalidData => match cause.to_string() {
             why if why.contains("invalid peer certificate") => Failure::Forbidden(why),
             why if why.contains("InvalidContentType") => {
-                Failure::Forbidden("the server does not speak TLS".into())
+                Failure::Forbidden("the server does not support TLS".into())
             }
             why => Failure::Lost(why),
         },

@@ -227,5 +227,5 @@ fn a_server_without_tls_is_distinguished_from_a_network_failure() {
     let Failure::Forbidden(why) = failure else {
         panic!("{failure:?}")
     };
-    assert_eq!(why, "the server does not speak TLS");
+    assert_eq!(why, "the server does not support TLS");
 }

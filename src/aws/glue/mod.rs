@@ -34,7 +34,7 @@ fn document(response: &Response) -> Result<Value, BadResponse> {
         .map_err(|_| BadResponse::Malformed("the response is not complete JSON"))
 }
 
-/// Answers with nothing to tell: an empty object, from some servers an empty body.
+/// Reads a response without content: an empty object, from some servers an empty body.
 fn nothing(response: &Response) -> Result<(), BadResponse> {
     if response.body.is_empty() {
         return Ok(());

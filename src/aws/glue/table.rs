@@ -7,8 +7,8 @@ use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::service::Service;
 use crate::http::Response;
 
-/// The fields that CreateTable and UpdateTable take back from what GetTable answers.
-/// A list of what to keep, because AWS adds fields to the answer that the inputs refuse.
+/// The fields of GetTable's response that CreateTable and UpdateTable accept.
+/// A list of those to keep, because AWS adds fields to the response that the inputs refuse.
 const INPUT_FIELDS: [&str; 13] = [
     "Name",
     "Description",
@@ -30,7 +30,7 @@ pub(crate) struct GetTable<'a> {
     pub(crate) name: &'a str,
 }
 
-/// A table as an input that would leave it as it is, and the version that it has.
+/// A table: its definition as UpdateTable's input, and its version.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Described {
     pub(crate) input: Map<String, Value>,
@@ -91,11 +91,11 @@ impl Operation for CreateTable<'_> {
     }
 }
 
-/// Replaces the whole definition; old versions are not kept, because they count against a quota.
+/// Replaces the whole definition. Old versions are not archived, because they count against a quota.
 pub(crate) struct UpdateTable<'a> {
     pub(crate) database: &'a str,
     pub(crate) input: &'a Map<String, Value>,
-    /// Fails with ConcurrentModificationException when the table has another by then.
+    /// The expected version: with another one, the call fails with ConcurrentModificationException.
     pub(crate) version: Option<&'a str>,
 }
 
@@ -103,7 +103,7 @@ impl Operation for UpdateTable<'_> {
     const SERVICE: Service = Service::Glue;
     const NAME: &'static str = "UpdateTable";
     const PERMISSIONS: &'static [&'static str] = &["glue:UpdateTable"];
-    /// The version is not the table's any more: it must be read again.
+    /// The table has changed since it was read.
     const EXPECTED_ERRORS: &'static [&'static str] = &["ConcurrentModificationException"];
     type Output = ();
 

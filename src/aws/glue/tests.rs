@@ -1,4 +1,4 @@
-//! Calls and answers of Glue.
+//! Calls and responses of Glue.
 
 use serde_json::{Map, Value, json};
 

@@ -54,7 +54,7 @@ pub(super) fn identity(context: &Context) -> Result<Option<Identity>> {
     Err(last.while_doing("container credentials"))
 }
 
-/// Nothing where no container says so.
+/// The URL of the endpoint; nothing where this is no such container.
 fn url(environment: &Environment) -> Result<Option<String>> {
     if let Some(path) = environment.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
         return Ok(Some(format!("http://169.254.170.2{path}")));
@@ -79,7 +79,7 @@ fn host(url: &str) -> Option<&str> {
     }
 }
 
-/// Whether a token may be sent there without TLS.
+/// Whether a token may be sent to the host without TLS.
 fn is_near(host: &str) -> bool {
     match host.parse::<IpAddr>() {
         Ok(address) => {
@@ -90,7 +90,7 @@ fn is_near(host: &str) -> bool {
     }
 }
 
-/// From the file, read anew each time because it is rotated, or from the variable.
+/// The token: from the file, which is read each time because it is rotated, else from the variable.
 fn token(environment: &Environment) -> Result<Option<String>> {
     let token = match environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
         Some(file) => Some(std::fs::read_to_string(file).map_err(|error| {
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_go_to_neighbors_or_over_tls() {
+    fn tokens_go_to_local_endpoints_or_over_tls() {
         let of = |name: &str, value: &str| {
             url(&Environment::from_pairs([(
                 name.to_owned(),

@@ -1,5 +1,5 @@
-//! Credentials of an EC2 instance, by its metadata service (IMDSv2, and version 1 where a token can not be had).
-//! Where nobody answers there is no instance: that is no error.
+//! Credentials of an EC2 instance, from its metadata service (IMDSv2, and version 1 where there is no token).
+//! Without a response this is no instance, which is not an error.
 //!
 //! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html>
 
@@ -62,13 +62,13 @@ pub(super) fn identity(context: &Context) -> Result<Option<Identity>> {
         })
 }
 
-/// When the service can not renew, it gives credentials that have ended, and AWS goes on to take them:
-/// they are asked for again in a quarter of an hour.
+/// Extends expired credentials: when the service cannot renew them, it returns expired ones, which AWS goes on to
+/// accept. They are requested again after a quarter of an hour.
 fn keep_alive(document: &mut Value, now: Millis) {
     let end = document.get("Expiration").and_then(Value::as_str);
     if end.and_then(Millis::from_iso).is_some_and(|end| end <= now) {
         warn!(
-            "the instance's credentials have ended and were not renewed: using them for 15 minutes more"
+            "the instance's credentials have expired and were not renewed; using them for another 15 minutes"
         );
         document["Expiration"] = now.plus(Duration::from_secs(900)).iso().into();
     }
@@ -81,7 +81,7 @@ struct Instance {
 }
 
 impl Instance {
-    /// A session token; an empty one where only version 1 is spoken; nothing where nobody is.
+    /// A session token; an empty one where only version 1 is supported; nothing where there is no service.
     fn token(&self) -> Result<Option<String>> {
         for _ in 0..self.attempts.max(1) {
             let ttl = (
@@ -101,7 +101,7 @@ impl Instance {
                         "instance metadata: expected a token, found status 400",
                     ));
                 }
-                // A hop limit of 1 swallows answers to containers; those of version 1 pass.
+                // A hop limit of 1 drops responses to containers; those of version 1 pass.
                 Err(Failure::Lost(_)) => return Ok(Some(String::new())),
                 Ok(_) | Err(_) => {}
             }

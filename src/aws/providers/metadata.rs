@@ -1,5 +1,5 @@
-//! What processes, containers and instances have in common: credentials as a JSON object, and a server on
-//! the way that is asked briefly and never through a proxy.
+//! Credentials as a JSON object, which processes, containers and instances share, and the client of the local endpoints
+//! that serve them.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::http::{Client, Failure, Method, Request, Response, RootCertificates, 
 use crate::secret::Secret;
 use crate::time::Millis;
 
-/// Reads credentials whose token has this name. The error is what was expected and found.
+/// Reads credentials; `token` is the name of the session token. The error says what was expected and found.
 pub(super) fn credentials(
     document: &Value,
     token: &str,
@@ -31,7 +31,7 @@ pub(super) fn credentials(
         ),
     };
     if expires.is_some_and(|end| end <= now) {
-        return Err("expected credentials that are still good, found that they have ended");
+        return Err("the credentials have expired");
     }
     Ok(Identity {
         access_key_id: id.to_owned(),
@@ -41,7 +41,7 @@ pub(super) fn credentials(
     })
 }
 
-/// A server of credentials in the neighborhood.
+/// A metadata endpoint: a local server of credentials. It has short timeouts, and is never reached through a proxy.
 pub(super) struct MetadataEndpoint(Client);
 
 impl MetadataEndpoint {

@@ -1,5 +1,5 @@
-//! Where credentials come from: one file each. A provider answers with an identity, with nothing when it
-//! is not configured, or with an error when it is configured but broken; asking quietly is not an error.
+//! Providers of credentials, one file each. A provider returns an identity, nothing when it is not configured, or an
+//! error when it is configured but fails.
 //!
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 
@@ -28,13 +28,13 @@ pub(crate) use role::Role;
 
 use files::Files;
 
-/// What providers may use.
+/// The context of a provider: the environment, and the means to call STS.
 pub(crate) struct Context {
     pub(crate) environment: Environment,
     pub(crate) sender: Rc<Sender>,
     pub(crate) endpoints: Endpoints,
     pub(crate) region: String,
-    /// Names the run in role sessions.
+    /// The name of this run in role sessions.
     pub(crate) session_name: String,
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn default_chain(context: &Context) -> Result<(Provider, Identity)> {
     .hint("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the credentials in the configuration"))
 }
 
-/// Calls with one identity, or without any.
+/// A caller with a fixed identity, or with none.
 struct Fixed<'a> {
     context: &'a Context,
     identity: Option<Identity>,

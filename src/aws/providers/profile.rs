@@ -1,4 +1,4 @@
-//! What a profile of the shared files leads to: a role, a web identity, keys, or a process.
+//! Credentials of a profile in the shared files: a role, a web identity, keys, or a process.
 
 use crate::aws::identity::Identity;
 use crate::aws::providers::files::{Files, From};
@@ -8,7 +8,7 @@ use crate::aws::providers::{
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
-/// The chosen profile's identity, by the first way that it names.
+/// The identity of the chosen profile, from the first source that it names.
 pub(super) fn identity(files: &Files, context: &Context) -> Result<Option<(Provider, Identity)>> {
     let profile = files.profile();
     if is_role(files, profile) {
@@ -23,7 +23,7 @@ pub(super) fn identity(files: &Files, context: &Context) -> Result<Option<(Provi
     without_role(files, profile, context)
 }
 
-/// A web identity has a role too, but is no role that is assumed with a base identity.
+/// Whether the profile names a role that is assumed with a base identity; a web identity's role is not.
 fn is_role(files: &Files, profile: &str) -> bool {
     files.value(From::Both, profile, "role_arn").is_some()
         && files
@@ -31,7 +31,7 @@ fn is_role(files: &Files, profile: &str) -> bool {
             .is_none()
 }
 
-/// Everything but a role; nothing where the profile says nothing.
+/// The identity from every source but a role; nothing where the profile names none.
 fn without_role(
     files: &Files,
     profile: &str,
@@ -44,7 +44,7 @@ fn without_role(
         || files.value(From::Both, profile, "sso_start_url").is_some()
     {
         return Err(Error::config(format!(
-            "profile {profile:?}: expected keys, a role, a process or a web identity, found single sign-on, which this program does not speak"
+            "profile {profile:?}: expected keys, a role, a process or a web identity, found single sign-on, which is not supported"
         ))
         .hint("run `aws configure export-credentials --format env` and set what it prints"));
     }
@@ -81,13 +81,13 @@ fn keys(files: &Files, from: From, profile: &str) -> Result<Option<Identity>> {
     }))
 }
 
-/// Assumes the role of the last profile visited with what its source gives.
+/// Assumes the role of the last profile visited, with the identity of its source.
 fn role<'a>(files: &'a Files, context: &Context, visited: &mut Vec<&'a str>) -> Result<Identity> {
     let profile = *visited.last().expect("it begins with the chosen profile");
     let value = |key| files.value(From::Both, profile, key);
     if value("mfa_serial").is_some() {
         return Err(Error::config(format!(
-            "profile {profile:?}: expected a role without mfa_serial, found one; nobody is here to type the code"
+            "profile {profile:?}: expected a role without mfa_serial, found one; there is no terminal to enter the code"
         )));
     }
     let seconds = match value("duration_seconds") {
@@ -117,7 +117,7 @@ fn role<'a>(files: &'a Files, context: &Context, visited: &mut Vec<&'a str>) -> 
     role.assume(base, context)
 }
 
-/// The base identity by `source_profile`, which may be a role itself.
+/// The base identity from `source_profile`, which may name a role itself.
 fn of_source<'a>(
     files: &'a Files,
     source: &'a str,
@@ -152,7 +152,7 @@ fn of_source<'a>(
     }
 }
 
-/// The base identity by `credential_source`.
+/// The base identity from `credential_source`.
 fn of_named(source: &str, profile: &str, context: &Context) -> Result<Identity> {
     let identity = match source {
         "Environment" => environment::identity(&context.environment)?,

@@ -1,4 +1,4 @@
-//! CopyObject and UploadPartCopy: bytes move inside S3. Both may answer 200 and then fail.
+//! CopyObject and UploadPartCopy: copies inside S3. Both may fail after a status of 200.
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +10,7 @@ use crate::aws::service::Service;
 use crate::aws::sigv4::encoding;
 use crate::http::{Method, Response};
 
-/// The largest object that CopyObject takes; larger ones are copied in parts.
+/// The largest object that CopyObject accepts, in bytes; larger ones are copied in parts.
 pub(crate) const WHOLE: u64 = 5 << 30;
 
 pub(crate) struct CopyObject<'a> {

@@ -1,4 +1,4 @@
-//! DeleteObjects: up to 1,000 keys in one call. A 200 may still hold a refusal for each key.
+//! DeleteObjects: up to 1,000 keys in one call. A response of 200 may hold an error for each key.
 
 use std::borrow::Cow;
 
@@ -36,7 +36,7 @@ impl Operation for DeleteObjects<'_> {
             query: vec![("delete", String::new())],
             headers: vec![
                 ("content-type", "application/xml".to_owned()),
-                // S3 insists on a checksum here, whatever the options say.
+                // S3 requires a checksum here, so the options do not apply.
                 (checksum::HEADER, checksum::crc32(body.as_bytes())),
             ],
             body: Cow::Owned(body.into_bytes()),
@@ -44,13 +44,13 @@ impl Operation for DeleteObjects<'_> {
         }
     }
 
-    /// The first key that was kept stands for all: deleting is repeated as a whole or given up.
+    /// Reports the first key that was not deleted: deleting is retried or fails as a whole.
     fn read(&self, response: Response) -> Result<(), BadResponse> {
         let root = document(&response.body, "DeleteResult")?;
-        let refused = root
+        let failed = root
             .children("Error")
             .find(|error| error.text_of("Code") != "NoSuchKey");
-        match refused {
+        match failed {
             None => Ok(()),
             Some(error) => Err(BadResponse::Error {
                 code: error.text_of("Code").to_owned(),

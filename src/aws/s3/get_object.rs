@@ -1,4 +1,4 @@
-//! GetObject: the bytes of a small object.
+//! GetObject: reads a small object.
 
 use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::s3::{checksum, path};
@@ -7,7 +7,7 @@ use crate::http::Response;
 
 pub(crate) struct GetObject<'a> {
     pub(crate) key: &'a str,
-    /// The largest object that is read.
+    /// The largest object that is read, in bytes.
     pub(crate) limit: usize,
 }
 
@@ -27,7 +27,7 @@ impl Operation for GetObject<'_> {
     }
 
     fn read(&self, response: Response) -> Result<Vec<u8>, BadResponse> {
-        // A multipart object's checksum is one of checksums, and says so with a dash.
+        // The checksum of a multipart object is that of its parts' checksums, and has a dash.
         match response.header(checksum::HEADER) {
             Some(kept) if !kept.contains('-') && kept != checksum::crc32(&response.body) => Err(
                 BadResponse::Corrupted("the received bytes differ from those stored"),

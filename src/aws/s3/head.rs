@@ -1,4 +1,4 @@
-//! HeadObject: what is known of an object; answers and refusals have no body.
+//! HeadObject: an object's size, ETag and checksum. Responses have no body, not even errors.
 
 use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::s3::{checksum, path};
@@ -9,12 +9,12 @@ pub(crate) struct HeadObject<'a> {
     pub(crate) key: &'a str,
 }
 
-/// What S3 tells of an object.
+/// An object's metadata.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Head {
-    /// Bytes.
+    /// In bytes.
     pub(crate) size: u64,
-    /// With its quotes.
+    /// With quotes.
     pub(crate) etag: String,
     pub(crate) crc32: Option<String>,
 }

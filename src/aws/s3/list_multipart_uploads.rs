@@ -9,15 +9,15 @@ use crate::time::Millis;
 
 pub(crate) struct ListMultipartUploads<'a> {
     pub(crate) prefix: &'a str,
-    /// From the page before: key and upload.
+    /// The marker of this page, from the page before: key and upload.
     pub(crate) after: Option<&'a (String, String)>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Page {
-    /// Key, upload, and when it was begun.
+    /// Key, upload, and the time when it was begun.
     pub(crate) uploads: Vec<(String, String, Millis)>,
-    /// Names the next page, where there is one.
+    /// The marker of the next page, where there is one.
     pub(crate) next: Option<(String, String)>,
 }
 

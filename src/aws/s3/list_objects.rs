@@ -1,4 +1,5 @@
-//! ListObjectsV2: one page of keys, or of folders, in order. Keys come percent-encoded, because XML can not hold every character.
+//! ListObjectsV2: one page of keys, or of folders, in order. Keys are percent-encoded, because XML cannot hold every
+//! character.
 
 use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::s3::document;
@@ -6,12 +7,12 @@ use crate::aws::service::Service;
 use crate::aws::sigv4::encoding;
 use crate::http::Response;
 
-/// How deep a listing looks.
+/// The depth of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Depth {
     /// Every key below the prefix.
     All,
-    /// What lies right below the prefix: keys, and the folders of the others.
+    /// The keys directly below the prefix, and the folders of the others.
     One,
 }
 
@@ -27,7 +28,7 @@ pub(crate) struct Page {
     /// Folders, each with a slash at its end.
     pub(crate) folders: Vec<String>,
     pub(crate) keys: Vec<String>,
-    /// Names the next page, where there is one.
+    /// The token of the next page, where there is one.
     pub(crate) continuation: Option<String>,
 }
 
@@ -85,7 +86,7 @@ impl Operation for ListObjects<'_> {
         let continuation = match root.text_of("IsTruncated") {
             "true" if token.is_empty() => {
                 return Err(BadResponse::Malformed(
-                    "the listing goes on but does not say where",
+                    "the listing is truncated but has no continuation token",
                 ));
             }
             "true" => Some(token.to_owned()),

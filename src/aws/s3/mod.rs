@@ -1,4 +1,4 @@
-//! S3: one file per operation, each with its call and its answer; XML by `aws::xml`.
+//! The operations of S3, one file each; XML by `aws::xml`.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>
 
@@ -30,12 +30,12 @@ use crate::aws::operation::BadResponse;
 use crate::aws::sigv4::encoding;
 use crate::aws::xml::Element;
 
-/// A key in the path.
+/// The path of a key.
 fn path(key: &str) -> String {
     format!("/{}", encoding::path(key))
 }
 
-/// The document of a 2xx response, whose root should be of this name but may be an error.
+/// Parses the document of a response with a 2xx status. Its root should have this name, but may be an error.
 fn document(body: &[u8], root: &str) -> Result<Element, BadResponse> {
     let element =
         Element::parse(body).ok_or(BadResponse::Malformed("the response is not complete XML"))?;

@@ -103,7 +103,7 @@ pub(crate) struct CompleteUpload<'a> {
 }
 
 impl CompleteUpload<'_> {
-    /// What S3 should say of the whole, where every part was sent with a checksum.
+    /// The checksum of the whole object, where every part was sent with one.
     pub(crate) fn crc32(&self) -> Option<String> {
         let parts = self
             .parts
@@ -149,7 +149,7 @@ impl Operation for CompleteUpload<'_> {
         let root = document(&response.body, "CompleteMultipartUploadResult")?;
         let kept = root.text_of(checksum::ELEMENT);
         match self.crc32() {
-            // A store may answer with a checksum of another kind (of the whole bytes): that has no dash.
+            // A store may respond with the checksum of the bytes instead, which has no dash.
             Some(sent) if kept.contains('-') && kept != sent => Err(BadResponse::Corrupted(
                 "the completed object differs from the bytes sent",
             )),

@@ -1,4 +1,4 @@
-//! PutObject: whole objects of up to 5 GiB; visible at once, replacing what was there.
+//! PutObject: writes a whole object of up to 5 GiB, visible at once; an existing one is replaced.
 
 use std::borrow::Cow;
 

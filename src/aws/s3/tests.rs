@@ -1,4 +1,4 @@
-//! Calls and answers of S3 as its documentation shows them.
+//! Calls and responses of S3 as its documentation shows them.
 
 use crate::aws::operation::{BadResponse, Operation};
 use crate::aws::s3::{CompleteUpload, DeleteObjects, Depth, ListObjects};
@@ -32,7 +32,7 @@ fn a_page_of_keys_is_decoded() {
 }
 
 #[test]
-fn a_success_that_holds_an_error_is_none() {
+fn a_2xx_response_that_holds_an_error_is_an_error() {
     let complete = CompleteUpload {
         key: "k",
         upload: "u",
@@ -76,7 +76,7 @@ fn whitespace_that_kept_the_connection_alive_is_skipped() {
 }
 
 #[test]
-fn keys_that_were_not_deleted_are_told() {
+fn keys_that_were_not_deleted_are_reported() {
     let keys = ["a&b".to_owned(), "c\r".to_owned()];
     let delete = DeleteObjects { keys: &keys };
     let call = delete.call();

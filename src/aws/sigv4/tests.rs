@@ -270,7 +270,7 @@ fn oracle(
 }
 
 #[test]
-#[allow(clippy::print_stdout)] // the seed, for whoever asks cargo for it
+#[allow(clippy::print_stdout)] // the seed, shown by `--nocapture`
 fn agrees_with_the_sdk_on_random_requests() {
     let seed = fastrand::u64(..);
     let mut random = fastrand::Rng::with_seed(seed);

@@ -68,7 +68,7 @@ fn error(code: &str) -> String {
     format!("<Error><Code>{code}</Code><Message>m</Message></Error>")
 }
 
-/// Puts an object; what the server said before the last answer was no success.
+/// Puts an object.
 fn put(aws: &Aws) -> Result<()> {
     let options = PutOptions::default();
     aws.perform(&PutObject {

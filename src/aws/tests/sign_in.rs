@@ -65,7 +65,7 @@ fn abort(aws: &Aws) -> Result<()> {
 }
 
 #[test]
-fn a_role_is_assumed_once_and_renewed_when_it_is_refused_as_ended() {
+fn a_role_is_assumed_once_and_renewed_when_it_is_refused_as_expired() {
     let server = role_server("2026-11-22T12:01:00Z");
     let aws = role(&server);
     abort(&aws).unwrap();
@@ -89,7 +89,7 @@ fn a_role_is_assumed_once_and_renewed_when_it_is_refused_as_ended() {
 }
 
 #[test]
-fn a_role_that_ends_is_assumed_anew_before_the_next_call() {
+fn a_role_that_expires_is_assumed_again_before_the_next_call() {
     let server = role_server(NOW);
     let aws = role(&server);
     abort(&aws).unwrap();

@@ -314,7 +314,7 @@ fn step(
 }
 
 #[test]
-#[allow(clippy::print_stdout)] // the seed, for whoever asks cargo for it
+#[allow(clippy::print_stdout)] // the seed, shown by `--nocapture`
 fn a_bad_day_ends_exact_or_with_an_error_that_asks_to_try_again() {
     const DAYS: usize = 150;
     let first = fastrand::u64(..);

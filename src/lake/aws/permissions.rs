@@ -63,7 +63,7 @@ pub(super) fn perform<O: Operation>(aws: &Aws, operation: &O) -> Result<O::Outpu
         .map_err(|error| hint_if_denied(error, || format!("grant {}", list(O::PERMISSIONS))))
 }
 
-/// Performs an operation of writing. S3 does not say which action was denied, so the hint names those that the options
+/// Performs an operation that writes. S3 does not say which action was denied, so the hint names those that the options
 /// need as well.
 pub(super) fn perform_put<O: Operation>(
     aws: &Aws,
