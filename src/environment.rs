@@ -1,13 +1,13 @@
-//! The process environment as a value: `command` reads it once and hands it on.
+//! The process environment as a value: `command` reads it once and passes it on.
 
 use std::collections::BTreeMap;
 
-/// Environment variables; an empty value counts as absent, as AWS's tools have it.
+/// Environment variables; an empty value counts as absent, as for AWS's tools.
 #[derive(Clone, Default)]
 pub(crate) struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// From pairs, as `std::env::vars_os` gives them (names and values that are no UTF-8 are left out).
+    /// From pairs, as `std::env::vars_os` gives them (names and values that are not UTF-8 are left out).
     pub(crate) fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
         Self(pairs.into_iter().collect())
     }
@@ -18,5 +18,11 @@ impl Environment {
             .get(name)
             .map(String::as_str)
             .filter(|value| !value.is_empty())
+    }
+
+    /// Whether the variable has this value; case does not matter.
+    pub(crate) fn is(&self, name: &str, value: &str) -> bool {
+        self.get(name)
+            .is_some_and(|found| found.eq_ignore_ascii_case(value))
     }
 }

@@ -1,23 +1,23 @@
-//! The one error of the program: a kind, a message, and what the cause said.
-//! It does not know who prints it or how the process ends.
+//! The error type of the program: a kind, a message, a hint, and the cause.
+//! How it is printed, and how the process ends, is `command`'s.
 
 use std::fmt;
 
-/// What the reader of an error can do about it.
+/// The kind of an error, by what can be done about it.
 ///
 /// The three kinds are the protocol's `failure_type`; the kind is set once, where the cause is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The user must change something; never tried again.
+    /// The user must change something; never retried.
     Config,
-    /// Trying again may help.
+    /// A retry may help.
     Transient,
-    /// A fault of ours, or one that nobody has met before.
+    /// A bug of this program, or an unknown failure.
     System,
 }
 
 impl Kind {
-    /// The word of the protocol (`AirbyteErrorTraceMessage.failure_type`).
+    /// The protocol's name of the kind (`AirbyteErrorTraceMessage.failure_type`).
     pub(crate) fn failure_type(self) -> &'static str {
         match self {
             Self::Config => "config_error",
@@ -27,18 +27,31 @@ impl Kind {
     }
 }
 
-/// What a service answered when it refused a call.
+/// Why a call to a service failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum RefusalCause {
+    /// The service answered with an error.
+    #[default]
+    Response,
+    /// No connection was made in time, as when a firewall or a private network is in between.
+    ConnectTimeout,
+    /// The request or its answer failed on the way in another manner.
+    Network,
+}
+
+/// A call that a service refused, or that got no answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Refusal {
     /// `S3`, `Glue`, `STS`, `Lake Formation`.
     pub(crate) service: &'static str,
     /// The operation's name in the service's API, as `PutObject`.
     pub(crate) operation: &'static str,
-    /// The HTTP status; 0 when no answer came.
+    pub(crate) cause: RefusalCause,
+    /// The HTTP status; 0 when there was no answer.
     pub(crate) status: u16,
-    /// The service's code, as `AccessDenied`; callers match on it. Empty when there was none.
+    /// The service's code, as `AccessDenied`, for `aws` and `lake::aws` to match on. Empty when there was none.
     pub(crate) code: String,
-    /// The service's own sentence.
+    /// The service's own message.
     pub(crate) message: String,
     /// The id under which the service's support finds the call; may be empty.
     pub(crate) request_id: String,
@@ -90,22 +103,22 @@ enum Cause {
 }
 
 impl Error {
-    /// The user must change something: says what was expected, what was found and what to do.
+    /// An error that the user must fix: the message says what was expected, what was found and what to do.
     pub(crate) fn config(message: impl Into<String>) -> Self {
         Self::new(Kind::Config, message.into())
     }
 
-    /// Trying again may help.
+    /// An error that a retry may fix.
     pub(crate) fn transient(message: impl Into<String>) -> Self {
         Self::new(Kind::Transient, message.into())
     }
 
-    /// A fault of ours or an unknown one.
+    /// An error that is a bug of this program, or an unknown failure.
     pub(crate) fn system(message: impl Into<String>) -> Self {
         Self::new(Kind::System, message.into())
     }
 
-    /// A service said no (or nothing); the caller names the kind, because only it knows the operation.
+    /// An error of a call to a service; the caller names the kind, because only it knows the operation.
     pub(crate) fn refused(kind: Kind, refusal: Refusal) -> Self {
         let mut error = Self::new(kind, String::new());
         error.0.cause = Some(Cause::Refusal(refusal));
@@ -121,7 +134,7 @@ impl Error {
         }))
     }
 
-    /// Keeps what another library said as the source.
+    /// Adds another library's error as the source.
     #[must_use]
     pub(crate) fn because(
         mut self,
@@ -131,7 +144,7 @@ impl Error {
         self
     }
 
-    /// Says what was being done, in front of what is already said.
+    /// Adds what was being done, before the message.
     #[must_use]
     pub(crate) fn while_doing(mut self, what: impl fmt::Display) -> Self {
         self.0.message = if self.0.message.is_empty() {
@@ -142,14 +155,14 @@ impl Error {
         self
     }
 
-    /// What the user can do; the first hint given (nearest to the cause) stays.
+    /// Adds what the user can do; the first hint (nearest to the cause) stays.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint.get_or_insert(hint.into());
         self
     }
 
-    /// Another kind for the same error, where an outer layer knows better.
+    /// Changes the kind, where an outer layer knows better.
     #[must_use]
     pub(crate) fn with_kind(mut self, kind: Kind) -> Self {
         self.0.kind = kind;
@@ -160,7 +173,7 @@ impl Error {
         self.0.kind
     }
 
-    /// The service's answer, when a service's answer is the cause.
+    /// The refusal, where a call to a service is the cause.
     pub(crate) fn refusal(&self) -> Option<&Refusal> {
         match &self.0.cause {
             Some(Cause::Refusal(refusal)) => Some(refusal),
@@ -168,7 +181,7 @@ impl Error {
         }
     }
 
-    /// The service's code, or nothing.
+    /// The service's error code; empty where there is none.
     pub(crate) fn code(&self) -> &str {
         self.refusal().map_or("", |refusal| &refusal.code)
     }
@@ -226,6 +239,7 @@ mod tests {
         let refusal = Refusal {
             service: "S3",
             operation: "PutObject",
+            cause: RefusalCause::Response,
             status: 403,
             code: "AccessDenied".into(),
             message: "Access Denied".into(),

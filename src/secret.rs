@@ -1,4 +1,4 @@
-//! Text that must never be printed.
+//! Secrets: text that must never be printed.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself, for signing and for sending; never for a message.
+    /// The text itself, for signing and sending; never for a message.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }

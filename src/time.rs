@@ -1,4 +1,4 @@
-//! The clock: the only place that reads it or waits for it.
+//! The clock: the only module that reads the time or waits.
 
 use std::time::{Duration, Instant};
 
@@ -42,14 +42,14 @@ impl Millis {
     }
 }
 
-/// Where time comes from: the system, or a test that stands still.
+/// A source of time: the system's clock, or one of a test.
 #[derive(Clone, Debug)]
 pub(crate) enum Clock {
     System,
     /// Always this time; waiting returns at once.
     #[cfg(test)]
     Fixed(Millis),
-    /// The system's, put forward by the test.
+    /// The system's time, put forward by the test; waiting puts it forward too, and returns at once.
     #[cfg(test)]
     Ahead(std::rc::Rc<std::cell::Cell<Duration>>),
 }
@@ -81,12 +81,19 @@ impl Clock {
         }
     }
 
+    /// The time that has passed since a reading.
+    pub(crate) fn elapsed(&self, since: Instant) -> Duration {
+        self.instant().saturating_duration_since(since)
+    }
+
     /// Waits.
     pub(crate) fn sleep(&self, span: Duration) {
         match self {
             Self::System => std::thread::sleep(span),
             #[cfg(test)]
-            Self::Fixed(_) | Self::Ahead(_) => {}
+            Self::Fixed(_) => {}
+            #[cfg(test)]
+            Self::Ahead(ahead) => ahead.set(ahead.get() + span),
         }
     }
 }

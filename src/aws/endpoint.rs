@@ -1,4 +1,4 @@
-//! Where a service is: by rule from partition, region and switches, or as the user says.
+//! Endpoints of services: by rule from partition, region and switches, or as the user configured them.
 //!
 //! <https://docs.aws.amazon.com/general/latest/gr/rande.html>
 
@@ -7,20 +7,20 @@ use crate::aws::sigv4::encoding;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 
-/// Where one call goes.
+/// The target of a call: endpoint, region, and headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) endpoint: Endpoint,
-    /// What the signature names.
+    /// The region that the signature names.
     pub(crate) region: String,
-    /// Sent and signed with every call to it.
+    /// Headers that are sent and signed with every call to the target.
     pub(crate) headers: Vec<(&'static str, String)>,
 }
 
-/// A server, and the path below which it serves.
+/// An endpoint: a server, and the base path of its URLs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
-    /// `https`, or `http` where the user asked for it.
+    /// `https`, or `http` where the user configured it.
     pub(crate) scheme: &'static str,
     /// Host, and the port where it is not the scheme's own.
     pub(crate) authority: String,
@@ -31,14 +31,14 @@ pub(crate) struct Endpoint {
 /// How a bucket is named in a URL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Addressing {
-    /// In the host where that can be: not for names with dots (certificates), nor on servers that are not AWS's.
+    /// In the host where possible: not for names with dots (certificates), nor on servers other than AWS's.
     #[default]
     Auto,
     Host,
     Path,
 }
 
-/// Whether a kind of endpoint is asked for.
+/// Whether a kind of endpoint is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Switch {
     On,
@@ -46,7 +46,7 @@ pub(crate) enum Switch {
     Off,
 }
 
-/// All that decides where services are.
+/// The settings that decide the endpoints of all services.
 #[derive(Clone, Default)]
 pub(crate) struct Endpoints {
     pub(crate) fips: Switch,
@@ -59,7 +59,7 @@ pub(crate) struct Endpoints {
 }
 
 impl Endpoint {
-    /// Below the endpoint's own path; a call on the bucket itself has no slash after it.
+    /// The path of a URL, below the base path; a call on the bucket itself has no slash after it.
     pub(crate) fn path(&self, path: &str) -> String {
         if path == "/" && !self.base.is_empty() {
             return self.base.clone();
@@ -75,7 +75,7 @@ impl Endpoint {
         }
     }
 
-    /// From a URL; the error names where the URL stands.
+    /// Parses a URL; the error names the setting that holds it.
     fn parse(url: &str, place: &str) -> Result<Self> {
         let wrong = || {
             Error::config(format!(
@@ -115,7 +115,7 @@ impl Endpoints {
         if let Some(endpoint) = self.custom(service)? {
             return Ok(endpoint);
         }
-        let partition = Partition::of(region);
+        let partition = AwsPartition::of(region);
         let id = service.id();
         let fips = if self.fips == Switch::On { "-fips" } else { "" };
         let host = match (service, self.dual_stack) {
@@ -152,11 +152,10 @@ impl Endpoints {
         if let Some(url) = &self.url {
             return Endpoint::parse(url, "endpoint_url").map(Some);
         }
-        let ignored = self
+        if self
             .environment
-            .get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
-            .is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        if ignored {
+            .is("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
+        {
             return Ok(None);
         }
         for variable in [service.endpoint_variable(), "AWS_ENDPOINT_URL"] {
@@ -177,17 +176,17 @@ fn is_label(bucket: &str) -> bool {
         && !bucket.ends_with('-')
 }
 
-/// A part of AWS with its own accounts and domain names.
+/// A partition of AWS: a part with its own accounts and domain names.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Partition {
-    /// As ARNs spell it.
+pub(crate) struct AwsPartition {
+    /// The name in ARNs.
     pub(crate) name: &'static str,
     suffix: &'static str,
     dual_stack_suffix: &'static str,
 }
 
-impl Partition {
-    /// By the region's prefix, so that regions yet to come need no change here.
+impl AwsPartition {
+    /// The partition by the region's prefix, so that new regions need no change here.
     pub(crate) fn of(region: &str) -> Self {
         let (name, suffix, dual_stack_suffix) = match region {
             _ if region.starts_with("cn-") => {
@@ -311,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_of_another_form_is_told_without_its_text() {
+    fn a_malformed_url_is_reported_without_its_text() {
         for url in [
             "localhost:9000",
             "ftp://x",
@@ -331,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_is_in_the_host_or_in_the_path_as_asked() {
+    fn a_bucket_is_in_the_host_or_in_the_path_as_configured() {
         let of = |addressing, url: Option<&str>, bucket| {
             let endpoints = Endpoints {
                 addressing,
@@ -371,7 +370,7 @@ mod tests {
             "us-isof-x-1",
             "us-iso-x-1",
         ]
-        .map(|region| Partition::of(region).name);
+        .map(|region| AwsPartition::of(region).name);
         assert_eq!(
             names,
             [

@@ -1,11 +1,11 @@
-//! Who signs: a plain value. Where it comes from and when it is renewed is decided elsewhere.
+//! An identity that signs, as a plain value; `providers` find it and `session` renews it.
 
 use std::fmt;
 
 use crate::secret::Secret;
 use crate::time::Millis;
 
-/// A key pair, with a session token and an end where it is temporary.
+/// A key pair, with a session token and an expiration where it is temporary.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) access_key_id: String,

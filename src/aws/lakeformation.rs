@@ -1,4 +1,4 @@
-//! Lake Formation: AddLFTagsToResource for databases. A 200 may hold a failure for each tag.
+//! Lake Formation: AddLFTagsToResource for databases. A response of 200 may hold a failure for each tag.
 //!
 //! <https://docs.aws.amazon.com/lake-formation/latest/APIReference/API_AddLFTagsToResource.html>
 
@@ -6,9 +6,9 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::service::Service;
-use crate::http::{Answer, Method};
+use crate::http::{Method, Response};
 
 pub(crate) struct AddTag<'a> {
     pub(crate) database: &'a str,
@@ -19,6 +19,7 @@ pub(crate) struct AddTag<'a> {
 impl Operation for AddTag<'_> {
     const SERVICE: Service = Service::LakeFormation;
     const NAME: &'static str = "AddLFTagsToResource";
+    const PERMISSIONS: &'static [&'static str] = &["lakeformation:AddLFTagsToResource"];
     type Output = ();
 
     fn call(&self) -> Call<'_> {
@@ -35,9 +36,9 @@ impl Operation for AddTag<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<(), Unfit> {
-        let document: Value = serde_json::from_slice(&answer.body)
-            .map_err(|_| Unfit::Unreadable("the answer is no complete JSON"))?;
+    fn read(&self, response: Response) -> Result<(), BadResponse> {
+        let document: Value = serde_json::from_slice(&response.body)
+            .map_err(|_| BadResponse::Malformed("the response is not complete JSON"))?;
         let failure = document
             .get("Failures")
             .and_then(Value::as_array)
@@ -49,7 +50,7 @@ impl Operation for AddTag<'_> {
             let text = failure.pointer(&format!("/Error/{name}"));
             text.and_then(Value::as_str).unwrap_or("").to_owned()
         };
-        Err(Unfit::Refused {
+        Err(BadResponse::Error {
             code: text("ErrorCode"),
             message: text("ErrorMessage"),
         })
@@ -61,17 +62,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_inside_a_success_is_told() {
+    fn a_failure_inside_a_2xx_response_is_reported() {
         let values = ["v".to_owned()];
         let add = AddTag {
             database: "d",
             key: "k",
             values: &values,
         };
-        let answer = |body: &str| Answer {
+        let answer = |body: &str| Response {
             status: 200,
             body: body.as_bytes().to_vec(),
-            ..Answer::default()
+            ..Response::default()
         };
         assert_eq!(add.read(answer("{}")), Ok(()));
         assert_eq!(add.read(answer(r#"{"Failures":[]}"#)), Ok(()));
@@ -80,7 +81,7 @@ mod tests {
         ));
         assert_eq!(
             refused,
-            Err(Unfit::Refused {
+            Err(BadResponse::Error {
                 code: "EntityNotFoundException".into(),
                 message: "Tag k does not exist.".into()
             })

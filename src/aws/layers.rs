@@ -1,18 +1,18 @@
-//! The parts of `aws` use one another one way only: no ring between signing, credentials and STS.
+//! The imports inside `aws` point one way: no circle between signing, credentials and STS.
 
 use std::fs;
 use std::path::Path;
 
-/// A part uses only what stands before it.
+/// The parts in order: each uses only those before it.
 const ORDER: [&str; 15] = [
     "xml",
     "identity",
     "sigv4",
     "service",
     "endpoint",
-    "verdict",
+    "decision",
     "operation",
-    "refused",
+    "attempt",
     "sender",
     "sts",
     "s3",

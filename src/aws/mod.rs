@@ -1,27 +1,27 @@
 //! AWS: endpoints, signing, credentials, and the operations of S3, Glue, STS and Lake Formation.
 //!
-//! Imports point one way: `identity` is a plain value; `sigv4` takes it as an argument; `sender` sends what an
-//! `operation` describes and is handed identities by a `Caller`; `sts` describes, `providers` use it with `sender`;
-//! `session` holds and renews an identity; `Aws`, here, is the caller that everything above uses.
+//! Imports point one way: `identity` is a plain value, which `sigv4` takes as an argument; `sender` sends an `operation`
+//! with the identity of a `Caller`; `sts` has operations, which `providers` perform with `sender`; `session` holds and
+//! renews an identity; `Aws`, here, is the caller that `lake` uses.
 
+mod attempt;
+mod decision;
 mod endpoint;
 pub(crate) mod glue;
 pub(crate) mod identity;
 pub(crate) mod lakeformation;
 #[cfg(test)]
 mod layers;
-mod operation;
+pub(crate) mod operation;
 mod providers;
-mod refused;
 pub(crate) mod s3;
 mod sender;
 mod service;
 mod session;
 pub(crate) mod sigv4;
-mod sts;
+pub(crate) mod sts;
 #[cfg(test)]
 pub(crate) mod tests;
-mod verdict;
 mod xml;
 
 use std::cell::RefCell;
@@ -30,41 +30,35 @@ use std::rc::Rc;
 use log::warn;
 
 use crate::environment::Environment;
-use crate::error::{Error, Result};
-use crate::http::retry::Patience;
-use crate::http::{self, Client, Proxy, Trust};
+use crate::error::{Error, RefusalCause, Result};
+use crate::http::retry::RetryPolicy;
+use crate::http::{Client, Proxy, RootCertificates};
 use crate::time::Clock;
 
-pub(crate) use endpoint::{Addressing, Partition, Switch};
-pub(crate) use s3::options::{BucketKey, Encryption, RequestChecksum, Writing};
+pub(crate) use endpoint::{Addressing, AwsPartition, Switch};
+pub(crate) use s3::options::{BucketKey, Encryption, PutOptions, RequestChecksum};
 pub(crate) use session::Credentials;
 
 use endpoint::{Endpoints, Target};
 use identity::Identity;
 use operation::Operation;
-use providers::Surroundings;
+use providers::Context;
 use sender::{Caller, Sender};
 use service::Service;
 use session::Session;
 
-/// What the configuration says of AWS.
+/// The settings of AWS: region, bucket, credentials and endpoints.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) region: String,
+    pub(crate) bucket: String,
     /// The bucket's region, where it is known to be another.
     pub(crate) bucket_region: Option<String>,
-    pub(crate) bucket: String,
-    pub(crate) credentials: Credentials,
-    /// For every service, before what the environment says.
-    pub(crate) endpoint_url: Option<String>,
-    /// Twelve digits: who must own the credentials and the bucket.
+    /// The account of 12 digits that must own the credentials and the bucket.
     pub(crate) account_id: Option<String>,
-    /// A Lake Formation tag for databases: its key and its values.
-    pub(crate) tag: Option<(String, Vec<String>)>,
-    /// Names this run in role sessions.
-    pub(crate) run: String,
-    /// How objects are written.
-    pub(crate) writing: Writing,
+    pub(crate) credentials: Credentials,
+    /// An endpoint for every service; it takes precedence over those of the environment.
+    pub(crate) endpoint_url: Option<String>,
     pub(crate) addressing: Addressing,
     pub(crate) fips: Switch,
     pub(crate) dual_stack: Switch,
@@ -72,7 +66,7 @@ pub(crate) struct Settings {
 
 #[cfg(test)]
 impl Settings {
-    /// What is left when the configuration says nothing: the default chain, and S3's and Glue's own defaults.
+    /// The defaults: the default chain of credentials, and AWS's own endpoints.
     pub(crate) fn of(region: impl Into<String>) -> Self {
         Self {
             region: region.into(),
@@ -81,9 +75,6 @@ impl Settings {
             credentials: Credentials::Default,
             endpoint_url: None,
             account_id: None,
-            tag: None,
-            run: String::new(),
-            writing: Writing::default(),
             addressing: Addressing::default(),
             fips: Switch::default(),
             dual_stack: Switch::default(),
@@ -91,89 +82,85 @@ impl Settings {
     }
 }
 
-/// AWS as one account, region and bucket see it.
+/// A client of AWS for one account, region and bucket.
 pub(crate) struct Aws {
-    settings: Settings,
+    region: String,
+    account_id: Option<String>,
+    bucket: String,
+    /// The bucket's region as configured, until S3 reports another one.
+    bucket_region: RefCell<String>,
     endpoints: Endpoints,
     sender: Rc<Sender>,
     session: Session,
-    /// The configured region, until S3 says that the bucket is in another.
-    bucket_region: RefCell<String>,
 }
 
 impl Aws {
-    /// Sends nothing yet. What the settings leave alone, the environment may ask for.
+    /// Makes the client; nothing is sent yet. The environment decides what the settings leave open.
     pub(crate) fn new(
-        mut settings: Settings,
+        settings: Settings,
+        session_name: &str,
         environment: &Environment,
         clock: &Clock,
-        patience: Patience,
+        policy: RetryPolicy,
     ) -> Result<Self> {
-        for (switch, variable) in [
-            (&mut settings.fips, "AWS_USE_FIPS_ENDPOINT"),
-            (&mut settings.dual_stack, "AWS_USE_DUALSTACK_ENDPOINT"),
-        ] {
-            if is_word(environment, variable, "true") {
-                *switch = Switch::On;
+        let switch = |configured, variable| {
+            if environment.is(variable, "true") {
+                Switch::On
+            } else {
+                configured
             }
-        }
-        if is_word(
-            environment,
-            "AWS_REQUEST_CHECKSUM_CALCULATION",
-            "when_required",
-        ) {
-            settings.writing.checksum = RequestChecksum::WhenRequired;
-        }
+        };
         let endpoints = Endpoints {
-            fips: settings.fips,
-            dual_stack: settings.dual_stack,
+            fips: switch(settings.fips, "AWS_USE_FIPS_ENDPOINT"),
+            dual_stack: switch(settings.dual_stack, "AWS_USE_DUALSTACK_ENDPOINT"),
             addressing: settings.addressing,
-            url: settings.endpoint_url.clone(),
+            url: settings.endpoint_url,
             environment: environment.clone(),
         };
-        let trust = Trust::from_environment(environment)?;
+        let roots = RootCertificates::from_environment(environment)?;
         let proxy = Proxy::from_environment(environment)?;
-        let client = Client::new(patience.timeouts, &trust, proxy);
-        let sender = Rc::new(Sender::new(client, trust, clock.clone(), patience));
-        let surroundings = Surroundings {
+        let client = Client::new(policy.timeouts, &roots, proxy);
+        let sender = Rc::new(Sender::new(client, roots, clock.clone(), policy));
+        let context = Context {
             environment: environment.clone(),
             sender: Rc::clone(&sender),
             endpoints: endpoints.clone(),
             region: settings.region.clone(),
-            session_name: settings.run.clone(),
+            session_name: session_name.to_owned(),
         };
+        let bucket_region = settings
+            .bucket_region
+            .unwrap_or_else(|| settings.region.clone());
         Ok(Self {
-            session: Session::new(settings.credentials.clone(), surroundings),
-            bucket_region: RefCell::new(
-                settings
-                    .bucket_region
-                    .clone()
-                    .unwrap_or_else(|| settings.region.clone()),
-            ),
-            settings,
+            region: settings.region,
+            account_id: settings.account_id,
+            bucket: settings.bucket,
+            bucket_region: RefCell::new(bucket_region),
             endpoints,
             sender,
+            session: Session::new(settings.credentials, context),
         })
     }
 
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.settings
+    /// The name of the bucket.
+    pub(crate) fn bucket(&self) -> &str {
+        &self.bucket
     }
 
-    /// Asks STS whose credentials these are, and compares the account with the configured one.
-    /// The answer is the caller's ARN.
+    /// Asks STS for the caller's identity, and compares its account with the configured one.
+    /// Returns the caller's ARN.
     pub(crate) fn sign_in(&self) -> Result<String> {
         let identity = self.session.identity()?;
         let account = match self.perform(&sts::GetCallerIdentity) {
             Ok(account) => account,
-            // A private network may lead to S3 and Glue alone, and a user's keys need no more.
-            Err(error) if self.settings.account_id.is_none() && is_walled_off(&error) => {
-                warn!("whose credentials these are is not known: {error}");
+            // A private network may reach S3 and Glue alone, and a user's keys need no more.
+            Err(error) if self.account_id.is_none() && is_unreachable(&error) => {
+                warn!("could not determine the caller's identity: {error}");
                 return Ok(identity.access_key_id);
             }
             Err(error) => return Err(error),
         };
-        match &self.settings.account_id {
+        match &self.account_id {
             Some(expected) if *expected != account.id => Err(Error::config(format!(
                 "aws_account_id: expected {expected}, found that the credentials belong to {} ({})",
                 account.id, account.arn
@@ -182,22 +169,16 @@ impl Aws {
         }
     }
 
-    /// Performs an operation of any service.
+    /// Performs an operation of any service, with retries.
     pub(crate) fn perform<O: Operation>(&self, operation: &O) -> Result<O::Output> {
         self.sender.perform(operation, self)
     }
 }
 
-fn is_walled_off(error: &Error) -> bool {
+fn is_unreachable(error: &Error) -> bool {
     error
         .refusal()
-        .is_some_and(|refusal| refusal.message.ends_with(http::NO_CONNECTION))
-}
-
-fn is_word(environment: &Environment, variable: &str, word: &str) -> bool {
-    environment
-        .get(variable)
-        .is_some_and(|value| value.eq_ignore_ascii_case(word))
+        .is_some_and(|refusal| refusal.cause == RefusalCause::ConnectTimeout)
 }
 
 impl Caller for Aws {
@@ -212,9 +193,9 @@ impl Caller for Aws {
     fn target(&self, service: Service) -> Result<Target> {
         if service == Service::S3 {
             let region = self.bucket_region.borrow().clone();
-            let owner = self.settings.account_id.clone();
+            let owner = self.account_id.clone();
             return Ok(Target {
-                endpoint: self.endpoints.of_bucket(&self.settings.bucket, &region)?,
+                endpoint: self.endpoints.of_bucket(&self.bucket, &region)?,
                 region,
                 headers: owner
                     .map(|owner| ("x-amz-expected-bucket-owner", owner))
@@ -223,20 +204,20 @@ impl Caller for Aws {
             });
         }
         Ok(Target {
-            endpoint: self.endpoints.of(service, &self.settings.region)?,
-            region: self.settings.region.clone(),
+            endpoint: self.endpoints.of(service, &self.region)?,
+            region: self.region.clone(),
             headers: Vec::new(),
         })
     }
 
-    fn moved(&self, region: Option<&str>) -> bool {
+    fn bucket_moved(&self, region: Option<&str>) -> bool {
         let mut known = self.bucket_region.borrow_mut();
         let Some(found) = region.filter(|found| *found != *known) else {
             return false;
         };
         warn!(
-            "bucket {} is in region {found}, not in {known}: set bucket_region to save the detour",
-            self.settings.bucket
+            "bucket {} is in region {found}, not in {known}; set bucket_region to {found} to avoid a redirect",
+            self.bucket
         );
         found.clone_into(&mut known);
         true

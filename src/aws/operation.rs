@@ -1,47 +1,51 @@
-//! What an operation of a service is: a call to build, an answer to read. Both are pure.
+//! Operations of AWS services: each builds a call and reads the response. Both are pure.
 
 use std::borrow::Cow;
 
 use crate::aws::service::Service;
-use crate::http::{Answer, Method};
+use crate::http::{Method, Response};
 use crate::secret::Secret;
 
-/// An operation with its arguments.
+/// An operation of a service, with its arguments.
 pub(crate) trait Operation {
     const SERVICE: Service;
-    /// Its name in the service's API.
+    /// The operation's name in the service's API.
     const NAME: &'static str;
-    /// Refusals that answer what was asked: whoever asked decides what follows, and no attempt is made again.
-    const ANSWERS: &'static [&'static str] = &[];
+    /// The IAM actions that it needs. This is the only place that names them: hints of denied calls and the policy that
+    /// `policy` prints follow from it.
+    const PERMISSIONS: &'static [&'static str];
+    /// Error codes that the caller handles itself; never retried.
+    const EXPECTED_ERRORS: &'static [&'static str] = &[];
     type Output;
 
+    /// Builds the call.
     fn call(&self) -> Call<'_>;
 
-    /// A secret that the call holds beside the caller's identity: no refusal is told with it inside.
+    /// A secret that the call holds beside the caller's identity; it is removed from error messages.
     fn secret(&self) -> Option<&Secret> {
         None
     }
 
-    /// Reads a 2xx answer.
-    fn read(&self, answer: Answer) -> Result<Self::Output, Unfit>;
+    /// Reads a response whose status is 2xx.
+    fn read(&self, response: Response) -> Result<Self::Output, BadResponse>;
 }
 
-/// One call: everything but place, time, identity and signature.
+/// A call of an operation: the request without endpoint, time, identity and signature.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) method: Method,
-    /// Encoded; below the endpoint, in S3's case below the bucket.
+    /// Percent-encoded; relative to the endpoint, for S3 to the bucket.
     pub(crate) path: String,
-    /// Not encoded.
+    /// Not percent-encoded.
     pub(crate) query: Vec<(&'static str, String)>,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Cow<'a, [u8]>,
-    /// The longest answer that is read.
+    /// The longest response body that is read, in bytes.
     pub(crate) limit: usize,
 }
 
-/// Answers that describe (errors, pages, tables) are not longer than this.
-const DESCRIPTION: usize = 16 << 20;
+/// The limit for responses that hold no object: errors, pages of listings, tables.
+const DOCUMENT_LIMIT: usize = 16 << 20;
 
 impl Default for Call<'_> {
     fn default() -> Self {
@@ -51,18 +55,18 @@ impl Default for Call<'_> {
             query: Vec::new(),
             headers: Vec::new(),
             body: Cow::Borrowed(&[]),
-            limit: DESCRIPTION,
+            limit: DOCUMENT_LIMIT,
         }
     }
 }
 
-/// Why a 2xx answer is no success.
+/// Why a response with a 2xx status is a failure.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Unfit {
-    /// It holds an error after all: S3 sends its status before it is done.
-    Refused { code: String, message: String },
-    /// It is cut short, or is something else than what was asked for.
-    Unreadable(&'static str),
-    /// It contradicts what was sent: the bytes were damaged on the way.
-    Damaged(&'static str),
+pub(crate) enum BadResponse {
+    /// It holds an error: S3 may send the status before the work is done.
+    Error { code: String, message: String },
+    /// It is truncated, or is not a response of this operation.
+    Malformed(&'static str),
+    /// Its checksum is not that of the bytes: they were corrupted on the way.
+    Corrupted(&'static str),
 }

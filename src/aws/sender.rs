@@ -1,53 +1,53 @@
-//! Sends an operation until it succeeds or must be given up: builds and signs each attempt anew,
-//! asks the verdict, waits. It knows no operation and no credentials but those it is handed.
+//! Sends an operation until it succeeds or fails for good: signs each attempt anew, decides about retries, and waits.
+//! The operation and the credentials are the caller's.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 
+use crate::aws::attempt::{self, FailedAttempt};
+use crate::aws::decision::RetryDecision;
 use crate::aws::endpoint::Target;
 use crate::aws::identity::Identity;
 use crate::aws::operation::{Call, Operation};
-use crate::aws::refused::{self, Refused};
 use crate::aws::service::Service;
 use crate::aws::sigv4::{self, Scope, Unsigned, encoding};
-use crate::aws::verdict::Verdict;
 use crate::error::{Kind, Result};
-use crate::http::retry::{self, Patience, Quota};
-use crate::http::{Answer, Client, Failure, Request, Trust};
+use crate::http::retry::{self, Quota, RetryPolicy};
+use crate::http::{Client, Failure, Request, Response, RootCertificates};
 use crate::time::{Clock, Millis};
 
-/// On whose behalf calls are made, and where they go.
+/// The caller of an operation: its identity, and the endpoint that it calls.
 pub(crate) trait Caller {
-    /// Who signs; nothing for a call that is not signed.
+    /// The identity that signs; nothing for a call that is not signed.
     fn identity(&self) -> Result<Option<Identity>>;
 
     fn target(&self, service: Service) -> Result<Target>;
 
-    /// The identity was refused as expired; whether there is a fresh one now.
+    /// Called when the identity was refused as expired; true where there is a fresh one now.
     fn renew(&self) -> Result<bool> {
         Ok(false)
     }
 
-    /// The bucket is not in the region that was asked; whether `target` has learned where it is.
-    fn moved(&self, _region: Option<&str>) -> bool {
+    /// Called when the bucket is in another region, which S3 may have named; true where `target` uses it from now on.
+    fn bucket_moved(&self, _region: Option<&str>) -> bool {
         false
     }
 }
 
-/// The way to the services.
+/// Sends operations to the services.
 pub(crate) struct Sender {
     client: Client,
-    trust: Trust,
+    roots: RootCertificates,
     clock: Clock,
-    patience: Patience,
+    policy: RetryPolicy,
     quota: Quota,
     /// How far the services' clock is ahead of ours, in milliseconds.
-    ahead: Cell<i64>,
+    clock_offset: Cell<i64>,
 }
 
-/// What was tried already, because it is tried once only.
+/// The remedies that were tried already: each is tried once.
 #[derive(Default)]
 struct Tried {
     renewal: bool,
@@ -55,23 +55,28 @@ struct Tried {
     region: bool,
 }
 
-/// What follows a refusal.
+/// What follows a failed attempt.
 enum Next {
-    /// Another attempt, after so long.
-    At(Duration),
-    /// The refusal is the outcome.
-    Never(Kind),
+    /// Another attempt, after this wait.
+    RetryAfter(Duration),
+    /// The call fails.
+    Fail(Kind),
 }
 
 impl Sender {
-    pub(crate) fn new(client: Client, trust: Trust, clock: Clock, patience: Patience) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        roots: RootCertificates,
+        clock: Clock,
+        policy: RetryPolicy,
+    ) -> Self {
         Self {
             client,
-            trust,
+            roots,
             clock,
-            patience,
+            policy,
             quota: Quota::new(),
-            ahead: Cell::new(0),
+            clock_offset: Cell::new(0),
         }
     }
 
@@ -79,17 +84,17 @@ impl Sender {
         &self.clock
     }
 
-    /// The time as the services have it.
+    /// The time by the services' clock.
     pub(crate) fn now(&self) -> Millis {
-        Millis(self.clock.now().0.saturating_add(self.ahead.get()))
+        Millis(self.clock.now().0.saturating_add(self.clock_offset.get()))
     }
 
-    /// Whom it trusts, for those who ask other servers.
-    pub(crate) fn trust(&self) -> &Trust {
-        &self.trust
+    /// The root certificates, for clients of other servers.
+    pub(crate) fn roots(&self) -> &RootCertificates {
+        &self.roots
     }
 
-    /// Performs the operation.
+    /// Performs the operation, with retries.
     pub(crate) fn perform<O: Operation>(
         &self,
         operation: &O,
@@ -104,84 +109,89 @@ impl Sender {
             let sent = self.clock.instant();
             let target = caller.target(O::SERVICE)?;
             let identity = caller.identity()?;
-            let answer = self.send(O::SERVICE, &call, &target, identity.as_ref());
-            let outcome = match answer {
-                Ok(answer) if (200..300).contains(&answer.status) => {
-                    let status = answer.status;
-                    let id = refused::request_id(&answer).to_owned();
-                    let output = operation.read(answer);
-                    output.map_err(|unfit| Refused::by_success(status, id, unfit))
+            let response = self.send(O::SERVICE, &call, &target, identity.as_ref());
+            let outcome = match response {
+                Ok(response) if (200..300).contains(&response.status) => {
+                    let status = response.status;
+                    let id = attempt::request_id(&response).to_owned();
+                    let output = operation.read(response);
+                    output.map_err(|bad| FailedAttempt::from_success(status, id, bad))
                 }
-                Ok(answer) => Err(Refused::by_service(O::SERVICE, &answer)),
-                Err(failure) => Err(Refused::by_network(failure)),
+                Ok(response) => Err(FailedAttempt::from_response(O::SERVICE, &response)),
+                Err(failure) => Err(FailedAttempt::from_network(failure)),
             };
-            let milliseconds = sent.elapsed().as_millis();
+            let milliseconds = self.clock.elapsed(sent).as_millis();
             let (title, name) = (O::SERVICE.title(), O::NAME);
-            let mut refused = match outcome {
+            let mut failed = match outcome {
                 Ok(output) => {
                     debug!("{title} {name} done attempt={attempt} milliseconds={milliseconds}");
                     self.quota.give_back();
                     return Ok(output);
                 }
-                Err(refused) => refused,
+                Err(failed) => failed,
             };
             debug!(
-                "{title} {name} refused status={} code={:?} attempt={attempt} milliseconds={milliseconds}",
-                refused.status, refused.code
+                "{title} {name} failed status={} code={:?} attempt={attempt} milliseconds={milliseconds}",
+                failed.status, failed.code
             );
-            refused.hide(identity.as_ref(), operation.secret());
-            if O::ANSWERS.contains(&refused.code.as_str()) {
-                return Err(refused.into_error::<O>(Kind::System, attempt));
+            failed.hide_secrets(identity.as_ref(), operation.secret());
+            if O::EXPECTED_ERRORS.contains(&failed.code.as_str()) {
+                return Err(failed.into_error::<O>(Kind::System, attempt));
             }
-            match self.next(&refused, attempt, started, &mut tried, caller)? {
-                Next::At(wait) => self.clock.sleep(wait),
-                Next::Never(kind) => return Err(refused.into_error::<O>(kind, attempt)),
+            match self.next(&failed, attempt, started, &mut tried, caller)? {
+                Next::RetryAfter(wait) => self.clock.sleep(wait),
+                Next::Fail(kind) => return Err(failed.into_error::<O>(kind, attempt)),
             }
         }
     }
 
-    /// What follows a refusal.
+    /// What follows a failed attempt.
     fn next(
         &self,
-        refused: &Refused,
+        failed: &FailedAttempt,
         attempt: u32,
         started: Instant,
         tried: &mut Tried,
         caller: &dyn Caller,
     ) -> Result<Next> {
-        let at_once = Next::At(Duration::ZERO);
-        let pace = match refused.verdict {
-            Verdict::Expired if !tried.renewal => {
+        let at_once = Next::RetryAfter(Duration::ZERO);
+        let backoff = match failed.decision {
+            RetryDecision::RenewCredentials if !tried.renewal => {
                 tried.renewal = true;
                 return Ok(if caller.renew()? {
                     at_once
                 } else {
-                    Next::Never(Kind::Config)
+                    Next::Fail(Kind::Config)
                 });
             }
-            Verdict::Skewed | Verdict::Unproven
-                if !tried.clock && self.learn_time(refused.date) =>
+            RetryDecision::CorrectClock | RetryDecision::CheckSignature
+                if !tried.clock && self.learn_time(failed.date) =>
             {
                 tried.clock = true;
                 return Ok(at_once);
             }
-            Verdict::Elsewhere if !tried.region && caller.moved(refused.region.as_deref()) => {
+            RetryDecision::ChangeRegion
+                if !tried.region && caller.bucket_moved(failed.region.as_deref()) =>
+            {
                 tried.region = true;
                 return Ok(at_once);
             }
-            Verdict::Expired | Verdict::Skewed | Verdict::Unproven | Verdict::Elsewhere => {
-                return Ok(Next::Never(Kind::Config));
+            RetryDecision::RenewCredentials
+            | RetryDecision::CorrectClock
+            | RetryDecision::CheckSignature
+            | RetryDecision::ChangeRegion => {
+                return Ok(Next::Fail(Kind::Config));
             }
-            Verdict::Final(kind) => return Ok(Next::Never(kind)),
-            Verdict::Again(pace) => pace,
+            RetryDecision::Fail(kind) => return Ok(Next::Fail(kind)),
+            RetryDecision::Retry(backoff) => backoff,
         };
-        let wait = retry::delay(attempt, pace, retry::chance()).max(refused.after);
-        let is_in_time = started.elapsed() + wait < self.patience.total;
-        let goes_on = attempt < self.patience.attempts && is_in_time && self.quota.take();
+        let wait = retry::delay(attempt, backoff, retry::chance()).max(failed.after);
+        let is_in_time = self.clock.elapsed(started) + wait < self.policy.total;
+        let goes_on = attempt < self.policy.attempts && is_in_time && self.quota.take();
         Ok(if goes_on {
-            Next::At(wait)
+            Next::RetryAfter(wait)
         } else {
-            Next::Never(Kind::Transient)
+            Next::Fail(Kind::Transient)
         })
     }
 
@@ -192,7 +202,7 @@ impl Sender {
         call: &Call<'_>,
         target: &Target,
         identity: Option<&Identity>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Response, Failure> {
         let endpoint = &target.endpoint;
         let path = endpoint.path(&call.path);
         let query = encoding::query(&call.query);
@@ -218,7 +228,7 @@ impl Sender {
         }
         headers.remove(0); // the host, which the client takes from the URL
         let mark = if query.is_empty() { "" } else { "?" };
-        let answer = self.client.send(&Request {
+        let response = self.client.send(&Request {
             method: call.method,
             url: format!(
                 "{}://{}{path}{mark}{query}",
@@ -228,23 +238,25 @@ impl Sender {
             body: &call.body,
             limit: call.limit,
         });
-        answer.map_err(|failure| failure.at(&endpoint.authority))
+        response.map_err(|failure| failure.at(&endpoint.authority))
     }
 
-    /// Whether the service's time is another than the one that we signed with, and is known now.
+    /// Adopts the service's time, where it differs from the one that we signed with; false where it does not.
     fn learn_time(&self, date: Option<Millis>) -> bool {
         let Some(date) = date else { return false };
         if date.0.abs_diff(self.now().0) < SKEW {
             return false;
         }
-        self.ahead.set(date.0.saturating_sub(self.clock.now().0));
+        self.clock_offset
+            .set(date.0.saturating_sub(self.clock.now().0));
         warn!(
             "this machine's clock is {} s off: using the time of the service",
-            self.ahead.get() / 1000
+            self.clock_offset.get() / 1000
         );
         true
     }
 }
 
-/// Services take 5 minutes (S3: 15) before or after their own time; the SDKs call 4 minutes a difference.
+/// The least difference that counts as a wrong clock, in milliseconds: services accept 5 minutes (S3: 15) before or after
+/// their own time, and the SDKs correct from 4 minutes on.
 const SKEW: u64 = 240_000;

@@ -1,10 +1,10 @@
-//! The four services that are spoken to, and how their rules differ.
+//! The four services that the program calls, and the differences of their protocols.
 
 use serde_json::Value;
 
 use crate::aws::sigv4::Dialect;
 use crate::aws::xml::Element;
-use crate::http::Answer;
+use crate::http::Response;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
@@ -15,7 +15,7 @@ pub(crate) enum Service {
 }
 
 impl Service {
-    /// As people know it.
+    /// The name in messages.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Glue => "Glue",
@@ -25,7 +25,7 @@ impl Service {
         }
     }
 
-    /// In signatures and host names.
+    /// The name in signatures and host names.
     pub(crate) fn id(self) -> &'static str {
         match self {
             Self::Glue => "glue",
@@ -48,21 +48,21 @@ impl Service {
     pub(crate) fn dialect(self) -> Dialect {
         match self {
             Self::S3 => Dialect::S3,
-            Self::Glue | Self::LakeFormation | Self::Sts => Dialect::Other,
+            Self::Glue | Self::LakeFormation | Self::Sts => Dialect::Standard,
         }
     }
 
-    /// The code and the sentence of a refusal; the code is made from the status where there is no body (HEAD).
-    pub(crate) fn refusal(self, answer: &Answer) -> (String, String) {
+    /// The code and the message of an error response; without a body (HEAD) the code is made from the status.
+    pub(crate) fn error(self, response: &Response) -> (String, String) {
         let (code, message) = match self {
-            Self::S3 | Self::Sts => xml_refusal(&answer.body),
-            Self::Glue | Self::LakeFormation => json_refusal(answer),
+            Self::S3 | Self::Sts => xml_error(&response.body),
+            Self::Glue | Self::LakeFormation => json_error(response),
         }
         .unwrap_or_default();
         if !code.is_empty() {
             return (code, message);
         }
-        let code = match answer.status {
+        let code = match response.status {
             301 => "PermanentRedirect",
             307 => "TemporaryRedirect",
             400 => "BadRequest",
@@ -75,11 +75,11 @@ impl Service {
     }
 }
 
-fn xml_refusal(body: &[u8]) -> Option<(String, String)> {
+fn xml_error(body: &[u8]) -> Option<(String, String)> {
     let root = Element::parse(body)?;
     let error = match root.name() {
         "Error" => &root,
-        // Some servers that play AWS wrap it once more, as EC2 does.
+        // Some compatible servers wrap it once more, as EC2 does.
         _ => root
             .child("Error")
             .or_else(|| root.child("Errors")?.child("Error"))?,
@@ -90,12 +90,12 @@ fn xml_refusal(body: &[u8]) -> Option<(String, String)> {
     ))
 }
 
-/// The code stands in `__type` or a header, with a namespace before it or a link after it.
-fn json_refusal(answer: &Answer) -> Option<(String, String)> {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+/// The code is in `__type` or a header, after a namespace or before a link.
+fn json_error(response: &Response) -> Option<(String, String)> {
+    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     let text = |name: &str| body.get(name).and_then(Value::as_str);
     let code = text("__type")
-        .or_else(|| answer.header("x-amzn-errortype"))
+        .or_else(|| response.header("x-amzn-errortype"))
         .or_else(|| text("code"))?;
     let code = code.rsplit('#').next()?.split(':').next()?;
     let message = text("message").or_else(|| text("Message")).unwrap_or("");
@@ -106,18 +106,18 @@ fn json_refusal(answer: &Answer) -> Option<(String, String)> {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer {
+    fn answer(status: u16, body: &str) -> Response {
+        Response {
             status,
             body: body.as_bytes().to_vec(),
-            ..Answer::default()
+            ..Response::default()
         }
     }
 
     #[test]
     fn finds_code_and_message_in_every_form() {
         let of = |service: Service, status, body| {
-            let (code, message) = service.refusal(&answer(status, body));
+            let (code, message) = service.error(&answer(status, body));
             format!("{code}|{message}")
         };
         let s3 =
@@ -146,7 +146,7 @@ mod tests {
                 .unwrap(),
         );
         assert_eq!(
-            Service::Glue.refusal(&answer),
+            Service::Glue.error(&answer),
             ("ThrottlingException".to_owned(), "slow down".to_owned())
         );
     }

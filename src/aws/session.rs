@@ -1,5 +1,5 @@
-//! Holds the identity of the run and renews it: before it ends, and once when it is refused as ended.
-//! The services above see only this, never where the identity came from.
+//! The session: holds the identity of the run and renews it before it expires, and when it is refused as expired.
+//! Callers see only this, not the provider of the identity.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use std::time::Duration;
 use log::{debug, warn};
 
 use crate::aws::identity::Identity;
-use crate::aws::providers::{self, Role, Surroundings};
+use crate::aws::providers::{self, Context, Role};
 use crate::error::Result;
 use crate::secret::Secret;
 use crate::time::Millis;
 
-/// How the user signs in.
+/// The configured credentials.
 #[derive(Clone, Debug)]
 pub(crate) enum Credentials {
     /// A user's key pair.
@@ -21,45 +21,46 @@ pub(crate) enum Credentials {
         secret_access_key: Secret,
         session_token: Option<Secret>,
     },
-    /// A role, assumed with what the default chain finds.
+    /// A role, assumed with the identity that the default chain finds.
     Role {
         role_arn: String,
         external_id: Option<String>,
     },
-    /// What the default chain finds.
+    /// The identity that the default chain finds.
     Default,
 }
 
-/// The identity of the run.
+/// The session of the run.
 pub(crate) struct Session {
     credentials: Credentials,
-    surroundings: Surroundings,
+    context: Context,
     held: RefCell<Option<Held>>,
 }
 
 struct Held {
     identity: Identity,
-    /// From when on a fresh one is asked for.
-    stale: Option<Millis>,
+    /// The time from which on it is renewed.
+    renew_at: Option<Millis>,
 }
 
-/// A temporary identity is renewed this long before its end, or at three quarters of its life if that is shorter.
+/// The time before its expiration at which a temporary identity is renewed; one with a short life is renewed at three
+/// quarters of it.
 const MARGIN: Duration = Duration::from_secs(600);
 
 impl Session {
-    pub(crate) fn new(credentials: Credentials, surroundings: Surroundings) -> Self {
+    pub(crate) fn new(credentials: Credentials, context: Context) -> Self {
         Self {
             credentials,
-            surroundings,
+            context,
             held: RefCell::new(None),
         }
     }
 
-    /// An identity that is good now.
+    /// The identity, renewed where it is due.
     pub(crate) fn identity(&self) -> Result<Identity> {
-        let now = self.surroundings.sender.now();
+        let now = self.context.sender.now();
         let held = self.held.borrow().as_ref().map(|held| {
-            let is_fresh = held.stale.is_none_or(|stale| now < stale);
+            let is_fresh = held.renew_at.is_none_or(|time| now < time);
             (held.identity.clone(), is_fresh)
         });
         match held {
@@ -69,14 +70,14 @@ impl Session {
                 if identity.expires.is_none_or(|end| end <= now) {
                     return Err(error);
                 }
-                // There is time left to try again with the next call.
-                warn!("credentials could not be renewed yet: {error}");
+                // The held identity is still valid: the next call tries again.
+                warn!("cannot renew the credentials yet: {error}");
                 Ok(identity)
             }),
         }
     }
 
-    /// After a service said that the identity has ended; whether there is another one now.
+    /// Renews the identity after a service refused it as expired; true where there is another one now.
     pub(crate) fn renew(&self) -> Result<bool> {
         let before = self.held.borrow_mut().take();
         let fresh = self.load()?;
@@ -105,31 +106,31 @@ impl Session {
                     session_name: None,
                     seconds: None,
                 };
-                role.assume(self.found()?, &self.surroundings)?
+                role.assume(self.found()?, &self.context)?
             }
             Credentials::Default => self.found()?,
         };
-        let now = self.surroundings.sender.now();
+        let now = self.context.sender.now();
         let until = identity.expires.map_or("forever".to_owned(), Millis::iso);
         debug!(
             "signed in access_key_id={} until={until}",
             identity.access_key_id
         );
         *self.held.borrow_mut() = Some(Held {
-            stale: identity.expires.map(|end| stale(now, end)),
+            renew_at: identity.expires.map(|end| renew_at(now, end)),
             identity: identity.clone(),
         });
         Ok(identity)
     }
 
     fn found(&self) -> Result<Identity> {
-        let (provider, identity) = providers::default_chain(&self.surroundings)?;
+        let (provider, identity) = providers::default_chain(&self.context)?;
         debug!("credentials found provider={provider:?}");
         Ok(identity)
     }
 }
 
-fn stale(now: Millis, end: Millis) -> Millis {
+fn renew_at(now: Millis, end: Millis) -> Millis {
     let life = end.0.saturating_sub(now.0).max(0);
     let margin = i64::try_from(MARGIN.as_millis()).unwrap_or(i64::MAX);
     Millis(end.0 - margin.min(life / 4))
@@ -138,20 +139,20 @@ fn stale(now: Millis, end: Millis) -> Millis {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::providers::tests::surroundings;
+    use crate::aws::providers::tests::context;
 
     #[test]
-    fn long_lives_end_ten_minutes_early_and_short_ones_at_three_quarters() {
+    fn long_lives_are_renewed_ten_minutes_early_and_short_ones_at_three_quarters() {
         let hour = 3_600_000;
-        assert_eq!(stale(Millis(0), Millis(hour)), Millis(hour - 600_000));
-        assert_eq!(stale(Millis(0), Millis(4000)), Millis(3000));
-        assert_eq!(stale(Millis(5000), Millis(4000)), Millis(4000));
+        assert_eq!(renew_at(Millis(0), Millis(hour)), Millis(hour - 600_000));
+        assert_eq!(renew_at(Millis(0), Millis(4000)), Millis(3000));
+        assert_eq!(renew_at(Millis(5000), Millis(4000)), Millis(4000));
     }
 
-    /// A session whose provider is broken, holding what it got before.
+    /// A session that holds an identity, and whose provider fails.
     fn holding(end: &str) -> Session {
         let half_a_pair = vec![("AWS_ACCESS_KEY_ID".to_owned(), "AKID".to_owned())];
-        let session = Session::new(Credentials::Default, surroundings(half_a_pair));
+        let session = Session::new(Credentials::Default, context(half_a_pair));
         let identity = Identity {
             access_key_id: "ASIA".into(),
             secret_access_key: Secret::new("s"),
@@ -160,13 +161,13 @@ mod tests {
         };
         *session.held.borrow_mut() = Some(Held {
             identity,
-            stale: Millis::from_iso("2026-11-22T11:59:00Z"),
+            renew_at: Millis::from_iso("2026-11-22T11:59:00Z"),
         });
         session
     }
 
     #[test]
-    fn a_renewal_that_fails_is_borne_while_there_is_time() {
+    fn a_failed_renewal_is_tolerated_until_the_identity_expires() {
         let session = holding("2026-11-22T12:05:00Z");
         assert_eq!(session.identity().unwrap().access_key_id, "ASIA");
         let session = holding("2026-11-22T12:00:00Z");

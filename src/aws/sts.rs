@@ -5,11 +5,11 @@
 use std::borrow::Cow;
 
 use crate::aws::identity::Identity;
-use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::service::Service;
 use crate::aws::sigv4::encoding;
 use crate::aws::xml::Element;
-use crate::http::{Answer, Method};
+use crate::http::{Method, Response};
 use crate::secret::Secret;
 use crate::time::Millis;
 
@@ -23,6 +23,7 @@ pub(crate) struct AssumeRole<'a> {
 impl Operation for AssumeRole<'_> {
     const SERVICE: Service = Service::Sts;
     const NAME: &'static str = "AssumeRole";
+    const PERMISSIONS: &'static [&'static str] = &["sts:AssumeRole"];
     type Output = Identity;
 
     fn call(&self) -> Call<'_> {
@@ -40,12 +41,12 @@ impl Operation for AssumeRole<'_> {
         call(Self::NAME, form)
     }
 
-    fn read(&self, answer: Answer) -> Result<Identity, Unfit> {
-        credentials(&answer, "AssumeRoleResult")
+    fn read(&self, response: Response) -> Result<Identity, BadResponse> {
+        credentials(&response, "AssumeRoleResult")
     }
 }
 
-/// Not signed: the token proves who calls.
+/// Exchanges a web identity's token for credentials. The call is not signed: the token proves the identity.
 pub(crate) struct AssumeRoleWithWebIdentity<'a> {
     pub(crate) role_arn: &'a str,
     pub(crate) session_name: &'a str,
@@ -55,6 +56,8 @@ pub(crate) struct AssumeRoleWithWebIdentity<'a> {
 impl Operation for AssumeRoleWithWebIdentity<'_> {
     const SERVICE: Service = Service::Sts;
     const NAME: &'static str = "AssumeRoleWithWebIdentity";
+    /// The token is what permits it.
+    const PERMISSIONS: &'static [&'static str] = &[];
     type Output = Identity;
 
     fn call(&self) -> Call<'_> {
@@ -70,14 +73,14 @@ impl Operation for AssumeRoleWithWebIdentity<'_> {
         Some(self.token)
     }
 
-    fn read(&self, answer: Answer) -> Result<Identity, Unfit> {
-        credentials(&answer, "AssumeRoleWithWebIdentityResult")
+    fn read(&self, response: Response) -> Result<Identity, BadResponse> {
+        credentials(&response, "AssumeRoleWithWebIdentityResult")
     }
 }
 
 pub(crate) struct GetCallerIdentity;
 
-/// Whose keys they are.
+/// The caller's account, and its ARN.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Account {
     pub(crate) id: String,
@@ -87,14 +90,16 @@ pub(crate) struct Account {
 impl Operation for GetCallerIdentity {
     const SERVICE: Service = Service::Sts;
     const NAME: &'static str = "GetCallerIdentity";
+    /// Every identity may ask who it is.
+    const PERMISSIONS: &'static [&'static str] = &[];
     type Output = Account;
 
     fn call(&self) -> Call<'_> {
         call(Self::NAME, Vec::new())
     }
 
-    fn read(&self, answer: Answer) -> Result<Account, Unfit> {
-        let result = result(&answer, "GetCallerIdentityResult")?;
+    fn read(&self, response: Response) -> Result<Account, BadResponse> {
+        let result = result(&response, "GetCallerIdentityResult")?;
         Ok(Account {
             id: result.text_of("Account").to_owned(),
             arn: result.text_of("Arn").to_owned(),
@@ -117,16 +122,16 @@ fn call(action: &'static str, mut form: Vec<(&'static str, &str)>) -> Call<'stat
     }
 }
 
-fn result(answer: &Answer, name: &str) -> Result<Element, Unfit> {
-    let unreadable = Unfit::Unreadable("the answer is no complete XML of this operation");
-    let mut root =
-        Element::parse(&answer.body).ok_or(Unfit::Unreadable("the answer is no complete XML"))?;
+fn result(response: &Response, name: &str) -> Result<Element, BadResponse> {
+    let unreadable = BadResponse::Malformed("the response is not complete XML of this operation");
+    let mut root = Element::parse(&response.body)
+        .ok_or(BadResponse::Malformed("the response is not complete XML"))?;
     root.take(name).ok_or(unreadable)
 }
 
-fn credentials(answer: &Answer, name: &str) -> Result<Identity, Unfit> {
-    let result = result(answer, name)?;
-    let unreadable = Unfit::Unreadable("the answer holds no complete credentials");
+fn credentials(response: &Response, name: &str) -> Result<Identity, BadResponse> {
+    let result = result(response, name)?;
+    let unreadable = BadResponse::Malformed("the response holds no complete credentials");
     let Some(credentials) = result.child("Credentials") else {
         return Err(unreadable);
     };
@@ -170,10 +175,10 @@ mod tests {
     #[test]
     fn credentials_are_read_whole_or_not_at_all() {
         let document = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials><AccessKeyId>ASIA1</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2019-11-09T13:34:41Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
-        let answer = |body: &str| Answer {
+        let answer = |body: &str| Response {
             status: 200,
             body: body.as_bytes().to_vec(),
-            ..Answer::default()
+            ..Response::default()
         };
         let identity = credentials(&answer(document), "AssumeRoleResult").unwrap();
         assert_eq!(identity.access_key_id, "ASIA1");

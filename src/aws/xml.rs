@@ -1,4 +1,4 @@
-//! The XML of S3 and STS as a small tree, and text made safe for it. It knows no element's meaning.
+//! The XML of S3 and STS as a small tree, and the escaping of text.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::Event;
 
-/// An element: its name without a prefix, its own text, its children.
+/// An XML element: its name without a prefix, its own text, its children.
 #[derive(Debug, Default)]
 pub(crate) struct Element {
     name: String,
@@ -14,11 +14,11 @@ pub(crate) struct Element {
     children: Vec<Element>,
 }
 
-/// AWS nests six deep; more is no answer of AWS's.
+/// The deepest nesting that is accepted; AWS nests elements six deep.
 const DEPTH: usize = 16;
 
 impl Element {
-    /// The root element of a document; nothing where the text is not well-formed to its end.
+    /// Parses a document into its root element; nothing where it is not well-formed to its end.
     pub(crate) fn parse(document: &[u8]) -> Option<Self> {
         let mut reader = Reader::from_str(std::str::from_utf8(document).ok()?);
         let mut open = vec![Self::default()];
@@ -72,7 +72,7 @@ impl Element {
         self.children.iter().filter(move |child| child.name == name)
     }
 
-    /// The child, taken out.
+    /// Removes and returns the child.
     pub(crate) fn take(&mut self, name: &str) -> Option<Self> {
         let at = self.children.iter().position(|child| child.name == name)?;
         Some(self.children.swap_remove(at))
@@ -91,8 +91,8 @@ impl Element {
     }
 }
 
-/// Text for the inside of an element: markup and control characters as references,
-/// because a parser would fold a bare carriage return into a line feed.
+/// Escapes the text of an element: markup and control characters become references, because a parser would turn a bare
+/// carriage return into a line feed.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_short_or_no_xml_is_nothing() {
+    fn truncated_or_malformed_xml_is_nothing() {
         let deep = "<a>".repeat(100) + &"</a>".repeat(100);
         for document in [
             "",
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn escaped_text_comes_back() {
+    fn escaped_text_reads_back_unchanged() {
         let text = "a<b>&\"'\r\n\u{1}ü";
         let document = format!("<a>{}</a>", escape(text));
         assert_eq!(document, "<a>a&lt;b&gt;&amp;&quot;'&#xD;&#xA;&#x1;ü</a>");

@@ -1,23 +1,21 @@
-//! `check`: every permission that a sync needs, tried on a probe that is removed again.
-
-use std::rc::Rc;
+//! `check`: tries every permission that a sync needs, with a probe that is removed again.
 
 use serde_json::json;
 
 use crate::cli;
 use crate::command::ending::Ending;
-use crate::command::{configuration, connect};
+use crate::command::{configuration, open};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::http::retry::Patience;
-use crate::lake::{self, Lake};
+use crate::http::retry::RetryPolicy;
+use crate::lake::{Lake, Lookup};
 use crate::out;
 use crate::schema::name;
 use crate::table;
-use crate::table::layout::Run;
+use crate::table::layout::{self, Run};
 use crate::time::Clock;
 
-/// Prints exactly one CONNECTION_STATUS. Whatever is wrong is its message, and no failure of the program.
+/// Runs `check`: prints exactly one CONNECTION_STATUS. What fails is its message; the program succeeds.
 pub(super) fn run(asked: &cli::Lake, environment: &Environment) -> Result<Ending> {
     let failure = check(asked, environment)
         .err()
@@ -29,19 +27,14 @@ pub(super) fn run(asked: &cli::Lake, environment: &Environment) -> Result<Ending
 fn check(asked: &cli::Lake, environment: &Environment) -> Result<()> {
     let config = configuration(asked, environment)?;
     let run = Run::begin(Clock::System.now())?;
-    let lake = if let Some(folder) = &asked.local {
-        lake::dir::open(folder)?
-    } else {
-        let aws = Rc::new(connect(&config, &run, environment, Patience::check())?);
-        let caller = aws.sign_in()?;
-        log::info!("signed in as {caller}");
-        lake::aws::lake(&aws)
-    };
-    let slash = if config.prefix.is_empty() { "" } else { "/" };
-    let folder = format!("{}{slash}_check/", config.prefix);
-    step("finding the bucket", lake.objects.find(&folder))?;
-    probe_objects(&lake, &format!("{folder}{}/", run.name()))?;
+    let folder = layout::folder(&config.prefix, layout::CHECK);
     let database = name::database(&config.database);
+    let lake = open(asked, config, &run, environment, RetryPolicy::short())?;
+    if let Some(caller) = lake.access.sign_in()? {
+        log::info!("signed in as {caller}");
+    }
+    step("finding the bucket", lake.access.find(&folder))?;
+    probe_objects(&lake, &format!("{folder}{}/", run.name()))?;
     step(
         "finding or creating the database",
         table::ensure_database(&*lake.catalog, &database),
@@ -60,7 +53,7 @@ fn probe_objects(lake: &Lake, folder: &str) -> Result<()> {
     let key = format!("{folder}probe.jsonl");
     step("writing a probe object", objects.put(&key, BODY))?;
     let read = probe_reading(lake, folder, &key, BODY);
-    // Whatever failed, the probe goes; the first failure is the one that is told.
+    // The probe is deleted whatever failed; the first failure is reported.
     let deleted = step("deleting the probe object", objects.delete(&[key]));
     read.and(deleted)
 }
@@ -70,7 +63,7 @@ fn probe_reading(lake: &Lake, folder: &str, key: &str, body: &[u8]) -> Result<()
     let found = step("reading the probe object back", objects.get(key))?;
     if found.as_deref() != Some(body) {
         return Err(Error::transient(format!(
-            "reading the probe object back: {key} is not what was written"
+            "reading the probe object back: {key} differs from what was written"
         )));
     }
     let mut is_listed = false;
@@ -93,7 +86,7 @@ fn probe_reading(lake: &Lake, folder: &str, key: &str, body: &[u8]) -> Result<()
         objects.part(&mut upload, body),
     );
     let aborted = step("aborting the probe upload", objects.abort(&upload));
-    // One whose beginning got no answer is there twice.
+    // An upload whose creation got no response may exist twice.
     let unfinished = step("listing unfinished uploads", objects.unfinished(folder));
     let listed = unfinished.and_then(|uploads| {
         let mut uploads = uploads.iter();
@@ -122,12 +115,16 @@ fn probe_table(lake: &Lake, database: &str, folder: &str, run: &Run) -> Result<(
         catalog.create_table(database, input),
     )?;
     let update = || -> Result<()> {
-        let table =
-            step("reading the probe table", catalog.table(database, &name))?.ok_or_else(|| {
-                Error::transient(format!(
-                    "reading the probe table: {database}.{name} is not there"
-                ))
-            })?;
+        let what = "reading the probe table";
+        let table = match step(what, catalog.table(database, &name))? {
+            Lookup::Found(table) => table,
+            Lookup::Absent => {
+                return Err(Error::transient(format!(
+                    "{what}: {database}.{name} does not exist"
+                )));
+            }
+            Lookup::Hidden(error) => return Err(error.while_doing(what)),
+        };
         step(
             "updating the probe table",
             catalog.update_table(database, &table.input, table.version.as_deref()),

@@ -15,12 +15,11 @@ use std::path::Path;
 
 use ending::Ending;
 
-use crate::aws::{self, Aws};
 use crate::cli::{self, Request};
-use crate::config::{self, Config, Layers, Place};
+use crate::config::{self, Backend, Config, Layers};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::http::retry::Patience;
+use crate::http::retry::RetryPolicy;
 use crate::lake::{self, Lake};
 use crate::out::{self, Reader};
 use crate::sink;
@@ -28,7 +27,7 @@ use crate::table;
 use crate::table::layout::Run;
 use crate::time::Clock;
 
-/// Runs what the arguments ask for, and returns the exit code.
+/// Runs the command of the arguments, and returns the exit code.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let request = match cli::parse(arguments) {
         Ok(request) => request,
@@ -84,16 +83,16 @@ fn level(environment: &Environment) -> log::LevelFilter {
 
 fn read_file(path: &Path, what: &str) -> Result<Vec<u8>> {
     fs::read(path).map_err(|error| {
-        Error::config(format!("the {what} {} can not be read", path.display())).because(error)
+        Error::config(format!("the {what} {} cannot be read", path.display())).because(error)
     })
 }
 
-/// The configuration, with its warnings told.
+/// Reads the configuration, and logs its warnings.
 fn configuration(asked: &cli::Lake, environment: &Environment) -> Result<Config> {
-    let place = if asked.local.is_some() {
-        Place::Local
+    let backend = if asked.local.is_some() {
+        Backend::Local
     } else {
-        Place::Aws
+        Backend::Aws
     };
     let file = match &asked.config {
         Some(path) => Some(read_file(path, "configuration")?),
@@ -104,14 +103,14 @@ fn configuration(asked: &cli::Lake, environment: &Environment) -> Result<Config>
         environment: environment.clone(),
         flags: &asked.settings,
     };
-    let config = config::read(&layers, place)?;
+    let config = config::read(&layers, backend)?;
     for warning in &config.warnings {
         log::warn!("{warning}");
     }
     Ok(config)
 }
 
-/// What the sink needs of it.
+/// The part of the configuration that the sink needs.
 fn options(config: &Config) -> sink::Options {
     sink::Options {
         table: table::Options {
@@ -139,44 +138,19 @@ impl sink::Acknowledge for Printed {
     }
 }
 
-/// The lake on AWS that the configuration describes; nothing is sent yet.
-fn connect(
-    config: &Config,
+/// Opens the lake that was asked for; nothing is sent yet. It consumes the configuration, so that credentials are held
+/// once.
+fn open(
+    asked: &cli::Lake,
+    config: Config,
     run: &Run,
     environment: &Environment,
-    patience: Patience,
-) -> Result<Aws> {
-    let place = config
-        .aws
-        .as_ref()
-        .expect("a configuration without --local has it");
-    let settings = aws::Settings {
-        region: place.region.clone(),
-        bucket: place.bucket.clone(),
-        credentials: place.credentials.clone(),
-        endpoint_url: place.endpoint_url.clone(),
-        account_id: place.account_id.clone(),
-        tag: place.tag.clone(),
-        run: run.name().to_owned(),
-        writing: place.writing.clone(),
-        addressing: place.addressing,
-        fips: place.fips,
-        dual_stack: place.dual_stack,
-        bucket_region: place.bucket_region.clone(),
-    };
-    let patience = patience.adjusted(environment)?;
-    Aws::new(settings, environment, &Clock::System, patience)
-}
-
-/// The lake that was asked for, and nothing sent to it yet.
-fn open(asked: &cli::Lake, config: &Config, run: &Run, environment: &Environment) -> Result<Lake> {
-    match &asked.local {
-        Some(folder) => lake::dir::open(folder),
-        None => Ok(lake::aws::lake(&std::rc::Rc::new(connect(
-            config,
-            run,
-            environment,
-            Patience::write(),
-        )?))),
+    policy: RetryPolicy,
+) -> Result<Lake> {
+    if let Some(folder) = &asked.local {
+        return lake::dir::open(folder);
     }
+    let settings = config.aws.expect("a configuration without --local has it");
+    let policy = policy.adjusted(environment)?;
+    lake::aws::open(settings, run.name(), environment, &Clock::System, policy)
 }

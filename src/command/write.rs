@@ -9,6 +9,7 @@ use crate::command::{Printed, configuration, open, options, read_file};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::feedback::Feedback;
+use crate::http::retry::RetryPolicy;
 use crate::input::{Lines, Stdout};
 use crate::out::Reader;
 use crate::protocol::catalog;
@@ -31,15 +32,9 @@ fn write(asked: &cli::Write, environment: &Environment, feedback: &mut Feedback)
     let run = Run::begin(clock.now())?;
     // From here on a signal lets a checkpoint that is under way come to its end.
     let mut lines = Lines::stdin(config.max_record, Stdout::Needed, clock.clone())?;
-    let lake = open(&asked.lake, &config, &run, environment)?;
-    let mut sink = Sink::open(
-        &lake,
-        streams,
-        options(&config),
-        run,
-        clock,
-        Box::new(Printed),
-    )?;
+    let options = options(&config);
+    let lake = open(&asked.lake, config, &run, environment, RetryPolicy::long())?;
+    let mut sink = Sink::open(&lake, streams, options, run, clock, Box::new(Printed))?;
     let mut messages = Messages {
         reader: message::Reader::default(),
         sink: &mut sink,

@@ -1,19 +1,33 @@
-//! The settings of AWS: bucket and region, how to sign in, where services are, and how objects are written.
+//! The settings of a lake on AWS: bucket and region, credentials, endpoints, and the options of written objects.
 
-use super::Aws;
-use super::reader::Reader;
+use super::reader::ObjectReader;
 use crate::aws::{
-    Addressing, BucketKey, Credentials, Encryption, RequestChecksum, Switch, Writing,
+    self, Addressing, BucketKey, Credentials, Encryption, PutOptions, RequestChecksum, Switch,
 };
+use crate::lake::aws::{Settings, Tag};
 use crate::secret::Secret;
 
 const REGION: &str = "an AWS region, as \"eu-west-1\"";
+const BUCKET: &str = "the name of an S3 bucket, without s3://";
+const STORAGE_CLASS: &str = "a storage class, as \"STANDARD_IA\"";
 
-/// The object tags that S3 takes: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html>.
+/// S3's limit of tags on an object: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html>.
 const MOST_TAGS: usize = 10;
 
-/// None only where a mistake was noted.
-pub(super) fn read(root: &Reader<'_>) -> Option<Aws> {
+/// Reads the settings; nothing only where a mistake was noted.
+pub(super) fn read(root: &ObjectReader<'_>) -> Option<Settings> {
+    // Every setting is read before a missing one returns, so that all mistakes are reported together.
+    let aws = client(root);
+    let database_tag = database_tag(root);
+    let put_options = put_options(root);
+    Some(Settings {
+        aws: aws?,
+        put_options,
+        database_tag,
+    })
+}
+
+fn client(root: &ObjectReader<'_>) -> Option<aws::Settings> {
     let region = root
         .required_text("region", REGION)
         .filter(|region| is_region(root, "region", region));
@@ -21,56 +35,12 @@ pub(super) fn read(root: &Reader<'_>) -> Option<Aws> {
         .text("bucket_region", REGION)
         .filter(|region| is_region(root, "bucket_region", region));
     let bucket = root
-        .required_text("bucket_name", "the name of an S3 bucket, without s3://")
-        .filter(|bucket| {
-            // Names from before 2018 may hold upper case and underscores; a slash or a colon is a location, no name.
-            let good = bucket
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-            if !good {
-                root.unexpected(
-                    "bucket_name",
-                    "the name of an S3 bucket, without s3://",
-                    bucket,
-                );
-            }
-            good
-        });
-    let endpoint_url = root.text("endpoint_url", "a URL").filter(|url| {
-        let good = url.starts_with("http://") || url.starts_with("https://");
-        if !good {
-            // It may carry a password, so it is not shown.
-            root.expected("endpoint_url", "a URL that begins with http:// or https://");
-        }
-        good
-    });
+        .required_text("bucket_name", BUCKET)
+        .filter(|bucket| is_bucket(root, bucket));
+    let endpoint_url = root
+        .text("endpoint_url", "a URL")
+        .filter(|url| is_endpoint(root, url));
     let account_id = root.text("aws_account_id", "an account number of 12 digits");
-    let tag_key = root.text(
-        "lakeformation_database_default_tag_key",
-        "the key of a Lake Formation tag",
-    );
-    let tag_values = root.text(
-        "lakeformation_database_default_tag_values",
-        "values separated by commas",
-    );
-    let values = |list: &str| {
-        list.split(',')
-            .map(str::trim)
-            .filter(|value| !value.is_empty())
-            .map(str::to_owned)
-            .collect()
-    };
-    let tag = match (tag_key, tag_values) {
-        (Some(key), Some(list)) => Some((key.to_owned(), values(list))),
-        (Some(_), None) => {
-            root.expected(
-                "lakeformation_database_default_tag_values",
-                "the values that go with the tag's key",
-            );
-            None
-        }
-        _ => None,
-    };
     let credentials = credentials(root);
     let switch = |key| match root.boolean(key) {
         Some(true) => Switch::On,
@@ -85,23 +55,71 @@ pub(super) fn read(root: &Reader<'_>) -> Option<Aws> {
         Some(true) => Addressing::Path,
         Some(false) => Addressing::Host,
     };
-    let writing = writing(root);
-    Some(Aws {
+    Some(aws::Settings {
         region: region?.to_owned(),
         bucket: bucket?.to_owned(),
-        account_id: account_id.map(str::to_owned),
-        endpoint_url: endpoint_url.map(|url| url.trim_end_matches('/').to_owned()),
-        credentials: credentials?,
-        tag,
         bucket_region: bucket_region.map(str::to_owned),
+        account_id: account_id.map(str::to_owned),
+        credentials: credentials?,
+        endpoint_url: endpoint_url.map(|url| url.trim_end_matches('/').to_owned()),
         addressing,
         fips,
         dual_stack,
-        writing,
     })
 }
 
-fn credentials(root: &Reader<'_>) -> Option<Credentials> {
+fn is_region(root: &ObjectReader<'_>, key: &str, region: &str) -> bool {
+    let is_good = region
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if !is_good {
+        root.unexpected(key, REGION, region);
+    }
+    is_good
+}
+
+fn is_bucket(root: &ObjectReader<'_>, bucket: &str) -> bool {
+    // Names from before 2018 may hold upper case and underscores; with a slash or a colon it is a location.
+    let is_good = bucket
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    if !is_good {
+        root.unexpected("bucket_name", BUCKET, bucket);
+    }
+    is_good
+}
+
+fn is_endpoint(root: &ObjectReader<'_>, url: &str) -> bool {
+    let is_good = url.starts_with("http://") || url.starts_with("https://");
+    if !is_good {
+        // The URL may hold a password, so it is not shown.
+        root.expected("endpoint_url", "a URL that begins with http:// or https://");
+    }
+    is_good
+}
+
+fn database_tag(root: &ObjectReader<'_>) -> Option<Tag> {
+    const VALUES: &str = "lakeformation_database_default_tag_values";
+    let key = root.text(
+        "lakeformation_database_default_tag_key",
+        "the key of a Lake Formation tag",
+    );
+    let list = root.text(VALUES, "values separated by commas");
+    let key = key?.to_owned();
+    let Some(list) = list else {
+        root.expected(VALUES, "the values that go with the tag's key");
+        return None;
+    };
+    let values = list
+        .split(',')
+        .map(str::trim)
+        .filter(|value| !value.is_empty())
+        .map(str::to_owned)
+        .collect();
+    Some(Tag { key, values })
+}
+
+fn credentials(root: &ObjectReader<'_>) -> Option<Credentials> {
     #[derive(Clone, Copy)]
     enum Title {
         User,
@@ -125,72 +143,53 @@ fn credentials(root: &Reader<'_>) -> Option<Credentials> {
     )?;
     match credentials.choice("credentials_title", &titles)? {
         Title::Chain => Some(Credentials::Default),
-        Title::User => {
-            let access_key_id =
-                credentials.required_text("aws_access_key_id", "an access key id, as AKIA…");
-            let secret =
-                credentials.required_text("aws_secret_access_key", "the secret access key");
-            let token = credentials.text(
-                "aws_session_token",
-                "the session token of temporary credentials",
-            );
-            Some(Credentials::User {
-                access_key_id: access_key_id?.to_owned(),
-                secret_access_key: Secret::new(secret?),
-                session_token: token.map(Secret::new),
-            })
-        }
-        Title::Role => {
-            let role_arn = credentials.required_text(
-                "role_arn",
-                "the ARN of a role, as arn:aws:iam::111111111111:role/name",
-            );
-            let external_id =
-                credentials.text("external_id", "the external id of the role's trust policy");
-            let is_arn = role_arn?.starts_with("arn:");
-            if !is_arn {
-                credentials.expected("role_arn", "a text that begins with arn:");
-                return None;
-            }
-            Some(Credentials::Role {
-                role_arn: role_arn?.to_owned(),
-                external_id: external_id.map(str::to_owned),
-            })
-        }
+        Title::User => user(&credentials),
+        Title::Role => role(&credentials),
     }
 }
 
-fn is_region(root: &Reader<'_>, key: &str, region: &str) -> bool {
-    let good = region
-        .bytes()
-        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    if !good {
-        root.unexpected(key, REGION, region);
-    }
-    good
+fn user(credentials: &ObjectReader<'_>) -> Option<Credentials> {
+    let access_key_id =
+        credentials.required_text("aws_access_key_id", "an access key id, as AKIA…");
+    let secret = credentials.required_text("aws_secret_access_key", "the secret access key");
+    let token = credentials.text(
+        "aws_session_token",
+        "the session token of temporary credentials",
+    );
+    Some(Credentials::User {
+        access_key_id: access_key_id?.to_owned(),
+        secret_access_key: Secret::new(secret?),
+        session_token: token.map(Secret::new),
+    })
 }
 
-/// How objects are written; a mistake leaves the default behind, because it is noted.
-fn writing(root: &Reader<'_>) -> Writing {
+fn role(credentials: &ObjectReader<'_>) -> Option<Credentials> {
+    let role_arn = credentials.required_text(
+        "role_arn",
+        "the ARN of a role, as arn:aws:iam::111111111111:role/name",
+    );
+    let external_id = credentials.text("external_id", "the external id of the role's trust policy");
+    let role_arn = role_arn?;
+    if !role_arn.starts_with("arn:") {
+        credentials.expected("role_arn", "a text that begins with arn:");
+        return None;
+    }
+    Some(Credentials::Role {
+        role_arn: role_arn.to_owned(),
+        external_id: external_id.map(str::to_owned),
+    })
+}
+
+/// Reads the options of written objects; a setting with a noted mistake has its default.
+fn put_options(root: &ObjectReader<'_>) -> PutOptions {
     let checksums = [
         ("when_supported", RequestChecksum::WhenSupported),
         ("when_required", RequestChecksum::WhenRequired),
     ];
-    let class = root.text("storage_class", "a storage class, as \"STANDARD_IA\"");
-    let class = class.filter(|class| {
-        let good = class
-            .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte == b'_');
-        if !good {
-            root.unexpected(
-                "storage_class",
-                "a storage class, as \"STANDARD_IA\"",
-                class,
-            );
-        }
-        good
-    });
-    Writing {
+    let class = root
+        .text("storage_class", STORAGE_CLASS)
+        .filter(|class| is_storage_class(root, class));
+    PutOptions {
         encryption: encryption(root).unwrap_or_default(),
         storage_class: class.map(str::to_owned),
         tags: tags(root),
@@ -200,7 +199,17 @@ fn writing(root: &Reader<'_>) -> Writing {
     }
 }
 
-fn encryption(root: &Reader<'_>) -> Option<Encryption> {
+fn is_storage_class(root: &ObjectReader<'_>, class: &str) -> bool {
+    let is_good = class
+        .bytes()
+        .all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    if !is_good {
+        root.unexpected("storage_class", STORAGE_CLASS, class);
+    }
+    is_good
+}
+
+fn encryption(root: &ObjectReader<'_>) -> Option<Encryption> {
     #[derive(Clone, Copy)]
     enum Mode {
         S3,
@@ -229,7 +238,7 @@ fn encryption(root: &Reader<'_>) -> Option<Encryption> {
     }
 }
 
-fn tags(root: &Reader<'_>) -> Vec<(String, String)> {
+fn tags(root: &ObjectReader<'_>) -> Vec<(String, String)> {
     let expected = "an object of at most 10 texts, as {\"team\": \"data\"}";
     let Some(tags) = root.object("object_tags", expected) else {
         return Vec::new();

@@ -1,17 +1,17 @@
-//! What is given of the configuration, joined: flags win over the environment, and that wins over the file.
+//! The layers of the configuration, joined: flags take precedence over the environment, and that over the file.
 
 use serde_json::{Map, Value};
 
-use crate::config::settings::{Form, KEYS};
+use crate::config::settings::{KEYS, Syntax};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 
-/// Where settings come from.
+/// The layers that settings come from.
 #[derive(Default)]
 pub(crate) struct Layers<'a> {
     /// The configuration file's text.
     pub(crate) file: Option<&'a [u8]>,
-    /// `DATALAKE_` and a key in upper case; the region also from where AWS's tools have it.
+    /// `DATALAKE_` and a key in upper case; the region also from the variables of AWS's tools.
     pub(crate) environment: Environment,
     /// Keys, or paths of keys joined by dots, and their values.
     pub(crate) flags: &'a [(String, String)],
@@ -23,10 +23,10 @@ impl Layers<'_> {
             Some(text) => object(text)?,
             None => Map::new(),
         };
-        for (key, form) in KEYS {
+        for (key, syntax) in KEYS {
             let name = format!("DATALAKE_{}", key.to_ascii_uppercase());
             if let Some(text) = self.environment.get(&name) {
-                members.insert(key.to_owned(), value(text, form));
+                members.insert(key.to_owned(), value(text, syntax));
             }
         }
         for (path, text) in self.flags {
@@ -55,11 +55,11 @@ fn object(text: &[u8]) -> Result<Map<String, Value>> {
     }
 }
 
-/// Text that is no JSON stays text, so that the setting's own check says what was expected.
-fn value(text: &str, form: Form) -> Value {
-    match form {
-        Form::Text => text.into(),
-        Form::Json => serde_json::from_str(text).unwrap_or_else(|_| text.into()),
+/// The value of a text; one that is not JSON stays text, so that the setting's own check reports what was expected.
+fn value(text: &str, syntax: Syntax) -> Value {
+    match syntax {
+        Syntax::Text => text.into(),
+        Syntax::Json => serde_json::from_str(text).unwrap_or_else(|_| text.into()),
     }
 }
 
@@ -68,22 +68,22 @@ fn set(members: &mut Map<String, Value>, path: &str, text: &str) -> Result<()> {
         Some((key, inner)) => (key, Some(inner)),
         None => (path, None),
     };
-    let form = KEYS.iter().find(|(known, _)| *known == key);
+    let syntax = KEYS.iter().find(|(known, _)| *known == key);
     let unknown = || {
         let known: Vec<&str> = KEYS.iter().map(|(key, _)| *key).collect();
         Error::config(format!(
-            "there is no setting {path:?}; expected one of {}",
+            "unknown setting {path:?}; expected one of {}",
             known.join(", ")
         ))
     };
-    let Some((_, form)) = form else {
+    let Some((_, syntax)) = syntax else {
         return Err(unknown());
     };
     let Some(inner) = inner else {
-        members.insert(key.to_owned(), value(text, *form));
+        members.insert(key.to_owned(), value(text, *syntax));
         return Ok(());
     };
-    if *form == Form::Text {
+    if *syntax == Syntax::Text {
         return Err(unknown());
     }
     let object = members.entry(key).or_insert_with(|| Map::new().into());

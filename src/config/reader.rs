@@ -1,5 +1,5 @@
-//! Reads members of a JSON object and notes every mistake with its path, what was expected and what was found.
-//! Found values are told by their type alone: any of them may be a secret.
+//! A reader of a JSON object's members that notes every mistake with its path, what was expected and what was found.
+//! A found value is described by its type alone: any of them may be a secret.
 
 use std::cell::RefCell;
 
@@ -19,14 +19,14 @@ impl Mistakes {
     }
 }
 
-/// One object of the configuration.
-pub(super) struct Reader<'a> {
+/// A reader of one object of the configuration.
+pub(super) struct ObjectReader<'a> {
     pub(super) members: &'a Map<String, Value>,
     path: String,
     mistakes: &'a Mistakes,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ObjectReader<'a> {
     pub(super) fn new(members: &'a Map<String, Value>, path: &str, mistakes: &'a Mistakes) -> Self {
         Self {
             members,
@@ -39,7 +39,7 @@ impl<'a> Reader<'a> {
         format!("{}.{key}", self.path)
     }
 
-    /// Notes that something else was expected at `key` than what is there.
+    /// Notes that `key` holds something else than what is expected.
     pub(super) fn expected(&self, key: &str, expected: &str) {
         let found = self.members.get(key).map_or("nothing", type_of);
         self.mistakes.note(format!(
@@ -48,7 +48,7 @@ impl<'a> Reader<'a> {
         ));
     }
 
-    /// Notes that the value at `key` (which may be shown) is not what was expected.
+    /// Notes that the value at `key`, which may be shown, is not what is expected.
     pub(super) fn unexpected(&self, key: &str, expected: &str, found: &str) {
         self.mistakes.note(format!(
             "{}: expected {expected}, found {found:?}",
@@ -61,7 +61,7 @@ impl<'a> Reader<'a> {
         self.members.get(key).filter(|value| !value.is_null())
     }
 
-    /// A text; Airbyte's form stores an optional field left blank as an empty one.
+    /// A text. An empty one counts as absent: Airbyte's form stores that for an optional field left blank.
     pub(super) fn text(&self, key: &str, expected: &str) -> Option<&'a str> {
         if let Value::String(text) = self.present(key)? {
             Some(text.trim()).filter(|text| !text.is_empty())
@@ -114,7 +114,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// One of the words, as its value; letters' case does not matter.
+    /// The value of one of these words, whose case does not matter.
     pub(super) fn choice<T: Copy>(&self, key: &str, choices: &[(&str, T)]) -> Option<T> {
         let words: Vec<String> = choices
             .iter()
@@ -131,9 +131,9 @@ impl<'a> Reader<'a> {
         choice.map(|(_, value)| *value)
     }
 
-    pub(super) fn object(&self, key: &str, expected: &str) -> Option<Reader<'a>> {
+    pub(super) fn object(&self, key: &str, expected: &str) -> Option<ObjectReader<'a>> {
         if let Value::Object(members) = self.present(key)? {
-            Some(Reader::new(members, &self.path(key), self.mistakes))
+            Some(ObjectReader::new(members, &self.path(key), self.mistakes))
         } else {
             self.expected(key, expected);
             None

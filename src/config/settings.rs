@@ -1,69 +1,69 @@
-//! Each setting: its key, what is allowed, and what it is when it is absent.
+//! The settings: the key of each, the values that it allows, and its default.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::reader::{Mistakes, Reader};
+use super::reader::{Mistakes, ObjectReader};
 use super::{Config, aws};
 use crate::error::{Error, Result};
 use crate::file::{Codec, Format};
 use crate::schema::Numbers;
 
-/// Where the lake is, which decides what the configuration must say.
+/// What stores the lake; it decides which settings are required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Backend {
     Aws,
-    /// `--local`: nothing is required, and the settings of AWS are not looked at.
+    /// A local folder (`--local`): nothing is required, and the settings of AWS are not read.
     Local,
 }
 
-/// What a setting is in JSON, which tells how to read it where it is given as text.
+/// The syntax of a setting's value where it is given as text: by a flag or an environment variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum Syntax {
     Text,
     /// A number, a boolean or an object.
     Json,
 }
 
-/// Every key that has a meaning; others are told to the user.
-pub(super) const KEYS: [(&str, Form); 28] = [
-    ("aws_account_id", Form::Text),
-    ("credentials", Form::Json),
-    ("region", Form::Text),
-    ("bucket_name", Form::Text),
-    ("bucket_prefix", Form::Text),
-    ("lakeformation_database_name", Form::Text),
-    ("lakeformation_database_default_tag_key", Form::Text),
-    ("lakeformation_database_default_tag_values", Form::Text),
-    ("lakeformation_governed_tables", Form::Json),
-    ("format", Form::Json),
-    ("partitioning", Form::Text),
-    ("glue_catalog_float_as_decimal", Form::Json),
-    ("endpoint_url", Form::Text),
-    ("bucket_region", Form::Text),
-    ("path_style", Form::Json),
-    ("use_fips_endpoint", Form::Json),
-    ("use_dualstack_endpoint", Form::Json),
-    ("encryption", Form::Json),
-    ("storage_class", Form::Text),
-    ("object_tags", Form::Json),
-    ("request_checksum_calculation", Form::Text),
-    ("metadata_columns", Form::Json),
-    ("rescued_data_column", Form::Text),
-    ("checkpoint_interval_minutes", Form::Json),
-    ("leftover_age_hours", Form::Json),
-    ("target_file_size_mb", Form::Json),
-    ("memory_budget_mb", Form::Json),
-    ("max_record_mb", Form::Json),
+/// The known keys; others are reported to the user.
+pub(super) const KEYS: [(&str, Syntax); 28] = [
+    ("aws_account_id", Syntax::Text),
+    ("credentials", Syntax::Json),
+    ("region", Syntax::Text),
+    ("bucket_name", Syntax::Text),
+    ("bucket_prefix", Syntax::Text),
+    ("lakeformation_database_name", Syntax::Text),
+    ("lakeformation_database_default_tag_key", Syntax::Text),
+    ("lakeformation_database_default_tag_values", Syntax::Text),
+    ("lakeformation_governed_tables", Syntax::Json),
+    ("format", Syntax::Json),
+    ("partitioning", Syntax::Text),
+    ("glue_catalog_float_as_decimal", Syntax::Json),
+    ("endpoint_url", Syntax::Text),
+    ("bucket_region", Syntax::Text),
+    ("path_style", Syntax::Json),
+    ("use_fips_endpoint", Syntax::Json),
+    ("use_dualstack_endpoint", Syntax::Json),
+    ("encryption", Syntax::Json),
+    ("storage_class", Syntax::Text),
+    ("object_tags", Syntax::Json),
+    ("request_checksum_calculation", Syntax::Text),
+    ("metadata_columns", Syntax::Json),
+    ("rescued_data_column", Syntax::Text),
+    ("checkpoint_interval_minutes", Syntax::Json),
+    ("leftover_age_hours", Syntax::Json),
+    ("target_file_size_mb", Syntax::Json),
+    ("memory_budget_mb", Syntax::Json),
+    ("max_record_mb", Syntax::Json),
 ];
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-pub(super) fn read(members: &Map<String, Value>, place: Place) -> Result<Config> {
+pub(super) fn read(members: &Map<String, Value>, backend: Backend) -> Result<Config> {
     let mistakes = Mistakes::default();
-    let root = Reader::new(members, "$", &mistakes);
-    let config = settings(&root, place);
+    let root = ObjectReader::new(members, "$", &mistakes);
+    let config = settings(&root, backend);
     let mistakes = mistakes.into_inner();
     match config {
         Some(config) if mistakes.is_empty() => Ok(config),
@@ -74,37 +74,17 @@ pub(super) fn read(members: &Map<String, Value>, place: Place) -> Result<Config>
     }
 }
 
-/// None only where a mistake was noted.
-fn settings(root: &Reader<'_>, place: Place) -> Option<Config> {
-    let mut warnings = Vec::new();
-    for key in root
-        .members
-        .keys()
-        .filter(|key| !KEYS.iter().any(|(known, _)| known == key))
-    {
-        warnings.push(format!(
-            "the configuration has a key that means nothing here and is ignored: {key:?}"
-        ));
-    }
-    if root.boolean("lakeformation_governed_tables") == Some(true) {
-        warnings.push(
-            "AWS ended governed tables on 2024-12-31; standard tables are used. Set lakeformation_governed_tables to false"
-                .to_owned(),
-        );
-    }
+/// Reads the settings; nothing only where a mistake was noted.
+fn settings(root: &ObjectReader<'_>, backend: Backend) -> Option<Config> {
+    // Every setting is read before a missing one returns, so that all mistakes are reported together.
+    let warnings = warnings(root);
     let format = format(root);
     partitioning(root);
-    // Every part is read before any of them can end the reading: that is what reports all mistakes together.
-    let aws = match place {
-        Place::Aws => aws::read(root),
-        Place::Local => None,
+    let aws = match backend {
+        Backend::Aws => aws::read(root).map(Some),
+        Backend::Local => Some(None),
     };
-    let database = match place {
-        Place::Aws => root.required_text("lakeformation_database_name", "the name of a database"),
-        Place::Local => root
-            .text("lakeformation_database_name", "the name of a database")
-            .or(Some("default")),
-    };
+    let database = database(root, backend);
     let prefix = prefix(root);
     let number = |key, least, most, default: f64| root.number(key, least, most).unwrap_or(default);
     let minutes = number("checkpoint_interval_minutes", 0.0, 1440.0, 5.0);
@@ -118,13 +98,10 @@ fn settings(root: &Reader<'_>, place: Place) -> Option<Config> {
         Some(true) => Numbers::Decimal,
         _ => Numbers::Double,
     };
-    if place == Place::Aws && aws.is_none() {
-        return None;
-    }
     Some(Config {
-        aws,
+        aws: aws?,
         prefix: prefix?,
-        database: database?.to_owned(),
+        database: database?,
         format: format?,
         numbers,
         rescued_data_column,
@@ -138,12 +115,39 @@ fn settings(root: &Reader<'_>, place: Place) -> Option<Config> {
     })
 }
 
+fn warnings(root: &ObjectReader<'_>) -> Vec<String> {
+    let is_unknown = |key: &&String| !KEYS.iter().any(|(known, _)| known == key);
+    let mut warnings: Vec<String> = root
+        .members
+        .keys()
+        .filter(is_unknown)
+        .map(|key| format!("the configuration has an unknown key, which is ignored: {key:?}"))
+        .collect();
+    if root.boolean("lakeformation_governed_tables") == Some(true) {
+        warnings.push(
+            "AWS ended governed tables on 2024-12-31; standard tables are used. Set lakeformation_governed_tables to false"
+                .to_owned(),
+        );
+    }
+    warnings
+}
+
+fn database(root: &ObjectReader<'_>, backend: Backend) -> Option<String> {
+    const KEY: &str = "lakeformation_database_name";
+    const DATABASE: &str = "the name of a database";
+    let name = match backend {
+        Backend::Aws => root.required_text(KEY, DATABASE),
+        Backend::Local => root.text(KEY, DATABASE).or(Some("default")),
+    };
+    name.map(str::to_owned)
+}
+
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // within the bounds that were checked
 fn bytes(mebibytes: f64) -> usize {
     (mebibytes * MIB) as usize
 }
 
-fn prefix(root: &Reader<'_>) -> Option<String> {
+fn prefix(root: &ObjectReader<'_>) -> Option<String> {
     let prefix = root
         .text("bucket_prefix", "a folder in the bucket")
         .unwrap_or_default();
@@ -159,7 +163,7 @@ fn prefix(root: &Reader<'_>) -> Option<String> {
     Some(prefix.to_owned())
 }
 
-fn format(root: &Reader<'_>) -> Option<Format> {
+fn format(root: &ObjectReader<'_>) -> Option<Format> {
     #[derive(Clone, Copy, PartialEq)]
     enum Kind {
         Jsonl,
@@ -211,8 +215,8 @@ fn format(root: &Reader<'_>) -> Option<Format> {
     None
 }
 
-/// Only the one way is built so far.
-fn partitioning(root: &Reader<'_>) {
+/// Refuses every partitioning but none, the only one that is supported so far.
+fn partitioning(root: &ObjectReader<'_>) {
     let known = [
         "NO PARTITIONING",
         "DATE",
@@ -235,8 +239,8 @@ fn partitioning(root: &Reader<'_>) {
     }
 }
 
-/// Absent means `_rescued_data`; null means none.
-fn rescued_data_column(root: &Reader<'_>) -> Option<String> {
+/// Reads the name of the column for misfits: absent means `_rescued_data`, null means none.
+fn rescued_data_column(root: &ObjectReader<'_>) -> Option<String> {
     const DEFAULT: &str = "_rescued_data";
     if root
         .members

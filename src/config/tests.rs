@@ -1,23 +1,25 @@
 //! Configurations as users write them, and as they should not.
 
 use super::*;
+use crate::aws::{Addressing, Credentials, Switch};
 use crate::environment::Environment;
 use crate::file::Codec;
+use crate::lake::aws::Tag;
 
 const USER: &str = r#""credentials":{"credentials_title":"IAM User","aws_access_key_id":"AKIA","aws_secret_access_key":"hunter2"}"#;
 const REST: &str =
     r#""region":"eu-west-1","bucket_name":"lake","lakeformation_database_name":"raw""#;
 
 fn read(members: &str) -> Result<Config> {
-    of_file(&format!("{{{members}}}"), Place::Aws)
+    of_file(&format!("{{{members}}}"), Backend::Aws)
 }
 
-fn of_file(text: &str, place: Place) -> Result<Config> {
+fn of_file(text: &str, backend: Backend) -> Result<Config> {
     let layers = Layers {
         file: Some(text.as_bytes()),
         ..Layers::default()
     };
-    super::read(&layers, place)
+    super::read(&layers, backend)
 }
 
 #[track_caller]
@@ -57,13 +59,13 @@ fn everything_that_the_form_of_the_python_connector_stores_is_accepted() {
     assert_eq!(config.numbers, Numbers::Decimal);
     let aws = config.aws.unwrap();
     assert_eq!(
-        aws.tag,
-        Some((
-            "pii".to_owned(),
-            vec!["private".to_owned(), "public".to_owned()]
-        ))
+        aws.database_tag,
+        Some(Tag {
+            key: "pii".to_owned(),
+            values: vec!["private".to_owned(), "public".to_owned()],
+        })
     );
-    assert!(matches!(aws.credentials, Credentials::Role { .. }));
+    assert!(matches!(aws.aws.credentials, Credentials::Role { .. }));
     assert!(
         config.warnings[0].contains("2024-12-31"),
         "{:?}",
@@ -77,7 +79,7 @@ fn blank_optional_settings_are_absent() {
         r#"{USER},{REST},"bucket_prefix":"","aws_account_id":"","lakeformation_database_default_tag_key":"","format":{{}},"partitioning":"""#
     ))
     .unwrap();
-    assert_eq!(config.aws.unwrap().tag, None);
+    assert_eq!(config.aws.unwrap().database_tag, None);
     assert_eq!(config.format, Format::Jsonl(Codec::Gzip));
 }
 
@@ -135,7 +137,7 @@ fn broken_json_and_other_values_are_refused_without_being_shown() {
         "{\"a\":hunter2}",
         "{\"a\":\"hunter2\"",
     ] {
-        let error = of_file(text, Place::Aws).unwrap_err();
+        let error = of_file(text, Backend::Aws).unwrap_err();
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 }
@@ -154,7 +156,7 @@ fn a_null_rescue_column_switches_it_off_and_local_needs_nothing() {
             .rescued_data_column,
         None
     );
-    let local = of_file("{}", Place::Local).unwrap();
+    let local = of_file("{}", Backend::Local).unwrap();
     assert!(local.aws.is_none());
     assert_eq!(local.database, "default");
 }
@@ -163,7 +165,7 @@ fn a_null_rescue_column_switches_it_off_and_local_needs_nothing() {
 fn without_credentials_those_that_are_found_are_used() {
     let config = read(REST).unwrap();
     assert!(matches!(
-        config.aws.unwrap().credentials,
+        config.aws.unwrap().aws.credentials,
         Credentials::Default
     ));
 }
@@ -180,7 +182,7 @@ fn layered(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> 
         environment: Environment::from_pairs(pairs(environment)),
         flags: &pairs(flags),
     };
-    super::read(&layers, Place::Aws)
+    super::read(&layers, Backend::Aws)
 }
 
 #[test]
@@ -205,7 +207,7 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
     assert_eq!(config.format, Format::Jsonl(Codec::Plain));
     let aws = config.aws.unwrap();
     assert_eq!(
-        (aws.bucket.as_str(), aws.region.as_str()),
+        (aws.aws.bucket.as_str(), aws.aws.region.as_str()),
         ("other", "eu-west-1")
     );
 }
@@ -214,7 +216,7 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
 fn the_region_of_other_tools_is_the_last_resort() {
     let flags = [("bucket_name", "b"), ("lakeformation_database_name", "d")];
     let region = |environment: &[(&str, &str)]| {
-        layered("{}", environment, &flags).map(|config| config.aws.unwrap().region)
+        layered("{}", environment, &flags).map(|config| config.aws.unwrap().aws.region)
     };
     assert_eq!(region(&[("AWS_DEFAULT_REGION", "a-1")]).unwrap(), "a-1");
     let both = [("AWS_DEFAULT_REGION", "a-1"), ("AWS_REGION", "b-1")];
@@ -230,9 +232,9 @@ fn the_region_of_other_tools_is_the_last_resort() {
 #[test]
 fn settings_as_text_are_refused_where_they_are_none() {
     for (flag, part) in [
-        (("bucket", "b"), "there is no setting \"bucket\""),
+        (("bucket", "b"), "unknown setting \"bucket\""),
         (("memory_budget_mb", "much"), "expected a number"),
-        (("region.name", "x"), "there is no setting \"region.name\""),
+        (("region.name", "x"), "unknown setting \"region.name\""),
         (("metadata_columns", "yes"), "expected true or false"),
     ] {
         let error = layered(&format!("{{{REST}}}"), &[], &[flag]).unwrap_err();
@@ -248,14 +250,20 @@ fn the_options_of_aws_are_read_and_checked() {
            "object_tags":{{"team":"data"}},"request_checksum_calculation":"when_required","use_fips_endpoint":true"#
     ));
     let aws = config.unwrap().aws.unwrap();
-    assert!(matches!(aws.credentials, Credentials::Default));
-    assert_eq!(aws.bucket_region.as_deref(), Some("eu-central-1"));
+    assert!(matches!(aws.aws.credentials, Credentials::Default));
+    assert_eq!(aws.aws.bucket_region.as_deref(), Some("eu-central-1"));
     assert_eq!(
-        (aws.addressing, aws.fips, aws.dual_stack),
+        (aws.aws.addressing, aws.aws.fips, aws.aws.dual_stack),
         (Addressing::Path, Switch::On, Switch::Off)
     );
-    assert_eq!(aws.writing.tags, [("team".to_owned(), "data".to_owned())]);
-    assert_eq!(aws.writing.storage_class.as_deref(), Some("STANDARD_IA"));
+    assert_eq!(
+        aws.put_options.tags,
+        [("team".to_owned(), "data".to_owned())]
+    );
+    assert_eq!(
+        aws.put_options.storage_class.as_deref(),
+        Some("STANDARD_IA")
+    );
 
     let text = mistakes(&format!(
         r#"{USER},{REST},"encryption":{{"mode":"SSE-S3","kms_key_id":"k"}},"storage_class":"cold","object_tags":{{"a":1}},"bucket_region":"Europe""#
@@ -280,9 +288,9 @@ fn the_specification_has_the_keys_that_are_read_and_no_others() {
     let properties = spec["connectionSpecification"]["properties"]
         .as_object()
         .unwrap();
-    let mut told: Vec<&str> = properties.keys().map(String::as_str).collect();
+    let mut specified: Vec<&str> = properties.keys().map(String::as_str).collect();
     let mut read: Vec<&str> = settings::KEYS.iter().map(|(key, _)| *key).collect();
-    told.sort_unstable();
+    specified.sort_unstable();
     read.sort_unstable();
-    assert_eq!(told, read);
+    assert_eq!(specified, read);
 }

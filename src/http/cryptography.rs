@@ -1,4 +1,4 @@
-//! The cryptography of TLS 1.2 and 1.3: what AWS, its FIPS endpoints, and the stores and proxies beside them speak.
+//! The cipher suites of TLS 1.2 and 1.3 that AWS, its FIPS endpoints, compatible stores and proxies support.
 
 use std::sync::Arc;
 
@@ -6,8 +6,9 @@ use rustls::crypto::ring::{cipher_suite as suite, default_provider};
 use rustls::crypto::{CryptoProvider, KeyProvider};
 use rustls::sign::SigningKey;
 
-/// ring's, less what no connection of ours comes to: whoever speaks ChaCha20 speaks AES too (RFC 8446, section 9.1, makes
-/// it mandatory), and clients without a certificate sign nothing. The program is 0.1 MB smaller for it (2026-11-22).
+/// ring's provider without what no connection of ours uses: servers that support ChaCha20 support AES too (RFC 8446,
+/// section 9.1, makes it mandatory), and clients without a certificate sign nothing. This makes the program 0.1 MB smaller
+/// (2026-11-22).
 pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider {
         cipher_suites: vec![

@@ -1,14 +1,14 @@
-//! HTTP: one agent, its timeouts, and nothing else that opens a socket.
-//! It knows no AWS: what an answer means, and whether to try again, is decided above.
+//! The HTTP client: the only module that opens sockets.
+//! It knows no AWS: what a response means, and whether to retry, is decided by its callers.
 
 mod cryptography;
 mod proxy;
 pub(crate) mod retry;
+mod roots;
 #[cfg(test)]
 pub(crate) mod stub;
 #[cfg(test)]
 mod tests;
-mod trust;
 
 use std::io::{ErrorKind, Read};
 use std::time::Duration;
@@ -19,17 +19,17 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 pub(crate) use proxy::Proxy;
-pub(crate) use trust::Trust;
+pub(crate) use roots::RootCertificates;
 
-/// How long to wait for a connection (TLS included) and for the next byte in either direction.
-/// A body that moves may take as long as it likes.
+/// Timeouts: for a connection (TLS included), and for the next byte in either direction.
+/// A body that makes progress may take as long as it likes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timeouts {
     pub(crate) connect: Duration,
     pub(crate) silence: Duration,
 }
 
-/// How long to wait for `100 Continue` where it was asked for; then the body goes anyway, for servers that know no such thing.
+/// How long to wait for a requested `100 Continue`; then the body is sent anyway, for servers that do not support it.
 const AWAIT_CONTINUE: Duration = Duration::from_millis(500);
 
 /// A request method; AWS needs no others.
@@ -54,70 +54,72 @@ impl Method {
     }
 }
 
-/// A request, ready to be sent as it stands: the URL is not encoded again.
+/// A request, sent as it is: the URL is not encoded again.
 pub(crate) struct Request<'a> {
     pub(crate) method: Method,
     pub(crate) url: String,
     /// Without `host` and `content-length`, which follow from the URL and the body.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: &'a [u8],
-    /// An answer with a longer body is an error.
+    /// The longest body of a response in bytes; a longer one is an error.
     pub(crate) limit: usize,
 }
 
-/// What the server said, whatever its status.
+/// A server's response, of any status.
 #[derive(Debug, Default)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
-    /// The header's value, or nothing where it is absent or no text.
+impl Response {
+    /// The header's value; nothing where it is absent or not text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
 
-/// What is said of a server that does not even refuse: it is down, or a firewall or a private network is in between.
-pub(crate) const NO_CONNECTION: &str = "no connection in time";
-
-/// Why there is no answer.
+/// Why a request got no response.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// No connection came about, so nothing was sent.
+    /// No connection was made in time, so nothing was sent: the server is down, or a firewall is in between.
+    ConnectTimeout(String),
+    /// No connection was made, so nothing was sent.
     Unreachable(String),
-    /// The server may have carried the request out.
+    /// The response did not arrive, or not whole; the server may have carried the request out.
     Lost(String),
-    /// The certificate does not prove that it is the server, or the proxy wants other credentials:
-    /// no later try will help.
+    /// The server's certificate is not trusted, or the proxy wants other credentials: no retry will help.
     Forbidden(String),
-    /// The answer's body is longer than the request allowed.
+    /// The response's body is longer than the request allowed.
     TooLong(usize),
-    /// The request can not be sent as it stands.
+    /// The request is malformed and cannot be sent.
     Unsendable(String),
 }
 
 impl Failure {
-    /// Names the server, which the network's own words leave out.
+    /// Adds the server's name, which the network's own message leaves out.
     #[must_use]
     pub(crate) fn at(mut self, authority: &str) -> Self {
-        if let Self::Unreachable(why) | Self::Lost(why) | Self::Forbidden(why) = &mut self {
-            why.insert_str(0, &format!("{authority}: "));
+        match &mut self {
+            Self::ConnectTimeout(why)
+            | Self::Unreachable(why)
+            | Self::Lost(why)
+            | Self::Forbidden(why) => why.insert_str(0, &format!("{authority}: ")),
+            Self::TooLong(_) | Self::Unsendable(_) => {}
         }
         self
     }
 }
 
-/// The agents, each with its pool of connections.
+/// The HTTP client: an agent for direct connections, and one for the proxy, each with its pool of connections.
 pub(crate) struct Client {
     direct: ureq::Agent,
     proxied: Option<(Proxy, ureq::Agent)>,
 }
 
 impl Client {
-    pub(crate) fn new(timeouts: Timeouts, trust: &Trust, proxy: Option<Proxy>) -> Self {
+    pub(crate) fn new(timeouts: Timeouts, roots: &RootCertificates, proxy: Option<Proxy>) -> Self {
         let agent = |proxy| {
             // No resolve, call or global timeout: ureq's resolver starts a thread for those.
             let config = Config::builder()
@@ -125,7 +127,7 @@ impl Client {
                 .max_redirects(0)
                 .max_redirects_will_error(false)
                 .proxy(proxy)
-                .tls_config(trust.tls())
+                .tls_config(roots.tls())
                 .timeout_connect(Some(timeouts.connect))
                 .timeout_await_100(Some(AWAIT_CONTINUE))
                 .timeout_per_read(Some(timeouts.silence))
@@ -138,7 +140,11 @@ impl Client {
                 .accept(AutoHeaderValue::None)
                 .accept_encoding(AutoHeaderValue::None)
                 .build();
-            ureq::Agent::with_parts(config, DefaultConnector::default(), Patient::default())
+            ureq::Agent::with_parts(
+                config,
+                DefaultConnector::default(),
+                BlockingResolver::default(),
+            )
         };
         Self {
             direct: agent(None),
@@ -149,7 +155,7 @@ impl Client {
         }
     }
 
-    /// Plain HTTP is for servers nearby that the user named, so it goes there directly.
+    /// The agent for this URL. Plain HTTP is for nearby servers that the user named, so it never uses the proxy.
     fn agent(&self, uri: &Uri) -> &ureq::Agent {
         match &self.proxied {
             Some((proxy, agent)) if uri.scheme_str() == Some("https") => {
@@ -164,8 +170,8 @@ impl Client {
         }
     }
 
-    /// Sends the request once and reads the whole answer.
-    pub(crate) fn send(&self, request: &Request<'_>) -> Result<Answer, Failure> {
+    /// Sends the request once and reads the whole response.
+    pub(crate) fn send(&self, request: &Request<'_>) -> Result<Response, Failure> {
         let uri: Uri = request
             .url
             .parse()
@@ -178,7 +184,7 @@ impl Client {
         };
         let response = response.map_err(|error| failure(&error))?;
         let (parts, body) = response.into_parts();
-        let mut answer = Answer {
+        let mut whole = Response {
             status: parts.status.as_u16(),
             headers: parts.headers,
             body: Vec::new(),
@@ -188,12 +194,12 @@ impl Client {
             .saturating_add(1);
         body.into_reader()
             .take(bound)
-            .read_to_end(&mut answer.body)
+            .read_to_end(&mut whole.body)
             .map_err(|error| Failure::Lost(error.to_string()))?;
-        if answer.body.len() > request.limit {
+        if whole.body.len() > request.limit {
             return Err(Failure::TooLong(request.limit));
         }
-        Ok(answer)
+        Ok(whole)
     }
 }
 
@@ -218,21 +224,21 @@ fn failure(error: &ureq::Error) -> Failure {
     let text = error.to_string();
     match error {
         E::Timeout(Timeout::Connect | Timeout::Resolve) => {
-            Failure::Unreachable(NO_CONNECTION.into())
+            Failure::ConnectTimeout("no connection in time".into())
         }
         E::Timeout(_) => Failure::Lost("the server went silent".into()),
-        E::ConnectProxyFailed(_) if text.contains("responded 407") => Failure::Forbidden(
-            "the proxy asks for another user name or password than HTTPS_PROXY gives".into(),
-        ),
+        E::ConnectProxyFailed(_) if text.contains("responded 407") => {
+            Failure::Forbidden("the proxy refused the user name or password of HTTPS_PROXY".into())
+        }
         E::ConnectProxyFailed(_) | E::HostNotFound | E::ConnectionFailed => {
             Failure::Unreachable(text)
         }
         E::Rustls(_) | E::Tls(_) => Failure::Forbidden(text),
-        // What rustls finds during a handshake comes as an I/O error.
+        // ureq passes rustls's errors of a handshake on as I/O errors, so only their text distinguishes them.
         E::Io(cause) if cause.kind() == ErrorKind::InvalidData => match cause.to_string() {
             why if why.contains("invalid peer certificate") => Failure::Forbidden(why),
             why if why.contains("InvalidContentType") => {
-                Failure::Forbidden("the server does not speak TLS".into())
+                Failure::Forbidden("the server does not support TLS".into())
             }
             why => Failure::Lost(why),
         },
@@ -248,12 +254,12 @@ fn failure(error: &ureq::Error) -> Failure {
     }
 }
 
-/// ureq's own resolver, but never in a thread: it starts one to keep a deadline,
-/// also for a proxy's name under the connect timeout.
+/// ureq's own resolver, without a deadline: to keep one, ureq starts a thread, also for a proxy's name under the connect
+/// timeout.
 #[derive(Debug, Default)]
-struct Patient(DefaultResolver);
+struct BlockingResolver(DefaultResolver);
 
-impl Resolver for Patient {
+impl Resolver for BlockingResolver {
     fn resolve(
         &self,
         uri: &Uri,

@@ -7,12 +7,12 @@ use crate::error::{Error, Result};
 #[derive(Clone)]
 pub(crate) struct Proxy {
     proxy: ureq::Proxy,
-    /// Patterns of hosts, in lower case.
+    /// The patterns of `NO_PROXY`, in lower case.
     except: Vec<String>,
 }
 
 impl Proxy {
-    /// Nothing where none is set. Both spellings of the names are known; the small one is asked first, as curl does.
+    /// The proxy of `https_proxy`, else of `HTTPS_PROXY` (curl's order); nothing where neither is set.
     pub(crate) fn from_environment(environment: &Environment) -> Result<Option<Self>> {
         let either = |small, capital| environment.get(small).or_else(|| environment.get(capital));
         let Some(url) = either("https_proxy", "HTTPS_PROXY") else {
@@ -42,7 +42,7 @@ impl Proxy {
         }))
     }
 
-    /// Whether the host is reached through it. A name stands for its subdomains too.
+    /// Whether requests to the host go through the proxy. A name in `NO_PROXY` covers its subdomains too.
     pub(super) fn serves(&self, host: &str) -> bool {
         let host = host.trim_matches(['[', ']']).to_ascii_lowercase();
         !self.except.iter().any(|pattern| {
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_form_is_told_without_the_password() {
+    fn a_malformed_url_is_reported_without_the_password() {
         for wrong in [
             "socks5://user:hunter2@proxy",
             "http://user:hunter2@",

@@ -1,5 +1,5 @@
-//! When to try again: attempts, a total time, full jitter, and a quota that runs dry when a service is dead.
-//! It does not know what is tried, nor why it failed.
+//! Retries: the policy (attempts, total time, timeouts), backoff with full jitter, and a quota that runs dry when a
+//! service is dead. Nothing here knows what is retried, nor why it failed.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,19 +9,19 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::http::Timeouts;
 
-/// How much failure a run bears.
+/// A retry policy: attempts, total time, timeouts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Patience {
-    /// How often one call is sent at most.
+pub(crate) struct RetryPolicy {
+    /// How many times one call is sent at most.
     pub(crate) attempts: u32,
-    /// How long one call is tried, waits included; an attempt that moves is not cut off.
+    /// The time for one call with all its retries and waits; an attempt that makes progress is not cut off.
     pub(crate) total: Duration,
     pub(crate) timeouts: Timeouts,
 }
 
-impl Patience {
-    /// For `check`: a person waits, so a dead network is an answer within 20 seconds.
-    pub(crate) fn check() -> Self {
+impl RetryPolicy {
+    /// For `check` and `plan`: a person waits, so a dead network is reported within 20 seconds.
+    pub(crate) fn short() -> Self {
         Self {
             attempts: 3,
             total: Duration::from_secs(8),
@@ -32,8 +32,8 @@ impl Patience {
         }
     }
 
-    /// For `write`: hours of work are not thrown away for two minutes of trouble.
-    pub(crate) fn write() -> Self {
+    /// For `write` and `load`: hours of work are not thrown away for two minutes of trouble.
+    pub(crate) fn long() -> Self {
         Self {
             attempts: 20,
             total: Duration::from_secs(180),
@@ -44,7 +44,7 @@ impl Patience {
         }
     }
 
-    /// As the environment has it: `AWS_MAX_ATTEMPTS` (every AWS tool's), and
+    /// The policy with the environment's changes: `AWS_MAX_ATTEMPTS`, as for every AWS tool, and
     /// `DATALAKE_RETRY_SECONDS`, the total time of a call with its retries.
     pub(crate) fn adjusted(mut self, environment: &Environment) -> Result<Self> {
         if let Some(attempts) = number(environment, "AWS_MAX_ATTEMPTS")? {
@@ -68,50 +68,51 @@ fn number(environment: &Environment, name: &str) -> Result<Option<u64>> {
     })
 }
 
-/// How fast to come back.
+/// How fast the wait before a retry grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pace {
-    /// The failure was an accident.
-    Normal,
-    /// The service asked for less.
-    Slow,
+pub(crate) enum Backoff {
+    /// After an accident.
+    Standard,
+    /// After the service asked for fewer calls.
+    Throttled,
 }
 
-/// The longest wait before the next attempt: doubles, up to 20 seconds.
-pub(crate) fn ceiling(attempt: u32, pace: Pace) -> Duration {
-    let base = match pace {
-        Pace::Normal => Duration::from_millis(100),
-        Pace::Slow => Duration::from_secs(1),
+/// The longest wait before the attempt after this one: doubles, up to 20 seconds.
+pub(crate) fn ceiling(attempt: u32, backoff: Backoff) -> Duration {
+    let base = match backoff {
+        Backoff::Standard => Duration::from_millis(100),
+        Backoff::Throttled => Duration::from_secs(1),
     };
     base.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)))
         .min(Duration::from_secs(20))
 }
 
-/// Full jitter: anything between nothing and the ceiling, so that many clients do not come back together.
-/// A service that was asked too much gets at least half of it.
-pub(crate) fn delay(attempt: u32, pace: Pace, chance: f64) -> Duration {
-    let ceiling = ceiling(attempt, pace);
-    match pace {
-        Pace::Normal => ceiling.mul_f64(chance),
-        Pace::Slow => ceiling / 2 + (ceiling / 2).mul_f64(chance),
+/// The wait before the attempt after this one, with full jitter: anything between nothing and the ceiling, so that many
+/// clients do not retry at the same moment. A service that throttles gets at least half of the ceiling.
+pub(crate) fn delay(attempt: u32, backoff: Backoff, chance: f64) -> Duration {
+    let ceiling = ceiling(attempt, backoff);
+    match backoff {
+        Backoff::Standard => ceiling.mul_f64(chance),
+        Backoff::Throttled => ceiling / 2 + (ceiling / 2).mul_f64(chance),
     }
 }
 
-/// A number in 0..1.
+/// A random number from 0 to 1.
 pub(crate) fn chance() -> f64 {
-    // Without randomness of the system the middle is as good a wait as any.
+    // Without the system's randomness, the middle is as good a wait as any.
     getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX))
 }
 
-/// Every retry of this process, for its summary.
+/// The number of retries of this process, for its summary.
 static RETRIES: AtomicU64 = AtomicU64::new(0);
 
-/// How many calls were sent again so far.
+/// The number of calls that were sent again so far.
 pub(crate) fn retries() -> u64 {
     RETRIES.load(Ordering::Relaxed)
 }
 
-/// Retries cost, successes pay back: a service that fails every call is given up sooner than each call alone would be.
+/// The budget for retries over all calls: retries cost, successes pay back, so a service that fails every call is given
+/// up sooner than each call alone would be.
 #[derive(Debug)]
 pub(crate) struct Quota(Cell<u32>);
 
@@ -123,7 +124,7 @@ impl Quota {
         Self(Cell::new(Self::FULL))
     }
 
-    /// Whether one more retry is to be had.
+    /// Takes the cost of one retry; false where too little is left.
     pub(crate) fn take(&self) -> bool {
         let Some(left) = self.0.get().checked_sub(Self::COST) else {
             return false;
@@ -145,33 +146,36 @@ mod tests {
     #[test]
     fn waits_double_and_are_bounded() {
         let waits: Vec<u128> = (1..=10)
-            .map(|attempt| ceiling(attempt, Pace::Normal).as_millis())
+            .map(|attempt| ceiling(attempt, Backoff::Standard).as_millis())
             .collect();
         assert_eq!(
             waits,
             [100, 200, 400, 800, 1600, 3200, 6400, 12800, 20000, 20000]
         );
-        assert_eq!(ceiling(u32::MAX, Pace::Slow), Duration::from_secs(20));
+        assert_eq!(
+            ceiling(u32::MAX, Backoff::Throttled),
+            Duration::from_secs(20)
+        );
     }
 
     #[test]
-    fn a_sync_bears_two_minutes_of_trouble_on_average() {
+    fn a_sync_survives_two_minutes_of_trouble_on_average() {
         let waits =
-            (1..Patience::write().attempts).map(|attempt| delay(attempt, Pace::Normal, 0.5));
+            (1..RetryPolicy::long().attempts).map(|attempt| delay(attempt, Backoff::Standard, 0.5));
         let sum: Duration = waits.sum();
         assert!(sum > Duration::from_secs(120), "{sum:?}");
-        assert!(sum < Patience::write().total);
+        assert!(sum < RetryPolicy::long().total);
     }
 
     #[test]
     fn jitter_is_full_and_a_throttled_call_waits_half_at_least() {
-        let of = |pace, chance| delay(3, pace, chance).as_millis();
+        let of = |backoff, chance| delay(3, backoff, chance).as_millis();
         assert_eq!(
-            [0.0, 0.5, 1.0].map(|chance| of(Pace::Normal, chance)),
+            [0.0, 0.5, 1.0].map(|chance| of(Backoff::Standard, chance)),
             [0, 200, 400]
         );
         assert_eq!(
-            [0.0, 0.5, 1.0].map(|chance| of(Pace::Slow, chance)),
+            [0.0, 0.5, 1.0].map(|chance| of(Backoff::Throttled, chance)),
             [2000, 3000, 4000]
         );
         assert!((0.0..=1.0).contains(&chance()));
@@ -190,7 +194,7 @@ mod tests {
     fn the_environment_overrides_attempts_and_time() {
         let of = |name: &str, value: &str| {
             let environment = Environment::from_pairs([(name.to_owned(), value.to_owned())]);
-            Patience::write().adjusted(&environment)
+            RetryPolicy::long().adjusted(&environment)
         };
         assert_eq!(of("AWS_MAX_ATTEMPTS", "2").unwrap().attempts, 2);
         assert_eq!(of("AWS_MAX_ATTEMPTS", "0").unwrap().attempts, 1);

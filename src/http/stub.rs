@@ -1,4 +1,4 @@
-//! A server for tests: answers by a function, or by a script, and remembers what it was asked.
+//! An HTTP server for tests: answers with a function or a script, and records the requests.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -23,7 +23,7 @@ impl Received {
     }
 }
 
-/// What the server does about a request.
+/// A reply to a request, or a failure in its place.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
     Say {
@@ -31,11 +31,11 @@ pub(crate) enum Reply {
         headers: Vec<(&'static str, String)>,
         body: String,
     },
-    /// Closes the connection without a word.
+    /// Closes the connection without a reply.
     Lose,
     /// Promises this many bytes more than it sends, then closes.
     CutShort(u16, &'static str),
-    /// Says nothing for so long, then closes.
+    /// Sends nothing for this long, then closes.
     Hold(Duration),
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Answers with what the function says.
+    /// Answers with the function's replies.
     #[allow(clippy::disallowed_methods)] // a server needs a thread of its own
     pub(crate) fn start(mut answer: impl FnMut(&Received) -> Reply + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -92,7 +92,7 @@ impl Server {
         server
     }
 
-    /// Answers with these, one after the other; the last one stands for all that come after.
+    /// Answers with these replies in order, then with the last one again and again.
     pub(crate) fn script(replies: Vec<Reply>) -> Self {
         let mut at = 0;
         Self::start(move |_| {
@@ -116,7 +116,7 @@ impl Server {
 }
 
 impl Reply {
-    /// Whether the connection goes on.
+    /// Sends the reply; false where the connection ends.
     fn send(&self, mut stream: &TcpStream, is_head: bool) -> bool {
         let text = match self {
             Self::Say {

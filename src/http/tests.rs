@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::environment::Environment;
 use crate::http::stub::{Reply, Server};
-use crate::http::{Client, Failure, Method, Proxy, Request, Timeouts, Trust};
+use crate::http::{Client, Failure, Method, Proxy, Request, RootCertificates, Timeouts};
 
 const SHORT: Timeouts = Timeouts {
     connect: Duration::from_millis(500),
@@ -16,9 +16,9 @@ fn client(pairs: &[(&str, &str)]) -> Client {
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let environment = Environment::from_pairs(pairs);
-    let trust = Trust::from_environment(&environment).unwrap();
+    let roots = RootCertificates::from_environment(&environment).unwrap();
     let proxy = Proxy::from_environment(&environment).unwrap();
-    Client::new(SHORT, &trust, proxy)
+    Client::new(SHORT, &roots, proxy)
 }
 
 fn get(url: String) -> Request<'static> {
@@ -32,7 +32,7 @@ fn get(url: String) -> Request<'static> {
 }
 
 #[test]
-fn the_url_is_sent_as_it_stands_and_statuses_are_answers() {
+fn the_url_is_sent_unchanged_and_every_status_is_a_response() {
     let server = Server::script(vec![
         Reply::say(404, "no"),
         Reply::say(301, "").with("location", "http://127.0.0.1:1/"),
@@ -61,7 +61,7 @@ fn the_url_is_sent_as_it_stands_and_statuses_are_answers() {
 }
 
 #[test]
-fn a_body_has_a_length_also_when_it_is_empty() {
+fn an_empty_body_has_a_length_too() {
     let server = Server::script(vec![Reply::say(200, "")]);
     let client = client(&[]);
     let long = vec![7; 300_000];
@@ -113,7 +113,7 @@ fn a_body_that_is_refused_before_it_is_sent_is_not_sent() {
 }
 
 #[test]
-fn an_answer_is_read_to_its_bound_and_no_further() {
+fn a_response_is_read_to_its_limit_and_no_further() {
     let server = Server::script(vec![
         Reply::say(200, "0123456789"),
         Reply::say(200, "0123456789x"),
@@ -125,7 +125,7 @@ fn an_answer_is_read_to_its_bound_and_no_further() {
 }
 
 #[test]
-fn a_lost_or_cut_answer_may_have_been_carried_out() {
+fn a_lost_or_truncated_response_may_have_been_carried_out() {
     let server = Server::script(vec![
         Reply::Lose,
         Reply::CutShort(3, "ab"),
@@ -139,7 +139,7 @@ fn a_lost_or_cut_answer_may_have_been_carried_out() {
 }
 
 #[test]
-fn nothing_was_sent_where_nobody_listens() {
+fn nothing_was_sent_where_nothing_listens() {
     let client = client(&[]);
     let failure = client.send(&get("http://127.0.0.1:1/".into())).unwrap_err();
     assert!(matches!(failure, Failure::Unreachable(_)), "{failure:?}");
@@ -150,7 +150,7 @@ fn nothing_was_sent_where_nobody_listens() {
 }
 
 #[test]
-fn silence_is_noticed_and_slowness_is_not() {
+fn silence_times_out_and_slowness_does_not() {
     // One byte each 100 ms: longer than the timeout in all, shorter each.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -211,7 +211,7 @@ fn https_goes_through_the_proxy_and_plain_http_does_not() {
 }
 
 #[test]
-fn a_server_without_tls_is_told_from_a_network_that_fails() {
+fn a_server_without_tls_is_distinguished_from_a_network_failure() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());
     #[allow(clippy::disallowed_methods)] // a server needs a thread of its own
@@ -227,5 +227,5 @@ fn a_server_without_tls_is_told_from_a_network_that_fails() {
     let Failure::Forbidden(why) = failure else {
         panic!("{failure:?}")
     };
-    assert_eq!(why, "the server does not speak TLS");
+    assert_eq!(why, "the server does not support TLS");
 }

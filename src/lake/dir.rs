@@ -1,42 +1,48 @@
-//! A lake in a local folder: `objects/` is the bucket, `catalog/` holds what Glue would get, `uploads/` what nobody sees yet.
-//! Rename plays the part of CompleteMultipartUpload, a lock on the catalog that of VersionId.
+//! A lake in a local folder: `objects/` is the bucket, `catalog/` holds the definitions of tables, `uploads/` the
+//! unfinished uploads. A rename stands for CompleteMultipartUpload, a lock on the catalog for VersionId.
+
+#[cfg(test)]
+mod tests;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::lake::{Catalog, Created, Lake, Listed, Objects, Table, Unfinished, Updated, Upload};
+use crate::lake::{
+    Access, Catalog, Created, Lake, Listed, Lookup, Objects, Part, Table, Unfinished, Updated,
+    Upload,
+};
 use crate::time::Millis;
 
-/// Opens (and makes, where it is absent) the lake in this folder.
+/// Opens the lake in this folder, which is created where it is absent.
 pub(crate) fn open(folder: &Path) -> Result<Lake> {
     let fail = |error| failed("opening the local lake", folder, error);
     fs::create_dir_all(folder).map_err(fail)?;
-    let folder = folder.canonicalize().map_err(fail)?;
-    Ok(Lake {
-        objects: Box::new(Dir {
-            folder: folder.clone(),
-        }),
-        catalog: Box::new(Dir { folder }),
-    })
+    Ok(lake(folder.canonicalize().map_err(fail)?))
 }
 
-/// Looks at the lake in this folder without making it.
+/// Opens the lake in this folder to look at it; the folder is not created.
 pub(crate) fn look(folder: &Path) -> Result<Lake> {
     let folder = std::path::absolute(folder)
         .map_err(|error| failed("looking at the local lake", folder, error))?;
-    Ok(Lake {
-        objects: Box::new(Dir {
-            folder: folder.clone(),
-        }),
-        catalog: Box::new(Dir { folder }),
-    })
+    Ok(lake(folder))
 }
 
+fn lake(folder: PathBuf) -> Lake {
+    let dir = Dir { folder };
+    Lake {
+        access: Box::new(dir.clone()),
+        objects: Box::new(dir.clone()),
+        catalog: Box::new(dir),
+    }
+}
+
+/// A lake in a local folder.
+#[derive(Clone)]
 struct Dir {
     folder: PathBuf,
 }
@@ -64,7 +70,7 @@ impl Dir {
         self.folder.join("objects").join(key)
     }
 
-    /// A folder for each key, so that any number of uploads may aim at it.
+    /// The folder of a key's uploads, of which there may be any number.
     fn uploads_to(&self, key: &str) -> PathBuf {
         self.folder.join("uploads").join(key)
     }
@@ -73,16 +79,16 @@ impl Dir {
         self.uploads_to(&upload.key).join(&upload.id)
     }
 
-    fn database(&self, database: &str) -> PathBuf {
+    fn database_folder(&self, database: &str) -> PathBuf {
         self.folder.join("catalog").join(database)
     }
 
     fn table_file(&self, database: &str, table: &str) -> PathBuf {
-        self.database(database).join(format!("{table}.json"))
+        self.database_folder(database).join(format!("{table}.json"))
     }
 
-    /// Moves a finished file to its key, in one step.
-    fn show(&self, from: &Path, key: &str) -> Result<()> {
+    /// Moves a complete file to its key, in one step.
+    fn publish(&self, from: &Path, key: &str) -> Result<()> {
         let to = self.object(key);
         parent(&to)
             .and_then(|()| fs::rename(from, &to))
@@ -94,11 +100,11 @@ fn parent(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), fs::create_dir_all)
 }
 
-/// 12 hexadecimal digits that nobody has had before.
+/// A random token of 12 hexadecimal digits.
 fn token() -> Result<String> {
     let mut bytes = [0; 6];
     getrandom::fill(&mut bytes)
-        .map_err(|error| Error::system("the system gives no random bytes").because(error))?;
+        .map_err(|error| Error::system("the system provides no random bytes").because(error))?;
     Ok(crate::text::hex(&bytes))
 }
 
@@ -125,14 +131,22 @@ fn walk(
     Ok(())
 }
 
+impl Access for Dir {
+    fn sign_in(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    fn find(&self, folder: &str) -> Result<()> {
+        let folder = self.object(folder);
+        or_absent(fs::read_dir(&folder))
+            .map(drop)
+            .map_err(|error| failed("reading", &folder, error))
+    }
+}
+
 impl Objects for Dir {
     fn root(&self) -> String {
         format!("file://{}/", self.folder.join("objects").display())
-    }
-
-    fn find(&self, _folder: &str) -> Result<()> {
-        let folder = self.folder.join("objects");
-        fs::create_dir_all(&folder).map_err(|error| failed("making", &folder, error))
     }
 
     fn put(&self, key: &str, body: &[u8]) -> Result<()> {
@@ -148,19 +162,9 @@ impl Objects for Dir {
 
     fn list(&self, prefix: &str, visit: &mut dyn FnMut(Listed) -> Result<()>) -> Result<()> {
         let base = self.folder.join("objects");
-        walk(
-            &base,
-            &base.join(prefix),
-            &mut |path, key| match or_absent(fs::metadata(path))
-                .map_err(|error| failed("listing", path, error))?
-            {
-                Some(metadata) => visit(Listed {
-                    key,
-                    size: metadata.len(),
-                }),
-                None => Ok(()),
-            },
-        )
+        walk(&base, &base.join(prefix), &mut |_, key| {
+            visit(Listed { key })
+        })
     }
 
     fn folders(&self, prefix: &str) -> Result<Vec<String>> {
@@ -185,7 +189,7 @@ impl Objects for Dir {
         for key in keys {
             let path = self.object(key);
             or_absent(fs::remove_file(&path)).map_err(|error| failed("deleting", &path, error))?;
-            // S3 has no folders: one that became empty goes too, up to the first that is not.
+            // S3 has no folders, so empty ones are removed too, from the object's upwards.
             let folders = path
                 .ancestors()
                 .skip(1)
@@ -227,17 +231,17 @@ impl Objects for Dir {
             .open(&path)
             .and_then(|mut file| file.write_all(body))
             .map_err(|error| failed("writing", &path, error))?;
-        upload.parts.push(body.len().to_string());
+        upload.parts.push(Part::default());
         Ok(())
     }
 
     fn complete(&self, upload: &Upload) -> Result<()> {
         let path = self.upload(upload);
-        // Durable means that a power cut does not undo it.
+        // Durable includes that a power failure does not undo it.
         File::open(&path)
             .and_then(|file| file.sync_all())
             .map_err(|error| failed("writing", &path, error))?;
-        self.show(&path, &upload.key)?;
+        self.publish(&path, &upload.key)?;
         let _ = fs::remove_dir(self.uploads_to(&upload.key));
         Ok(())
     }
@@ -277,7 +281,7 @@ impl Objects for Dir {
 }
 
 impl Dir {
-    /// Held while a table's file is read and written, by one process at a time.
+    /// Locks the catalog, so that one process at a time reads and writes a table's file.
     fn lock(&self) -> Result<File> {
         let path = self.folder.join("catalog").join(".lock");
         parent(&path)
@@ -290,6 +294,23 @@ impl Dir {
             })
             .and_then(|file| file.lock().map(|()| file))
             .map_err(|error| failed("locking", &path, error))
+    }
+
+    fn read_table(&self, database: &str, table: &str) -> Result<Option<Table>> {
+        let path = self.table_file(database, table);
+        let read = or_absent(fs::read(&path)).map_err(|error| failed("reading", &path, error))?;
+        let Some(text) = read else {
+            return Ok(None);
+        };
+        let input = serde_json::from_slice(&text).map_err(|error| {
+            Error::config(format!(
+                "{} is not a table's definition in JSON",
+                path.display()
+            ))
+            .because(error)
+        })?;
+        let version = Some(crate::text::hex(&Sha256::digest(&text)));
+        Ok(Some(Table { input, version }))
     }
 
     fn write_table(&self, database: &str, input: &Map<String, Value>) -> Result<()> {
@@ -307,16 +328,20 @@ impl Dir {
 }
 
 impl Catalog for Dir {
-    fn has_database(&self, database: &str) -> Result<bool> {
-        Ok(self.database(database).is_dir())
+    fn database(&self, database: &str) -> Result<Lookup<()>> {
+        Ok(if self.database_folder(database).is_dir() {
+            Lookup::Found(())
+        } else {
+            Lookup::Absent
+        })
     }
 
     fn create_database(&self, database: &str) -> Result<Created> {
-        let path = self.database(database);
+        let path = self.database_folder(database);
         if path.is_dir() {
             return Ok(Created::Before);
         }
-        fs::create_dir_all(&path).map_err(|error| failed("making", &path, error))?;
+        fs::create_dir_all(&path).map_err(|error| failed("creating", &path, error))?;
         Ok(Created::Now)
     }
 
@@ -324,25 +349,11 @@ impl Catalog for Dir {
         Ok(())
     }
 
-    fn table(&self, database: &str, table: &str) -> Result<Option<Table>> {
-        let path = self.table_file(database, table);
-        let mut text = Vec::new();
-        let read = or_absent(File::open(&path).and_then(|mut file| file.read_to_end(&mut text)));
-        if read
-            .map_err(|error| failed("reading", &path, error))?
-            .is_none()
-        {
-            return Ok(None);
-        }
-        let input = serde_json::from_slice(&text).map_err(|error| {
-            Error::config(format!(
-                "{} is not a table's definition in JSON",
-                path.display()
-            ))
-            .because(error)
-        })?;
-        let version = Some(crate::text::hex(&Sha256::digest(&text)));
-        Ok(Some(Table { input, version }))
+    fn table(&self, database: &str, table: &str) -> Result<Lookup<Table>> {
+        Ok(match self.read_table(database, table)? {
+            Some(table) => Lookup::Found(table),
+            None => Lookup::Absent,
+        })
     }
 
     fn create_table(&self, database: &str, input: &Map<String, Value>) -> Result<Created> {
@@ -369,7 +380,7 @@ impl Catalog for Dir {
             .get("Name")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        let current = self.table(database, name)?;
+        let current = self.read_table(database, name)?;
         if version.is_some() && current.and_then(|table| table.version).as_deref() != version {
             return Ok(Updated::Conflict);
         }
@@ -381,84 +392,5 @@ impl Catalog for Dir {
         let path = self.table_file(database, table);
         or_absent(fs::remove_file(&path)).map_err(|error| failed("deleting", &path, error))?;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn keys(lake: &Lake, prefix: &str) -> Vec<String> {
-        let mut keys = Vec::new();
-        lake.objects
-            .list(prefix, &mut |listed| {
-                keys.push(listed.key);
-                Ok(())
-            })
-            .unwrap();
-        keys
-    }
-
-    #[test]
-    fn an_upload_is_invisible_until_it_is_complete() {
-        let folder = tempfile::tempdir().unwrap();
-        let lake = open(folder.path()).unwrap();
-        let mut upload = lake.objects.begin("a/b/one").unwrap();
-        lake.objects.part(&mut upload, b"first ").unwrap();
-        lake.objects.part(&mut upload, b"second").unwrap();
-        assert!(keys(&lake, "").is_empty());
-        assert_eq!(
-            lake.objects.unfinished("a/").unwrap()[0].upload.key,
-            "a/b/one"
-        );
-        lake.objects.complete(&upload).unwrap();
-        assert_eq!(
-            lake.objects.get("a/b/one").unwrap().unwrap(),
-            b"first second"
-        );
-        assert!(lake.objects.unfinished("").unwrap().is_empty());
-
-        let gone = lake.objects.begin("a/two").unwrap();
-        lake.objects.abort(&gone).unwrap();
-        lake.objects.abort(&gone).unwrap();
-        lake.objects.copy("a/b/one", "a/c/three").unwrap();
-        assert_eq!(keys(&lake, "a/"), ["a/b/one", "a/c/three"]);
-        lake.objects
-            .delete(&["a/b/one".to_owned(), "a/none".to_owned()])
-            .unwrap();
-        assert_eq!(keys(&lake, ""), ["a/c/three"]);
-    }
-
-    #[test]
-    fn an_update_of_an_older_version_is_a_conflict() {
-        let folder = tempfile::tempdir().unwrap();
-        let lake = open(folder.path()).unwrap();
-        lake.catalog.create_database("db").unwrap();
-        let mut input = Map::new();
-        input.insert("Name".to_owned(), "t".into());
-        assert_eq!(
-            lake.catalog.create_table("db", &input).unwrap(),
-            Created::Now
-        );
-        assert_eq!(
-            lake.catalog.create_table("db", &input).unwrap(),
-            Created::Before
-        );
-        let first = lake.catalog.table("db", "t").unwrap().unwrap().version;
-        input.insert("Owner".to_owned(), "me".into());
-        assert_eq!(
-            lake.catalog
-                .update_table("db", &input, first.as_deref())
-                .unwrap(),
-            Updated::Done
-        );
-        assert_eq!(
-            lake.catalog
-                .update_table("db", &input, first.as_deref())
-                .unwrap(),
-            Updated::Conflict
-        );
-        lake.catalog.delete_table("db", "t").unwrap();
-        assert_eq!(lake.catalog.table("db", "t").unwrap(), None);
     }
 }

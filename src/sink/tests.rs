@@ -36,10 +36,6 @@ impl Objects for Store {
         "s3://test/".to_owned()
     }
 
-    fn find(&self, _folder: &str) -> Result<()> {
-        Ok(())
-    }
-
     fn put(&self, key: &str, body: &[u8]) -> Result<()> {
         assert!(!body.is_empty(), "an empty object: {key}");
         let before = self
@@ -86,7 +82,7 @@ impl Objects for Store {
             .get_mut(&upload.id)
             .expect("it was begun")
             .push(body.to_vec());
-        upload.parts.push(String::new());
+        upload.parts.push(crate::lake::Part::default());
         Ok(())
     }
 

@@ -96,6 +96,9 @@ impl Generation {
     }
 }
 
+/// The folder of the objects that `check` writes and deletes, beside those of the databases.
+pub(crate) const CHECK: &str = "_check";
+
 /// The folder `name` below the configured prefix, as the prefix of keys: it ends with a slash.
 pub(crate) fn folder(prefix: &str, name: &str) -> String {
     let slash = if prefix.is_empty() { "" } else { "/" };

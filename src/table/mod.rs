@@ -9,9 +9,9 @@ pub(crate) mod uploads;
 
 use std::fmt;
 
-use crate::error::{Error, Refusal, Result};
+use crate::error::Result;
 use crate::file::{Format, Statistics};
-use crate::lake::{Catalog, Created, Lake, Objects};
+use crate::lake::{Catalog, Created, Lake, Lookup, Objects};
 use crate::schema::evolve::Claim;
 use crate::schema::{Field, Note, Numbers, Type};
 use crate::table::layout::Run;
@@ -169,12 +169,8 @@ impl Table {
 
 /// Whether the database is there, as far as that is told.
 pub(crate) fn has_database(catalog: &dyn Catalog, database: &str) -> Result<bool> {
-    match catalog.has_database(database) {
-        Ok(is_there) => Ok(is_there),
-        // Lake Formation refuses to say whether a database that is absent is there: creating it tells.
-        Err(error) if is_denied(&error) => Ok(false),
-        Err(error) => Err(error),
-    }
+    // One that is hidden may be absent: creating it is the way to find out.
+    Ok(matches!(catalog.database(database)?, Lookup::Found(())))
 }
 
 /// Makes the database where it is absent, and puts its tag on it.
@@ -184,14 +180,6 @@ pub(crate) fn ensure_database(catalog: &dyn Catalog, database: &str) -> Result<(
         log::info!("created the database database={database}");
     }
     catalog.tag_database(database)
-}
-
-/// Whether Lake Formation refuses to say whether something is there. IAM's refusals say which permission lacks: those
-/// are told as they are.
-fn is_denied(error: &Error) -> bool {
-    let is_of_iam = |refusal: &Refusal| refusal.message.contains("not authorized to perform");
-    matches!(error.code(), "AccessDeniedException" | "AccessDenied")
-        && !error.refusal().is_some_and(is_of_iam)
 }
 
 /// Deletes the objects of a checkpoint that failed halfway; the last one may or may not exist.

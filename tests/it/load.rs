@@ -323,7 +323,7 @@ fn wrong_usage_and_wrong_settings_have_exit_codes_of_their_own() {
     let output = Program::new(&["load", "--table"]).run();
     ended(&output, 2, &["--table", "--help"]);
     let output = Program::new(&["load", "--table", "t", "--set", "colour=red"]).run();
-    ended(&output, 1, &["there is no setting \"colour\""]);
+    ended(&output, 1, &["unknown setting \"colour\""]);
     let output = Program::new(&["load", "--table", "t", "s3://b"]).run();
     ended(&output, 1, &["$.region", "$.lakeformation_database_name"]);
     let output = Program::new(&["load", "--help"]).run();

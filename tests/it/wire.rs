@@ -199,10 +199,7 @@ fn a_proxy_that_wants_another_password_is_told() {
     let proxy = proxy(Duration::from_secs(3600), None);
     let url = proxy.url().replace("wire:", "other:");
     let program = through(Program::check(&config(&account)), &proxy).env("HTTPS_PROXY", &url);
-    fails(
-        program,
-        &["the proxy asks for another user name or password"],
-    );
+    fails(program, &["the proxy refused the user name or password"]);
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::aws::glue::{call, document, nothing};
-use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::service::Service;
-use crate::http::Answer;
+use crate::http::Response;
 
 pub(crate) struct GetDatabase<'a> {
     pub(crate) name: &'a str,
@@ -14,16 +14,17 @@ pub(crate) struct GetDatabase<'a> {
 impl Operation for GetDatabase<'_> {
     const SERVICE: Service = Service::Glue;
     const NAME: &'static str = "GetDatabase";
+    const PERMISSIONS: &'static [&'static str] = &["glue:GetDatabase"];
     type Output = ();
 
     fn call(&self) -> Call<'_> {
         call(Self::NAME, &json!({ "Name": self.name }))
     }
 
-    fn read(&self, answer: Answer) -> Result<(), Unfit> {
-        match document(&answer)?.get("Database") {
+    fn read(&self, response: Response) -> Result<(), BadResponse> {
+        match document(&response)?.get("Database") {
             Some(_) => Ok(()),
-            None => Err(Unfit::Unreadable("the answer holds no database")),
+            None => Err(BadResponse::Malformed("the response holds no database")),
         }
     }
 }
@@ -35,6 +36,7 @@ pub(crate) struct CreateDatabase<'a> {
 impl Operation for CreateDatabase<'_> {
     const SERVICE: Service = Service::Glue;
     const NAME: &'static str = "CreateDatabase";
+    const PERMISSIONS: &'static [&'static str] = &["glue:CreateDatabase"];
     type Output = ();
 
     fn call(&self) -> Call<'_> {
@@ -44,7 +46,7 @@ impl Operation for CreateDatabase<'_> {
         )
     }
 
-    fn read(&self, answer: Answer) -> Result<(), Unfit> {
-        nothing(&answer)
+    fn read(&self, response: Response) -> Result<(), BadResponse> {
+        nothing(&response)
     }
 }

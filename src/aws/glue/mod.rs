@@ -14,8 +14,8 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::aws::operation::{Call, Unfit};
-use crate::http::{Answer, Method};
+use crate::aws::operation::{BadResponse, Call};
+use crate::http::{Method, Response};
 
 fn call(operation: &str, body: &Value) -> Call<'static> {
     Call {
@@ -29,15 +29,15 @@ fn call(operation: &str, body: &Value) -> Call<'static> {
     }
 }
 
-fn document(answer: &Answer) -> Result<Value, Unfit> {
-    serde_json::from_slice(&answer.body)
-        .map_err(|_| Unfit::Unreadable("the answer is no complete JSON"))
+fn document(response: &Response) -> Result<Value, BadResponse> {
+    serde_json::from_slice(&response.body)
+        .map_err(|_| BadResponse::Malformed("the response is not complete JSON"))
 }
 
-/// Answers with nothing to tell: an empty object, from some servers an empty body.
-fn nothing(answer: &Answer) -> Result<(), Unfit> {
-    if answer.body.is_empty() {
+/// Reads a response without content: an empty object, from some servers an empty body.
+fn nothing(response: &Response) -> Result<(), BadResponse> {
+    if response.body.is_empty() {
         return Ok(());
     }
-    document(answer).map(|_| ())
+    document(response).map(|_| ())
 }

@@ -3,12 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use crate::aws::glue::{call, document, nothing};
-use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::service::Service;
-use crate::http::Answer;
+use crate::http::Response;
 
-/// The fields that CreateTable and UpdateTable take back from what GetTable answers.
-/// A list of what to keep, because AWS adds fields to the answer that the inputs refuse.
+/// The fields of GetTable's response that CreateTable and UpdateTable accept.
+/// A list of those to keep, because AWS adds fields to the response that the inputs refuse.
 const INPUT_FIELDS: [&str; 13] = [
     "Name",
     "Description",
@@ -30,7 +30,7 @@ pub(crate) struct GetTable<'a> {
     pub(crate) name: &'a str,
 }
 
-/// A table as an input that would leave it as it is, and the version that it has.
+/// A table: its definition as UpdateTable's input, and its version.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Described {
     pub(crate) input: Map<String, Value>,
@@ -40,6 +40,7 @@ pub(crate) struct Described {
 impl Operation for GetTable<'_> {
     const SERVICE: Service = Service::Glue;
     const NAME: &'static str = "GetTable";
+    const PERMISSIONS: &'static [&'static str] = &["glue:GetTable"];
     type Output = Described;
 
     fn call(&self) -> Call<'_> {
@@ -49,10 +50,10 @@ impl Operation for GetTable<'_> {
         )
     }
 
-    fn read(&self, answer: Answer) -> Result<Described, Unfit> {
-        let mut document = document(&answer)?;
+    fn read(&self, response: Response) -> Result<Described, BadResponse> {
+        let mut document = document(&response)?;
         let Some(Value::Object(mut table)) = document.get_mut("Table").map(Value::take) else {
-            return Err(Unfit::Unreadable("the answer holds no table"));
+            return Err(BadResponse::Malformed("the response holds no table"));
         };
         let version = match table.get("VersionId") {
             Some(Value::String(version)) => Some(version.clone()),
@@ -75,6 +76,7 @@ pub(crate) struct CreateTable<'a> {
 impl Operation for CreateTable<'_> {
     const SERVICE: Service = Service::Glue;
     const NAME: &'static str = "CreateTable";
+    const PERMISSIONS: &'static [&'static str] = &["glue:CreateTable"];
     type Output = ();
 
     fn call(&self) -> Call<'_> {
@@ -84,24 +86,25 @@ impl Operation for CreateTable<'_> {
         )
     }
 
-    fn read(&self, answer: Answer) -> Result<(), Unfit> {
-        nothing(&answer)
+    fn read(&self, response: Response) -> Result<(), BadResponse> {
+        nothing(&response)
     }
 }
 
-/// Replaces the whole definition; old versions are not kept, because they count against a quota.
+/// Replaces the whole definition. Old versions are not archived, because they count against a quota.
 pub(crate) struct UpdateTable<'a> {
     pub(crate) database: &'a str,
     pub(crate) input: &'a Map<String, Value>,
-    /// Fails with ConcurrentModificationException when the table has another by then.
+    /// The expected version: with another one, the call fails with ConcurrentModificationException.
     pub(crate) version: Option<&'a str>,
 }
 
 impl Operation for UpdateTable<'_> {
     const SERVICE: Service = Service::Glue;
     const NAME: &'static str = "UpdateTable";
-    /// The version is not the table's any more: it must be read again.
-    const ANSWERS: &'static [&'static str] = &["ConcurrentModificationException"];
+    const PERMISSIONS: &'static [&'static str] = &["glue:UpdateTable"];
+    /// The table has changed since it was read.
+    const EXPECTED_ERRORS: &'static [&'static str] = &["ConcurrentModificationException"];
     type Output = ();
 
     fn call(&self) -> Call<'_> {
@@ -116,8 +119,8 @@ impl Operation for UpdateTable<'_> {
         call(Self::NAME, &body)
     }
 
-    fn read(&self, answer: Answer) -> Result<(), Unfit> {
-        nothing(&answer)
+    fn read(&self, response: Response) -> Result<(), BadResponse> {
+        nothing(&response)
     }
 }
 
@@ -129,6 +132,7 @@ pub(crate) struct DeleteTable<'a> {
 impl Operation for DeleteTable<'_> {
     const SERVICE: Service = Service::Glue;
     const NAME: &'static str = "DeleteTable";
+    const PERMISSIONS: &'static [&'static str] = &["glue:DeleteTable"];
     type Output = ();
 
     fn call(&self) -> Call<'_> {
@@ -138,7 +142,7 @@ impl Operation for DeleteTable<'_> {
         )
     }
 
-    fn read(&self, answer: Answer) -> Result<(), Unfit> {
-        nothing(&answer)
+    fn read(&self, response: Response) -> Result<(), BadResponse> {
+        nothing(&response)
     }
 }

@@ -1,16 +1,16 @@
-//! Calls and answers of Glue.
+//! Calls and responses of Glue.
 
 use serde_json::{Map, Value, json};
 
 use crate::aws::glue::{CreateTable, GetTable, UpdateTable};
-use crate::aws::operation::{Operation, Unfit};
-use crate::http::Answer;
+use crate::aws::operation::{BadResponse, Operation};
+use crate::http::Response;
 
-fn answer(body: &Value) -> Answer {
-    Answer {
+fn answer(body: &Value) -> Response {
+    Response {
         status: 200,
         body: body.to_string().into_bytes(),
-        ..Answer::default()
+        ..Response::default()
     }
 }
 
@@ -47,7 +47,7 @@ fn a_table_is_reduced_to_what_an_update_takes() {
     );
     assert!(matches!(
         get.read(answer(&json!({}))),
-        Err(Unfit::Unreadable(_))
+        Err(BadResponse::Malformed(_))
     ));
 }
 
@@ -73,5 +73,5 @@ fn an_update_names_its_version_and_keeps_no_archive() {
         database: "d",
         input: &input,
     };
-    assert_eq!(create.read(Answer::default()), Ok(()));
+    assert_eq!(create.read(Response::default()), Ok(()));
 }

@@ -8,38 +8,38 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::aws::identity::Identity;
-use crate::aws::providers::Surroundings;
-use crate::aws::providers::metadata::{self, Neighbor};
+use crate::aws::providers::Context;
+use crate::aws::providers::metadata::{self, MetadataEndpoint};
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::http::Method;
 
 const ATTEMPTS: u32 = 3;
 
-pub(super) fn identity(surroundings: &Surroundings) -> Result<Option<Identity>> {
-    let environment = &surroundings.environment;
+pub(super) fn identity(context: &Context) -> Result<Option<Identity>> {
+    let environment = &context.environment;
     let Some(url) = url(environment)? else {
         return Ok(None);
     };
-    let neighbor = Neighbor::new(2, surroundings.sender.trust());
+    let endpoint = MetadataEndpoint::new(2, context.sender.roots());
     let mut last = Error::transient("");
     for attempt in 1..=ATTEMPTS {
         if attempt > 1 {
-            surroundings.sender.clock().sleep(Duration::from_secs(1));
+            context.sender.clock().sleep(Duration::from_secs(1));
         }
         let headers = token(environment)?
             .map(|token| ("authorization".to_owned(), token))
             .into_iter()
             .collect();
-        match neighbor.ask(Method::Get, url.clone(), headers) {
-            Ok(answer) if answer.status == 200 => {
-                let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-                return metadata::credentials(&document, "Token", surroundings.sender.now())
+        match endpoint.ask(Method::Get, url.clone(), headers) {
+            Ok(response) if response.status == 200 => {
+                let document: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+                return metadata::credentials(&document, "Token", context.sender.now())
                     .map(Some)
                     .map_err(|what| Error::config(format!("container credentials: {what}")));
             }
-            Ok(answer) => {
-                let status = answer.status;
+            Ok(response) => {
+                let status = response.status;
                 last = Error::transient(format!("expected status 200, found {status}"));
                 if status < 500 {
                     last = last
@@ -48,13 +48,13 @@ pub(super) fn identity(surroundings: &Surroundings) -> Result<Option<Identity>> 
                     break;
                 }
             }
-            Err(_) => last = Error::transient("expected an answer within 2 seconds, found none"),
+            Err(_) => last = Error::transient("expected a response within 2 seconds, found none"),
         }
     }
     Err(last.while_doing("container credentials"))
 }
 
-/// Nothing where no container says so.
+/// The URL of the endpoint; nothing where this is no such container.
 fn url(environment: &Environment) -> Result<Option<String>> {
     if let Some(path) = environment.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
         return Ok(Some(format!("http://169.254.170.2{path}")));
@@ -79,7 +79,7 @@ fn host(url: &str) -> Option<&str> {
     }
 }
 
-/// Whether a token may be sent there without TLS.
+/// Whether a token may be sent to the host without TLS.
 fn is_near(host: &str) -> bool {
     match host.parse::<IpAddr>() {
         Ok(address) => {
@@ -90,7 +90,7 @@ fn is_near(host: &str) -> bool {
     }
 }
 
-/// From the file, read anew each time because it is rotated, or from the variable.
+/// The token: from the file, which is read each time because it is rotated, else from the variable.
 fn token(environment: &Environment) -> Result<Option<String>> {
     let token = match environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
         Some(file) => Some(std::fs::read_to_string(file).map_err(|error| {
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_go_to_neighbors_or_over_tls() {
+    fn tokens_go_to_local_endpoints_or_over_tls() {
         let of = |name: &str, value: &str| {
             url(&Environment::from_pairs([(
                 name.to_owned(),

@@ -1,4 +1,4 @@
-//! Keys in the environment: `AWS_ACCESS_KEY_ID` and its companions.
+//! Credentials in the environment: `AWS_ACCESS_KEY_ID` and its companions.
 
 use crate::aws::identity::Identity;
 use crate::environment::Environment;
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_the_token_under_both_names_and_the_end() {
+    fn reads_the_token_under_both_names_and_the_expiration() {
         let identity = of(&[
             ("AWS_ACCESS_KEY_ID", "a"),
             ("AWS_SECRET_ACCESS_KEY", "s"),

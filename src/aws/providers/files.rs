@@ -1,4 +1,4 @@
-//! The shared `config` and `credentials` files: reading, and looking values up. It knows no key's meaning.
+//! The shared `config` and `credentials` files: reads them and looks values up, whatever the keys mean.
 //!
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>
 
@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 
-/// Both files, and the profile that is asked for.
+/// The profiles of both files, and the chosen one.
 pub(super) struct Files {
     config_path: String,
     credentials_path: String,
@@ -20,7 +20,7 @@ pub(super) struct Files {
 /// Names, keys and values of one file's profiles.
 type Profiles = BTreeMap<String, BTreeMap<String, String>>;
 
-/// The file that a value may come from.
+/// The file to look a value up in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum From {
     Credentials,
@@ -30,7 +30,7 @@ pub(super) enum From {
 }
 
 impl Files {
-    /// A file that is absent is empty; one that can not be read is an error.
+    /// Reads both files. An absent file counts as empty; one that cannot be read is an error.
     pub(super) fn read(environment: &Environment) -> Result<Self> {
         let path = |variable: &str, name: &str| {
             let path = environment.get(variable).map(str::to_owned);
@@ -60,7 +60,7 @@ impl Files {
         Ok(files)
     }
 
-    /// The profile that the environment asks for, or `default`.
+    /// The name of the chosen profile: the environment's, or `default`.
     pub(super) fn profile(&self) -> &str {
         &self.profile
     }
@@ -106,7 +106,7 @@ fn load(
     };
     match std::fs::read_to_string(&file) {
         Ok(text) => parse(&text, path, name_of),
-        // A folder on the way that is none, and a container's `/dev/null` for a home, count as absence too.
+        // A part of the path that is not a folder, as a container's `/dev/null` for a home, counts as absence too.
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Ok(Profiles::new())
         }
@@ -114,7 +114,7 @@ fn load(
     }
 }
 
-/// Sections of keys; what is indented belongs to the key above it (settings of single services) and is skipped.
+/// Parses sections of keys; indented lines belong to the key above them (settings of single services) and are skipped.
 fn parse(text: &str, path: &str, name_of: fn(&str) -> Option<String>) -> Result<Profiles> {
     let mut profiles = Profiles::new();
     let mut section: Option<Option<String>> = None;
@@ -151,7 +151,7 @@ fn parse(text: &str, path: &str, name_of: fn(&str) -> Option<String>) -> Result<
     Ok(profiles)
 }
 
-/// In `config` profiles say that they are: `[default]`, `[profile name]`, `[profile "na me"]`.
+/// The profile's name in a section of `config`: `[default]`, `[profile name]`, `[profile "na me"]`.
 fn profile_of_config(section: &str) -> Option<String> {
     if section == "default" {
         return Some(section.to_owned());
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn profiles_are_sections_that_say_so() {
+    fn only_sections_of_profiles_are_profiles() {
         let profiles = config(
             "# top\n[default]\nREGION = eu-central-1\n; also a comment\n[profile a b]\nrole_arn= arn:aws:iam::1:role/x \ns3 =\n  addressing_style = path\n[profile \"q\"]\nkey: v=1\n[sso-session s]\nx = y\n",
         )

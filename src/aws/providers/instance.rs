@@ -1,5 +1,5 @@
-//! Credentials of an EC2 instance, by its metadata service (IMDSv2, and version 1 where a token can not be had).
-//! Where nobody answers there is no instance: that is no error.
+//! Credentials of an EC2 instance, from its metadata service (IMDSv2, and version 1 where there is no token).
+//! Without a response this is no instance, which is not an error.
 //!
 //! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html>
 
@@ -9,8 +9,8 @@ use log::warn;
 use serde_json::Value;
 
 use crate::aws::identity::Identity;
-use crate::aws::providers::Surroundings;
-use crate::aws::providers::metadata::{self, Neighbor};
+use crate::aws::providers::Context;
+use crate::aws::providers::metadata::{self, MetadataEndpoint};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::http::{Failure, Method};
@@ -18,22 +18,22 @@ use crate::time::Millis;
 
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 
-pub(super) fn identity(surroundings: &Surroundings) -> Result<Option<Identity>> {
-    let environment = &surroundings.environment;
-    if is_true(environment, "AWS_EC2_METADATA_DISABLED") {
+pub(super) fn identity(context: &Context) -> Result<Option<Identity>> {
+    let environment = &context.environment;
+    if environment.is("AWS_EC2_METADATA_DISABLED", "true") {
         return Ok(None);
     }
     let seconds = number(environment, "AWS_METADATA_SERVICE_TIMEOUT")?.unwrap_or(1);
     let attempts = number(environment, "AWS_METADATA_SERVICE_NUM_ATTEMPTS")?.unwrap_or(1);
     let instance = Instance {
         base: base(environment),
-        neighbor: Neighbor::new(seconds, surroundings.sender.trust()),
+        endpoint: MetadataEndpoint::new(seconds, context.sender.roots()),
         attempts,
     };
     let Some(token) = instance.token()? else {
         return Ok(None);
     };
-    if token.is_empty() && is_true(environment, "AWS_EC2_METADATA_V1_DISABLED") {
+    if token.is_empty() && environment.is("AWS_EC2_METADATA_V1_DISABLED", "true") {
         return Err(Error::config(
             "instance metadata: expected a token of version 2, found none, and version 1 is disabled",
         )
@@ -43,11 +43,11 @@ pub(super) fn identity(surroundings: &Surroundings) -> Result<Option<Identity>> 
         return Ok(None);
     };
     let role = role.trim();
-    let answer = instance
+    let response = instance
         .get(&format!("{ROLES}{role}"), &token)
         .unwrap_or_default();
-    let mut document: Value = serde_json::from_str(&answer).unwrap_or_default();
-    let now = surroundings.sender.now();
+    let mut document: Value = serde_json::from_str(&response).unwrap_or_default();
+    let now = context.sender.now();
     keep_alive(&mut document, now);
     metadata::credentials(&document, "Token", now)
         .map(Some)
@@ -62,13 +62,13 @@ pub(super) fn identity(surroundings: &Surroundings) -> Result<Option<Identity>> 
         })
 }
 
-/// When the service can not renew, it gives credentials that have ended, and AWS goes on to take them:
-/// they are asked for again in a quarter of an hour.
+/// Extends expired credentials: when the service cannot renew them, it returns expired ones, which AWS goes on to
+/// accept. They are requested again after a quarter of an hour.
 fn keep_alive(document: &mut Value, now: Millis) {
     let end = document.get("Expiration").and_then(Value::as_str);
     if end.and_then(Millis::from_iso).is_some_and(|end| end <= now) {
         warn!(
-            "the instance's credentials have ended and were not renewed: using them for 15 minutes more"
+            "the instance's credentials have expired and were not renewed; using them for another 15 minutes"
         );
         document["Expiration"] = now.plus(Duration::from_secs(900)).iso().into();
     }
@@ -76,12 +76,12 @@ fn keep_alive(document: &mut Value, now: Millis) {
 
 struct Instance {
     base: String,
-    neighbor: Neighbor,
+    endpoint: MetadataEndpoint,
     attempts: u64,
 }
 
 impl Instance {
-    /// A session token; an empty one where only version 1 is spoken; nothing where nobody is.
+    /// A session token; an empty one where only version 1 is supported; nothing where there is no service.
     fn token(&self) -> Result<Option<String>> {
         for _ in 0..self.attempts.max(1) {
             let ttl = (
@@ -89,17 +89,19 @@ impl Instance {
                 "21600".to_owned(),
             );
             let url = format!("{}/latest/api/token", self.base);
-            match self.neighbor.ask(Method::Put, url, vec![ttl]) {
-                Ok(answer) if answer.status == 200 => {
-                    return Ok(Some(String::from_utf8_lossy(&answer.body).into_owned()));
+            match self.endpoint.ask(Method::Put, url, vec![ttl]) {
+                Ok(response) if response.status == 200 => {
+                    return Ok(Some(String::from_utf8_lossy(&response.body).into_owned()));
                 }
-                Ok(answer) if matches!(answer.status, 403..=405) => return Ok(Some(String::new())),
-                Ok(answer) if answer.status == 400 => {
+                Ok(response) if matches!(response.status, 403..=405) => {
+                    return Ok(Some(String::new()));
+                }
+                Ok(response) if response.status == 400 => {
                     return Err(Error::config(
                         "instance metadata: expected a token, found status 400",
                     ));
                 }
-                // A hop limit of 1 swallows answers to containers; those of version 1 pass.
+                // A hop limit of 1 drops responses to containers; those of version 1 pass.
                 Err(Failure::Lost(_)) => return Ok(Some(String::new())),
                 Ok(_) | Err(_) => {}
             }
@@ -114,9 +116,9 @@ impl Instance {
         };
         (0..self.attempts.max(1)).find_map(|_| {
             let url = format!("{}{path}", self.base);
-            let answer = self.neighbor.ask(Method::Get, url, headers.clone()).ok()?;
-            let is_fine = answer.status == 200 && !answer.body.is_empty();
-            is_fine.then(|| String::from_utf8_lossy(&answer.body).into_owned())
+            let response = self.endpoint.ask(Method::Get, url, headers.clone()).ok()?;
+            let is_fine = response.status == 200 && !response.body.is_empty();
+            is_fine.then(|| String::from_utf8_lossy(&response.body).into_owned())
         })
     }
 }
@@ -130,12 +132,6 @@ fn base(environment: &Environment) -> String {
         Some(mode) if mode.eq_ignore_ascii_case("ipv6") => "http://[fd00:ec2::254]".to_owned(),
         _ => "http://169.254.169.254".to_owned(),
     }
-}
-
-fn is_true(environment: &Environment, variable: &str) -> bool {
-    environment
-        .get(variable)
-        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 fn number(environment: &Environment, variable: &str) -> Result<Option<u64>> {

@@ -1,16 +1,16 @@
-//! What processes, containers and instances have in common: credentials as a JSON object, and a server on
-//! the way that is asked briefly and never through a proxy.
+//! Credentials as a JSON object, which processes, containers and instances share, and the client of the local endpoints
+//! that serve them.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::aws::identity::Identity;
-use crate::http::{Answer, Client, Failure, Method, Request, Timeouts, Trust};
+use crate::http::{Client, Failure, Method, Request, Response, RootCertificates, Timeouts};
 use crate::secret::Secret;
 use crate::time::Millis;
 
-/// Reads credentials whose token has this name. The error is what was expected and found.
+/// Reads credentials; `token` is the name of the session token. The error says what was expected and found.
 pub(super) fn credentials(
     document: &Value,
     token: &str,
@@ -31,7 +31,7 @@ pub(super) fn credentials(
         ),
     };
     if expires.is_some_and(|end| end <= now) {
-        return Err("expected credentials that are still good, found that they have ended");
+        return Err("the credentials have expired");
     }
     Ok(Identity {
         access_key_id: id.to_owned(),
@@ -41,17 +41,17 @@ pub(super) fn credentials(
     })
 }
 
-/// A server of credentials in the neighborhood.
-pub(super) struct Neighbor(Client);
+/// A metadata endpoint: a local server of credentials. It has short timeouts, and is never reached through a proxy.
+pub(super) struct MetadataEndpoint(Client);
 
-impl Neighbor {
-    pub(super) fn new(seconds: u64, trust: &Trust) -> Self {
+impl MetadataEndpoint {
+    pub(super) fn new(seconds: u64, roots: &RootCertificates) -> Self {
         let timeout = Duration::from_secs(seconds);
         let timeouts = Timeouts {
             connect: timeout,
             silence: timeout,
         };
-        Self(Client::new(timeouts, trust, None))
+        Self(Client::new(timeouts, roots, None))
     }
 
     pub(super) fn ask(
@@ -59,7 +59,7 @@ impl Neighbor {
         method: Method,
         url: String,
         headers: Vec<(String, String)>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Response, Failure> {
         self.0.send(&Request {
             method,
             url,

@@ -1,5 +1,5 @@
-//! Where credentials come from: one file each. A provider answers with an identity, with nothing when it
-//! is not configured, or with an error when it is configured but broken; asking quietly is not an error.
+//! Providers of credentials, one file each. A provider returns an identity, nothing when it is not configured, or an
+//! error when it is configured but fails.
 //!
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 
@@ -28,13 +28,13 @@ pub(crate) use role::Role;
 
 use files::Files;
 
-/// What providers may use.
-pub(crate) struct Surroundings {
+/// The context of a provider: the environment, and the means to call STS.
+pub(crate) struct Context {
     pub(crate) environment: Environment,
     pub(crate) sender: Rc<Sender>,
     pub(crate) endpoints: Endpoints,
     pub(crate) region: String,
-    /// Names the run in role sessions.
+    /// The name of this run in role sessions.
     pub(crate) session_name: String,
 }
 
@@ -53,19 +53,19 @@ pub(crate) enum Provider {
 }
 
 /// The default chain: the first provider that is configured. The order is the AWS CLI's.
-pub(crate) fn default_chain(surroundings: &Surroundings) -> Result<(Provider, Identity)> {
-    let environment = &surroundings.environment;
+pub(crate) fn default_chain(context: &Context) -> Result<(Provider, Identity)> {
+    let environment = &context.environment;
     if let Some(identity) = environment::identity(environment)? {
         return Ok((Provider::Environment, identity));
     }
     let files = Files::read(environment)?;
-    if let Some(found) = profile::identity(&files, surroundings)? {
+    if let Some(found) = profile::identity(&files, context)? {
         return Ok(found);
     }
-    if let Some(identity) = container::identity(surroundings)? {
+    if let Some(identity) = container::identity(context)? {
         return Ok((Provider::Container, identity));
     }
-    if let Some(identity) = instance::identity(surroundings)? {
+    if let Some(identity) = instance::identity(context)? {
         return Ok((Provider::Instance, identity));
     }
     Err(Error::config(format!(
@@ -78,9 +78,9 @@ pub(crate) fn default_chain(surroundings: &Surroundings) -> Result<(Provider, Id
     .hint("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the credentials in the configuration"))
 }
 
-/// Calls with one identity, or without any.
+/// A caller with a fixed identity, or with none.
 struct Fixed<'a> {
-    surroundings: &'a Surroundings,
+    context: &'a Context,
     identity: Option<Identity>,
 }
 
@@ -90,9 +90,9 @@ impl Caller for Fixed<'_> {
     }
 
     fn target(&self, service: Service) -> Result<Target> {
-        let region = &self.surroundings.region;
+        let region = &self.context.region;
         Ok(Target {
-            endpoint: self.surroundings.endpoints.of(service, region)?,
+            endpoint: self.context.endpoints.of(service, region)?,
             region: region.clone(),
             headers: Vec::new(),
         })

@@ -1,4 +1,4 @@
-//! `credential_process`: a program that prints credentials. It is started without a shell.
+//! Credentials of `credential_process`: a program, started without a shell, that prints them.
 //!
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>
 
@@ -11,7 +11,7 @@ use crate::aws::providers::metadata;
 use crate::error::{Error, Result};
 use crate::time::Millis;
 
-/// Its errors name the profile, never the command line or what was printed: both may hold secrets.
+/// Runs the command. Errors name the profile, never the command line or its output: both may hold secrets.
 pub(super) fn identity(command: &str, profile: &str, now: Millis) -> Result<Identity> {
     let place = format!("profile {profile:?}, credential_process");
     let words = split(command)
@@ -24,7 +24,7 @@ pub(super) fn identity(command: &str, profile: &str, now: Millis) -> Result<Iden
     let output = Command::new(&words[0])
         .args(&words[1..])
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit()) // its complaints are for the user
+        .stderr(Stdio::inherit()) // its messages are for the user
         .output()
         .map_err(|error| Error::config(format!("{place}: starting it")).because(error))?;
     if !output.status.success() {
@@ -37,14 +37,14 @@ pub(super) fn identity(command: &str, profile: &str, now: Millis) -> Result<Iden
         .map_err(|_| Error::config(format!("{place}: expected JSON, found something else")))?;
     if document.get("Version").and_then(Value::as_u64) != Some(1) {
         return Err(Error::config(format!(
-            "{place}: expected \"Version\": 1 in its answer, found another or none"
+            "{place}: expected \"Version\": 1 in its output, found another or none"
         )));
     }
     metadata::credentials(&document, "SessionToken", now)
         .map_err(|what| Error::config(format!("{place}: {what}")))
 }
 
-/// Words as a POSIX shell splits them: quotes and backslashes, but nothing is expanded.
+/// Splits a command into words as a POSIX shell does: with quotes and backslashes, without expansions.
 fn split(command: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_taken_and_a_failure_says_nothing_secret() {
+    fn output_is_read_and_no_failure_reports_a_secret() {
         let of = |command: &str| identity(command, "p", Millis(0));
         let printed = r#"{"Version":1,"AccessKeyId":"AKIDP","SecretAccessKey":"hunter2","Expiration":"2030-01-01T00:00:00Z"}"#;
         let identity = of(&format!("printf '{printed}'")).unwrap();
@@ -107,7 +107,7 @@ mod tests {
         for (command, expected) in [
             (
                 "printf '{\"Version\":2,\"SecretAccessKey\":\"hunter2\"}'",
-                "expected \"Version\": 1 in its answer, found another or none",
+                "expected \"Version\": 1 in its output, found another or none",
             ),
             ("printf hunter2", "expected JSON, found something else"),
             (

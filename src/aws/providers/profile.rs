@@ -1,32 +1,29 @@
-//! What a profile of the shared files leads to: a role, a web identity, keys, or a process.
+//! Credentials of a profile in the shared files: a role, a web identity, keys, or a process.
 
 use crate::aws::identity::Identity;
 use crate::aws::providers::files::{Files, From};
 use crate::aws::providers::{
-    Provider, Role, Surroundings, container, environment, instance, process, web_identity,
+    Context, Provider, Role, container, environment, instance, process, web_identity,
 };
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
-/// The chosen profile's identity, by the first way that it names.
-pub(super) fn identity(
-    files: &Files,
-    surroundings: &Surroundings,
-) -> Result<Option<(Provider, Identity)>> {
+/// The identity of the chosen profile, from the first source that it names.
+pub(super) fn identity(files: &Files, context: &Context) -> Result<Option<(Provider, Identity)>> {
     let profile = files.profile();
     if is_role(files, profile) {
         let mut visited = vec![profile];
-        let identity = role(files, surroundings, &mut visited)?;
+        let identity = role(files, context, &mut visited)?;
         return Ok(Some((Provider::ProfileRole, identity)));
     }
-    let token = web_identity::of_environment(&surroundings.environment, files)?;
+    let token = web_identity::of_environment(&context.environment, files)?;
     if let Some(token) = token {
-        return Ok(Some((Provider::WebIdentity, token.identity(surroundings)?)));
+        return Ok(Some((Provider::WebIdentity, token.identity(context)?)));
     }
-    without_role(files, profile, surroundings)
+    without_role(files, profile, context)
 }
 
-/// A web identity has a role too, but is no role that is assumed with a base identity.
+/// Whether the profile names a role that is assumed with a base identity; a web identity's role is not.
 fn is_role(files: &Files, profile: &str) -> bool {
     files.value(From::Both, profile, "role_arn").is_some()
         && files
@@ -34,20 +31,20 @@ fn is_role(files: &Files, profile: &str) -> bool {
             .is_none()
 }
 
-/// Everything but a role; nothing where the profile says nothing.
+/// The identity from every source but a role; nothing where the profile names none.
 fn without_role(
     files: &Files,
     profile: &str,
-    surroundings: &Surroundings,
+    context: &Context,
 ) -> Result<Option<(Provider, Identity)>> {
     if let Some(token) = web_identity::of_profile(files, profile)? {
-        return Ok(Some((Provider::WebIdentity, token.identity(surroundings)?)));
+        return Ok(Some((Provider::WebIdentity, token.identity(context)?)));
     }
     if files.value(From::Both, profile, "sso_session").is_some()
         || files.value(From::Both, profile, "sso_start_url").is_some()
     {
         return Err(Error::config(format!(
-            "profile {profile:?}: expected keys, a role, a process or a web identity, found single sign-on, which this program does not speak"
+            "profile {profile:?}: expected keys, a role, a process or a web identity, found single sign-on, which is not supported"
         ))
         .hint("run `aws configure export-credentials --format env` and set what it prints"));
     }
@@ -55,7 +52,7 @@ fn without_role(
         return Ok(Some((Provider::CredentialsFile, identity)));
     }
     if let Some(command) = files.value(From::Both, profile, "credential_process") {
-        let now = surroundings.sender.now();
+        let now = context.sender.now();
         return Ok(Some((
             Provider::Process,
             process::identity(command, profile, now)?,
@@ -84,17 +81,13 @@ fn keys(files: &Files, from: From, profile: &str) -> Result<Option<Identity>> {
     }))
 }
 
-/// Assumes the role of the last profile visited with what its source gives.
-fn role<'a>(
-    files: &'a Files,
-    surroundings: &Surroundings,
-    visited: &mut Vec<&'a str>,
-) -> Result<Identity> {
+/// Assumes the role of the last profile visited, with the identity of its source.
+fn role<'a>(files: &'a Files, context: &Context, visited: &mut Vec<&'a str>) -> Result<Identity> {
     let profile = *visited.last().expect("it begins with the chosen profile");
     let value = |key| files.value(From::Both, profile, key);
     if value("mfa_serial").is_some() {
         return Err(Error::config(format!(
-            "profile {profile:?}: expected a role without mfa_serial, found one; nobody is here to type the code"
+            "profile {profile:?}: expected a role without mfa_serial, found one; there is no terminal to enter the code"
         )));
     }
     let seconds = match value("duration_seconds") {
@@ -106,8 +99,8 @@ fn role<'a>(
         })?),
     };
     let base = match (value("source_profile"), value("credential_source")) {
-        (Some(source), None) => of_source(files, source, surroundings, visited)?,
-        (None, Some(source)) => of_named(source, profile, surroundings)?,
+        (Some(source), None) => of_source(files, source, context, visited)?,
+        (None, Some(source)) => of_named(source, profile, context)?,
         (found, _) => {
             let found = if found.is_some() { "both" } else { "neither" };
             return Err(Error::config(format!(
@@ -121,14 +114,14 @@ fn role<'a>(
         session_name: value("role_session_name").map(str::to_owned),
         seconds,
     };
-    role.assume(base, surroundings)
+    role.assume(base, context)
 }
 
-/// The base identity by `source_profile`, which may be a role itself.
+/// The base identity from `source_profile`, which may name a role itself.
 fn of_source<'a>(
     files: &'a Files,
     source: &'a str,
-    surroundings: &Surroundings,
+    context: &Context,
     visited: &mut Vec<&'a str>,
 ) -> Result<Identity> {
     let profile = *visited.last().expect("it begins with the chosen profile");
@@ -149,9 +142,9 @@ fn of_source<'a>(
     }
     if is_role(files, source) && !has_keys {
         visited.push(source);
-        return role(files, surroundings, visited);
+        return role(files, context, visited);
     }
-    match without_role(files, source, surroundings)? {
+    match without_role(files, source, context)? {
         Some((_, identity)) => Ok(identity),
         None => Err(Error::config(format!(
             "profile {profile:?}: expected credentials in source_profile {source:?}, found none"
@@ -159,12 +152,12 @@ fn of_source<'a>(
     }
 }
 
-/// The base identity by `credential_source`.
-fn of_named(source: &str, profile: &str, surroundings: &Surroundings) -> Result<Identity> {
+/// The base identity from `credential_source`.
+fn of_named(source: &str, profile: &str, context: &Context) -> Result<Identity> {
     let identity = match source {
-        "Environment" => environment::identity(&surroundings.environment)?,
-        "EcsContainer" => container::identity(surroundings)?,
-        "Ec2InstanceMetadata" => instance::identity(surroundings)?,
+        "Environment" => environment::identity(&context.environment)?,
+        "EcsContainer" => container::identity(context)?,
+        "Ec2InstanceMetadata" => instance::identity(context)?,
         _ => {
             return Err(Error::config(format!(
                 "profile {profile:?}, credential_source: expected Environment, EcsContainer or Ec2InstanceMetadata, found {source:?}"

@@ -1,43 +1,44 @@
-//! A role, assumed with a base identity by STS.
+//! A role that STS assumes for a base identity.
 
 use crate::aws::identity::Identity;
-use crate::aws::providers::{Fixed, Surroundings};
+use crate::aws::providers::{Context, Fixed};
 use crate::aws::sts::AssumeRole;
 use crate::error::Result;
 
-/// A role as a configuration names it.
+/// A role of a configuration or a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Role {
     pub(crate) arn: String,
     pub(crate) external_id: Option<String>,
-    /// The run's own where there is none.
+    /// The default is the run's name.
     pub(crate) session_name: Option<String>,
-    /// The role's own where there is none.
+    /// The duration of the session; the default is the role's.
     pub(crate) seconds: Option<u32>,
 }
 
 impl Role {
-    pub(crate) fn assume(&self, base: Identity, surroundings: &Surroundings) -> Result<Identity> {
-        let given = self.session_name.as_deref();
+    /// Assumes the role with the base identity.
+    pub(crate) fn assume(&self, base: Identity, context: &Context) -> Result<Identity> {
+        let name = self.session_name.as_deref();
         let assume = AssumeRole {
             role_arn: &self.arn,
-            session_name: &session_name(given.unwrap_or(&surroundings.session_name)),
+            session_name: &session_name(name.unwrap_or(&context.session_name)),
             external_id: self.external_id.as_deref(),
             seconds: self.seconds,
         };
         let caller = Fixed {
-            surroundings,
+            context,
             identity: Some(base),
         };
-        surroundings.sender.perform(&assume, &caller).map_err(|error| {
+        context.sender.perform(&assume, &caller).map_err(|error| {
             error
                 .while_doing(format!("assuming role {}", self.arn))
-                .hint("check that the role's trust policy names the base identity, and the external id if it asks for one")
+                .hint("check that the role's trust policy names the base identity, and the external id if it requires one")
         })
     }
 }
 
-/// STS takes 2 to 64 of `A-Z a-z 0-9 _ + = , . @ -`; others become dashes.
+/// The text as a session name: STS accepts 2 to 64 of `A-Z a-z 0-9 _ + = , . @ -`; others become dashes.
 pub(super) fn session_name(text: &str) -> String {
     let fine = |character: char| character.is_ascii_alphanumeric() || "_+=,.@-".contains(character);
     let name: String = text

@@ -9,22 +9,22 @@ use tempfile::TempDir;
 
 use crate::aws::endpoint::Endpoints;
 use crate::aws::identity::Identity;
-use crate::aws::providers::{Provider, Surroundings, default_chain};
+use crate::aws::providers::{Context, Provider, default_chain};
 use crate::aws::sender::Sender;
 use crate::environment::Environment;
 use crate::error::{Kind, Result};
-use crate::http::retry::Patience;
+use crate::http::retry::RetryPolicy;
 use crate::http::stub::{Received, Reply, Server};
-use crate::http::{Client, Timeouts, Trust};
+use crate::http::{Client, RootCertificates, Timeouts};
 use crate::time::{Clock, Millis};
 
 const CREDENTIALS: &str = r#"{"Code":"Success","AccessKeyId":"ASIA","SecretAccessKey":"s","Token":"t","Expiration":"2099-01-01T00:00:00Z"}"#;
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 
-pub(crate) fn surroundings(pairs: Vec<(String, String)>) -> Surroundings {
+pub(crate) fn context(pairs: Vec<(String, String)>) -> Context {
     let environment = Environment::from_pairs(pairs);
     let timeout = Duration::from_millis(500);
-    let patience = Patience {
+    let policy = RetryPolicy {
         attempts: 2,
         total: Duration::from_secs(5),
         timeouts: Timeouts {
@@ -32,16 +32,16 @@ pub(crate) fn surroundings(pairs: Vec<(String, String)>) -> Surroundings {
             silence: timeout,
         },
     };
-    let trust = Trust::from_environment(&environment).unwrap();
-    let client = Client::new(patience.timeouts, &trust, None);
+    let roots = RootCertificates::from_environment(&environment).unwrap();
+    let client = Client::new(policy.timeouts, &roots, None);
     let clock = Clock::Fixed(Millis::from_iso("2026-11-22T12:00:00Z").unwrap());
-    Surroundings {
+    Context {
         endpoints: Endpoints {
             environment: environment.clone(),
             ..Endpoints::default()
         },
         environment,
-        sender: Rc::new(Sender::new(client, trust, clock, patience)),
+        sender: Rc::new(Sender::new(client, roots, clock, policy)),
         region: "eu-central-1".into(),
         session_name: "run-1".into(),
     }
@@ -54,7 +54,7 @@ fn found(server: &Server, pairs: &[(&str, &str)]) -> Result<(Provider, Identity)
         .map(|(name, value)| ((*name).to_owned(), fill(value)))
         .collect();
     pairs.push(("AWS_ENDPOINT_URL_STS".into(), server.url()));
-    default_chain(&surroundings(pairs))
+    default_chain(&context(pairs))
 }
 
 /// STS, a container and an instance in one.
@@ -122,7 +122,7 @@ fn the_same_provider_wins_as_in_botocore() {
         pairs.push(("AWS_CONFIG_FILE".into(), path("config")));
         pairs.push(("AWS_SHARED_CREDENTIALS_FILE".into(), path("credentials")));
         pairs.push(("AWS_ENDPOINT_URL_STS".into(), server.url()));
-        let ours = match default_chain(&surroundings(pairs)) {
+        let ours = match default_chain(&context(pairs)) {
             Ok((provider, _)) => name(provider).to_owned(),
             Err(error)
                 if error

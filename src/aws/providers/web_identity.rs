@@ -1,23 +1,23 @@
-//! A token of another identity provider in a file, as Kubernetes mounts it (IRSA), exchanged at STS.
-//! The file is read at each renewal, because its token is renewed too.
+//! Web identity: a token of another identity provider, in a file as Kubernetes mounts it (IRSA), exchanged at STS.
+//! The file is read at each renewal, because its token is rotated.
 
 use crate::aws::identity::Identity;
 use crate::aws::providers::files::{Files, From};
 use crate::aws::providers::role::session_name;
-use crate::aws::providers::{Fixed, Surroundings};
+use crate::aws::providers::{Context, Fixed};
 use crate::aws::sts::AssumeRoleWithWebIdentity;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
-/// Where the token is, and what for.
+/// A web identity: the file with its token, and the role to assume.
 pub(super) struct WebIdentity {
     token_file: String,
     role_arn: String,
     session_name: Option<String>,
 }
 
-/// From `AWS_WEB_IDENTITY_TOKEN_FILE` and its companions; what is missing is taken from the profile.
+/// The web identity of `AWS_WEB_IDENTITY_TOKEN_FILE` and its companions; missing ones are taken from the profile.
 pub(super) fn of_environment(
     environment: &Environment,
     files: &Files,
@@ -33,7 +33,7 @@ pub(super) fn of_environment(
     )
 }
 
-/// From a profile alone.
+/// The web identity of a profile.
 pub(super) fn of_profile(files: &Files, profile: &str) -> Result<Option<WebIdentity>> {
     let value = |key: &str| files.value(From::Both, profile, key);
     found(
@@ -64,7 +64,7 @@ fn found(
 }
 
 impl WebIdentity {
-    pub(super) fn identity(&self, surroundings: &Surroundings) -> Result<Identity> {
+    pub(super) fn identity(&self, context: &Context) -> Result<Identity> {
         let token = std::fs::read_to_string(&self.token_file).map_err(|error| {
             Error::config(format!(
                 "reading the web identity token {}",
@@ -73,17 +73,17 @@ impl WebIdentity {
             .because(error)
         })?;
         let token = Secret::new(token.trim());
-        let given = self.session_name.as_deref();
+        let name = self.session_name.as_deref();
         let assume = AssumeRoleWithWebIdentity {
             role_arn: &self.role_arn,
-            session_name: &session_name(given.unwrap_or(&surroundings.session_name)),
+            session_name: &session_name(name.unwrap_or(&context.session_name)),
             token: &token,
         };
         let unsigned = Fixed {
-            surroundings,
+            context,
             identity: None,
         };
-        surroundings.sender.perform(&assume, &unsigned).map_err(|error| {
+        context.sender.perform(&assume, &unsigned).map_err(|error| {
             error
                 .while_doing(format!("assuming role {} with a web identity", self.role_arn))
                 .hint("check that the role's trust policy names the identity provider and the service account")

@@ -1,4 +1,4 @@
-//! CRC32 of uploads, as S3 spells it: Base64 of four bytes, the highest first.
+//! CRC32 checksums of uploads in S3's spelling: Base64 of four bytes, big-endian.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>
 
@@ -11,7 +11,7 @@ pub(crate) fn crc32(bytes: &[u8]) -> String {
 }
 
 /// The checksum of a multipart object: that of its parts' checksums, and their number.
-/// Nothing where a part's checksum is none.
+/// Nothing where a part has no valid checksum.
 pub(crate) fn composite<'a>(parts: impl ExactSizeIterator<Item = &'a str>) -> Option<String> {
     let number = parts.len();
     let mut bytes = Vec::with_capacity(number * 4);

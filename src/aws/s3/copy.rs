@@ -1,33 +1,34 @@
-//! CopyObject and UploadPartCopy: bytes move inside S3. Both may answer 200 and then fail.
+//! CopyObject and UploadPartCopy: copies inside S3. Both may fail after a status of 200.
 
 use std::ops::RangeInclusive;
 
-use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::s3::multipart::Part;
-use crate::aws::s3::options::Writing;
+use crate::aws::s3::options::PutOptions;
 use crate::aws::s3::{checksum, document, path};
 use crate::aws::service::Service;
 use crate::aws::sigv4::encoding;
-use crate::http::{Answer, Method};
+use crate::http::{Method, Response};
 
-/// The largest object that CopyObject takes; larger ones are copied in parts.
+/// The largest object that CopyObject accepts, in bytes; larger ones are copied in parts.
 pub(crate) const WHOLE: u64 = 5 << 30;
 
 pub(crate) struct CopyObject<'a> {
     pub(crate) bucket: &'a str,
     pub(crate) from: &'a str,
     pub(crate) to: &'a str,
-    pub(crate) writing: &'a Writing,
+    pub(crate) options: &'a PutOptions,
 }
 
 impl Operation for CopyObject<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "CopyObject";
+    const PERMISSIONS: &'static [&'static str] = &["s3:GetObject", "s3:PutObject"];
     type Output = ();
 
     fn call(&self) -> Call<'_> {
-        let mut headers = self.writing.headers();
-        if !self.writing.tags.is_empty() {
+        let mut headers = self.options.headers();
+        if !self.options.tags.is_empty() {
             headers.push(("x-amz-tagging-directive", "REPLACE".to_owned()));
         }
         headers.push(source(self.bucket, self.from));
@@ -39,8 +40,8 @@ impl Operation for CopyObject<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<(), Unfit> {
-        document(&answer.body, "CopyObjectResult").map(|_| ())
+    fn read(&self, response: Response) -> Result<(), BadResponse> {
+        document(&response.body, "CopyObjectResult").map(|_| ())
     }
 }
 
@@ -57,6 +58,7 @@ pub(crate) struct UploadPartCopy<'a> {
 impl Operation for UploadPartCopy<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "UploadPartCopy";
+    const PERMISSIONS: &'static [&'static str] = &["s3:GetObject", "s3:PutObject"];
     type Output = Part;
 
     fn call(&self) -> Call<'_> {
@@ -76,8 +78,8 @@ impl Operation for UploadPartCopy<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<Part, Unfit> {
-        let root = document(&answer.body, "CopyPartResult")?;
+    fn read(&self, response: Response) -> Result<Part, BadResponse> {
+        let root = document(&response.body, "CopyPartResult")?;
         let crc32 = root.text_of(checksum::ELEMENT);
         Ok(Part {
             etag: root.text_of("ETag").to_owned(),

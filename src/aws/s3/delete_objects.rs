@@ -1,12 +1,12 @@
-//! DeleteObjects: up to 1,000 keys in one call. A 200 may still hold a refusal for each key.
+//! DeleteObjects: up to 1,000 keys in one call. A response of 200 may hold an error for each key.
 
 use std::borrow::Cow;
 
-use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::s3::{checksum, document};
 use crate::aws::service::Service;
 use crate::aws::xml;
-use crate::http::{Answer, Method};
+use crate::http::{Method, Response};
 
 /// S3's limit of keys in one call.
 pub(crate) const BATCH: usize = 1000;
@@ -18,6 +18,7 @@ pub(crate) struct DeleteObjects<'a> {
 impl Operation for DeleteObjects<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "DeleteObjects";
+    const PERMISSIONS: &'static [&'static str] = &["s3:DeleteObject"];
     type Output = ();
 
     fn call(&self) -> Call<'_> {
@@ -35,7 +36,7 @@ impl Operation for DeleteObjects<'_> {
             query: vec![("delete", String::new())],
             headers: vec![
                 ("content-type", "application/xml".to_owned()),
-                // S3 insists on a checksum here, whatever the options say.
+                // S3 requires a checksum here, so the options do not apply.
                 (checksum::HEADER, checksum::crc32(body.as_bytes())),
             ],
             body: Cow::Owned(body.into_bytes()),
@@ -43,15 +44,15 @@ impl Operation for DeleteObjects<'_> {
         }
     }
 
-    /// The first key that was kept stands for all: deleting is repeated as a whole or given up.
-    fn read(&self, answer: Answer) -> Result<(), Unfit> {
-        let root = document(&answer.body, "DeleteResult")?;
-        let refused = root
+    /// Reports the first key that was not deleted: deleting is retried or fails as a whole.
+    fn read(&self, response: Response) -> Result<(), BadResponse> {
+        let root = document(&response.body, "DeleteResult")?;
+        let failed = root
             .children("Error")
             .find(|error| error.text_of("Code") != "NoSuchKey");
-        match refused {
+        match failed {
             None => Ok(()),
-            Some(error) => Err(Unfit::Refused {
+            Some(error) => Err(BadResponse::Error {
                 code: error.text_of("Code").to_owned(),
                 message: format!("{}: {}", error.text_of("Key"), error.text_of("Message")),
             }),

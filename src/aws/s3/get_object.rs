@@ -1,19 +1,20 @@
-//! GetObject: the bytes of a small object.
+//! GetObject: reads a small object.
 
-use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::s3::{checksum, path};
 use crate::aws::service::Service;
-use crate::http::Answer;
+use crate::http::Response;
 
 pub(crate) struct GetObject<'a> {
     pub(crate) key: &'a str,
-    /// The largest object that is read.
+    /// The largest object that is read, in bytes.
     pub(crate) limit: usize,
 }
 
 impl Operation for GetObject<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "GetObject";
+    const PERMISSIONS: &'static [&'static str] = &["s3:GetObject"];
     type Output = Vec<u8>;
 
     fn call(&self) -> Call<'_> {
@@ -25,13 +26,13 @@ impl Operation for GetObject<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<Vec<u8>, Unfit> {
-        // A multipart object's checksum is one of checksums, and says so with a dash.
-        match answer.header(checksum::HEADER) {
-            Some(kept) if !kept.contains('-') && kept != checksum::crc32(&answer.body) => {
-                Err(Unfit::Damaged("other bytes came than the store holds"))
-            }
-            _ => Ok(answer.body),
+    fn read(&self, response: Response) -> Result<Vec<u8>, BadResponse> {
+        // The checksum of a multipart object is that of its parts' checksums, and has a dash.
+        match response.header(checksum::HEADER) {
+            Some(kept) if !kept.contains('-') && kept != checksum::crc32(&response.body) => Err(
+                BadResponse::Corrupted("the received bytes differ from those stored"),
+            ),
+            _ => Ok(response.body),
         }
     }
 }

@@ -1,20 +1,20 @@
-//! HeadObject: what is known of an object; answers and refusals have no body.
+//! HeadObject: an object's size, ETag and checksum. Responses have no body, not even errors.
 
-use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::s3::{checksum, path};
 use crate::aws::service::Service;
-use crate::http::{Answer, Method};
+use crate::http::{Method, Response};
 
 pub(crate) struct HeadObject<'a> {
     pub(crate) key: &'a str,
 }
 
-/// What S3 tells of an object.
+/// An object's metadata.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Head {
-    /// Bytes.
+    /// In bytes.
     pub(crate) size: u64,
-    /// With its quotes.
+    /// With quotes.
     pub(crate) etag: String,
     pub(crate) crc32: Option<String>,
 }
@@ -22,6 +22,7 @@ pub(crate) struct Head {
 impl Operation for HeadObject<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "HeadObject";
+    const PERMISSIONS: &'static [&'static str] = &["s3:GetObject"];
     type Output = Head;
 
     fn call(&self) -> Call<'_> {
@@ -33,17 +34,17 @@ impl Operation for HeadObject<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<Head, Unfit> {
+    fn read(&self, response: Response) -> Result<Head, BadResponse> {
         Ok(Head {
-            size: answer
+            size: response
                 .header("content-length")
                 .and_then(|length| length.parse().ok())
-                .ok_or(Unfit::Unreadable("the answer has no content length"))?,
-            etag: answer
+                .ok_or(BadResponse::Malformed("the response has no content length"))?,
+            etag: response
                 .header("etag")
-                .ok_or(Unfit::Unreadable("the answer names no ETag"))?
+                .ok_or(BadResponse::Malformed("the response has no ETag"))?
                 .to_owned(),
-            crc32: answer.header(checksum::HEADER).map(str::to_owned),
+            crc32: response.header(checksum::HEADER).map(str::to_owned),
         })
     }
 }

@@ -1,29 +1,30 @@
 //! ListMultipartUploads: one page of the uploads that are neither completed nor aborted.
 
-use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::s3::document;
 use crate::aws::service::Service;
 use crate::aws::sigv4::encoding;
-use crate::http::Answer;
+use crate::http::Response;
 use crate::time::Millis;
 
 pub(crate) struct ListMultipartUploads<'a> {
     pub(crate) prefix: &'a str,
-    /// From the page before: key and upload.
+    /// The marker of this page, from the page before: key and upload.
     pub(crate) after: Option<&'a (String, String)>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Page {
-    /// Key, upload, and when it was begun.
+    /// Key, upload, and the time when it was begun.
     pub(crate) uploads: Vec<(String, String, Millis)>,
-    /// Names the next page, where there is one.
+    /// The marker of the next page, where there is one.
     pub(crate) next: Option<(String, String)>,
 }
 
 impl Operation for ListMultipartUploads<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "ListMultipartUploads";
+    const PERMISSIONS: &'static [&'static str] = &["s3:ListBucketMultipartUploads"];
     type Output = Page;
 
     fn call(&self) -> Call<'_> {
@@ -42,8 +43,8 @@ impl Operation for ListMultipartUploads<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<Page, Unfit> {
-        let root = document(&answer.body, "ListMultipartUploadsResult")?;
+    fn read(&self, response: Response) -> Result<Page, BadResponse> {
+        let root = document(&response.body, "ListMultipartUploadsResult")?;
         let is_encoded = root.text_of("EncodingType") == "url";
         let key_of = |text: &str| {
             let key = if is_encoded {
@@ -52,12 +53,13 @@ impl Operation for ListMultipartUploads<'_> {
                 Some(text.to_owned())
             };
             key.filter(|key| !key.is_empty())
-                .ok_or(Unfit::Unreadable("an entry of the listing has no key"))
+                .ok_or(BadResponse::Malformed("an entry of the listing has no key"))
         };
         let mut uploads = Vec::new();
         for upload in root.children("Upload") {
-            let begun = Millis::from_iso(upload.text_of("Initiated"))
-                .ok_or(Unfit::Unreadable("an upload of the listing has no time"))?;
+            let begun = Millis::from_iso(upload.text_of("Initiated")).ok_or(
+                BadResponse::Malformed("an upload of the listing has no time"),
+            )?;
             uploads.push((
                 key_of(upload.text_of("Key"))?,
                 upload.text_of("UploadId").to_owned(),

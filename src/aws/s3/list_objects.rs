@@ -1,17 +1,18 @@
-//! ListObjectsV2: one page of keys, or of folders, in order. Keys come percent-encoded, because XML can not hold every character.
+//! ListObjectsV2: one page of keys, or of folders, in order. Keys are percent-encoded, because XML cannot hold every
+//! character.
 
-use crate::aws::operation::{Call, Operation, Unfit};
+use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::s3::document;
 use crate::aws::service::Service;
 use crate::aws::sigv4::encoding;
-use crate::http::Answer;
+use crate::http::Response;
 
-/// How deep a listing looks.
+/// The depth of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Depth {
     /// Every key below the prefix.
     All,
-    /// What lies right below the prefix: keys, and the folders of the others.
+    /// The keys directly below the prefix, and the folders of the others.
     One,
 }
 
@@ -26,15 +27,15 @@ pub(crate) struct ListObjects<'a> {
 pub(crate) struct Page {
     /// Folders, each with a slash at its end.
     pub(crate) folders: Vec<String>,
-    /// Keys and sizes.
-    pub(crate) objects: Vec<(String, u64)>,
-    /// Names the next page, where there is one.
+    pub(crate) keys: Vec<String>,
+    /// The token of the next page, where there is one.
     pub(crate) continuation: Option<String>,
 }
 
 impl Operation for ListObjects<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "ListObjectsV2";
+    const PERMISSIONS: &'static [&'static str] = &["s3:ListBucket"];
     type Output = Page;
 
     fn call(&self) -> Call<'_> {
@@ -55,8 +56,8 @@ impl Operation for ListObjects<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<Page, Unfit> {
-        let root = document(&answer.body, "ListBucketResult")?;
+    fn read(&self, response: Response) -> Result<Page, BadResponse> {
+        let root = document(&response.body, "ListBucketResult")?;
         let is_encoded = root.text_of("EncodingType") == "url";
         let decoded = |key: &str| {
             let key = if is_encoded {
@@ -69,26 +70,23 @@ impl Operation for ListObjects<'_> {
         let mut folders = Vec::new();
         for folder in root.children("CommonPrefixes") {
             folders.push(
-                decoded(folder.text_of("Prefix"))
-                    .ok_or(Unfit::Unreadable("a folder of the listing has no name"))?,
+                decoded(folder.text_of("Prefix")).ok_or(BadResponse::Malformed(
+                    "a folder of the listing has no name",
+                ))?,
             );
         }
-        let mut objects = Vec::new();
+        let mut keys = Vec::new();
         for object in root.children("Contents") {
-            let size = object.text_of("Size").parse().ok();
-            objects.push(
+            keys.push(
                 decoded(object.text_of("Key"))
-                    .zip(size)
-                    .ok_or(Unfit::Unreadable(
-                        "an entry of the listing has no key or no size",
-                    ))?,
+                    .ok_or(BadResponse::Malformed("an entry of the listing has no key"))?,
             );
         }
         let token = root.text_of("NextContinuationToken");
         let continuation = match root.text_of("IsTruncated") {
             "true" if token.is_empty() => {
-                return Err(Unfit::Unreadable(
-                    "the listing goes on but does not say where",
+                return Err(BadResponse::Malformed(
+                    "the listing is truncated but has no continuation token",
                 ));
             }
             "true" => Some(token.to_owned()),
@@ -96,7 +94,7 @@ impl Operation for ListObjects<'_> {
         };
         Ok(Page {
             folders,
-            objects,
+            keys,
             continuation,
         })
     }

@@ -1,4 +1,4 @@
-//! S3: one file per operation, each with its call and its answer; XML by `aws::xml`.
+//! The operations of S3, one file each; XML by `aws::xml`.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>
 
@@ -26,26 +26,29 @@ pub(crate) use list_objects::{Depth, ListObjects, Page};
 pub(crate) use multipart::{AbortUpload, CompleteUpload, CreateUpload, Part, UploadPart};
 pub(crate) use put_object::PutObject;
 
-use crate::aws::operation::Unfit;
+use crate::aws::operation::BadResponse;
 use crate::aws::sigv4::encoding;
 use crate::aws::xml::Element;
 
-/// A key in the path.
+/// The path of a key.
 fn path(key: &str) -> String {
     format!("/{}", encoding::path(key))
 }
 
-/// The document of a 2xx answer, whose root should be of this name but may be an error.
-fn document(body: &[u8], root: &str) -> Result<Element, Unfit> {
-    let element = Element::parse(body).ok_or(Unfit::Unreadable("the answer is no complete XML"))?;
+/// Parses the document of a response with a 2xx status. Its root should have this name, but may be an error.
+fn document(body: &[u8], root: &str) -> Result<Element, BadResponse> {
+    let element =
+        Element::parse(body).ok_or(BadResponse::Malformed("the response is not complete XML"))?;
     if element.name() == "Error" {
-        return Err(Unfit::Refused {
+        return Err(BadResponse::Error {
             code: element.text_of("Code").to_owned(),
             message: element.text_of("Message").to_owned(),
         });
     }
     if element.name() != root {
-        return Err(Unfit::Unreadable("the answer is XML of another kind"));
+        return Err(BadResponse::Malformed(
+            "the response is XML of another kind",
+        ));
     }
     Ok(element)
 }

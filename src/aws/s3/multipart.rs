@@ -6,58 +6,36 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use crate::aws::operation::{Call, Operation, Unfit};
-use crate::aws::s3::options::{Body, RequestChecksum, Writing, content_type};
+use crate::aws::operation::{BadResponse, Call, Operation};
+use crate::aws::s3::options::{Body, PutOptions, RequestChecksum, content_type};
 use crate::aws::s3::{checksum, document, path};
 use crate::aws::service::Service;
 use crate::aws::xml;
-use crate::http::{Answer, Method};
+use crate::http::{Method, Response};
 
-/// What S3 answered for a part, and the checksum that was sent with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An uploaded part: the ETag that S3 gave it, and the checksum that was sent with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Part {
     pub(crate) etag: String,
     pub(crate) crc32: Option<String>,
 }
 
-impl Part {
-    /// As one text, for those who only keep it.
-    pub(crate) fn to_text(&self) -> String {
-        match &self.crc32 {
-            Some(crc32) => format!("{} {crc32}", self.etag),
-            None => self.etag.clone(),
-        }
-    }
-
-    pub(crate) fn from_text(text: &str) -> Self {
-        match text.rsplit_once(' ') {
-            Some((etag, crc32)) => Self {
-                etag: etag.to_owned(),
-                crc32: Some(crc32.to_owned()),
-            },
-            None => Self {
-                etag: text.to_owned(),
-                crc32: None,
-            },
-        }
-    }
-}
-
 pub(crate) struct CreateUpload<'a> {
     pub(crate) key: &'a str,
-    pub(crate) writing: &'a Writing,
+    pub(crate) options: &'a PutOptions,
 }
 
 impl Operation for CreateUpload<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "CreateMultipartUpload";
+    const PERMISSIONS: &'static [&'static str] = &["s3:PutObject"];
     /// The upload's id.
     type Output = String;
 
     fn call(&self) -> Call<'_> {
-        let mut headers = self.writing.headers();
+        let mut headers = self.options.headers();
         headers.push(("content-type", content_type(self.key).to_owned()));
-        if self.writing.checksum == RequestChecksum::WhenSupported {
+        if self.options.checksum == RequestChecksum::WhenSupported {
             headers.push(("x-amz-checksum-algorithm", "CRC32".to_owned()));
         }
         Call {
@@ -69,10 +47,10 @@ impl Operation for CreateUpload<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<String, Unfit> {
-        let root = document(&answer.body, "InitiateMultipartUploadResult")?;
+    fn read(&self, response: Response) -> Result<String, BadResponse> {
+        let root = document(&response.body, "InitiateMultipartUploadResult")?;
         match root.text_of("UploadId") {
-            "" => Err(Unfit::Unreadable("the answer names no upload")),
+            "" => Err(BadResponse::Malformed("the response has no upload")),
             id => Ok(id.to_owned()),
         }
     }
@@ -89,6 +67,7 @@ pub(crate) struct UploadPart<'a> {
 impl Operation for UploadPart<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "UploadPart";
+    const PERMISSIONS: &'static [&'static str] = &["s3:PutObject"];
     type Output = Part;
 
     fn call(&self) -> Call<'_> {
@@ -105,11 +84,11 @@ impl Operation for UploadPart<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<Part, Unfit> {
-        self.body.refuse_damage(&answer)?;
-        let etag = answer
+    fn read(&self, response: Response) -> Result<Part, BadResponse> {
+        self.body.verify(&response)?;
+        let etag = response
             .header("etag")
-            .ok_or(Unfit::Unreadable("the answer names no ETag"))?;
+            .ok_or(BadResponse::Malformed("the response has no ETag"))?;
         Ok(Part {
             etag: etag.to_owned(),
             crc32: self.body.crc32.clone(),
@@ -124,7 +103,7 @@ pub(crate) struct CompleteUpload<'a> {
 }
 
 impl CompleteUpload<'_> {
-    /// What S3 should say of the whole, where every part was sent with a checksum.
+    /// The checksum of the whole object, where every part was sent with one.
     pub(crate) fn crc32(&self) -> Option<String> {
         let parts = self
             .parts
@@ -137,6 +116,7 @@ impl CompleteUpload<'_> {
 impl Operation for CompleteUpload<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "CompleteMultipartUpload";
+    const PERMISSIONS: &'static [&'static str] = &["s3:PutObject"];
     type Output = ();
 
     fn call(&self) -> Call<'_> {
@@ -165,13 +145,13 @@ impl Operation for CompleteUpload<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<(), Unfit> {
-        let root = document(&answer.body, "CompleteMultipartUploadResult")?;
+    fn read(&self, response: Response) -> Result<(), BadResponse> {
+        let root = document(&response.body, "CompleteMultipartUploadResult")?;
         let kept = root.text_of(checksum::ELEMENT);
         match self.crc32() {
-            // A store may answer with a checksum of another kind (of the whole bytes): that has no dash.
-            Some(sent) if kept.contains('-') && kept != sent => Err(Unfit::Damaged(
-                "the store completed other bytes than were sent",
+            // A store may respond with the checksum of the bytes instead, which has no dash.
+            Some(sent) if kept.contains('-') && kept != sent => Err(BadResponse::Corrupted(
+                "the completed object differs from the bytes sent",
             )),
             _ => Ok(()),
         }
@@ -186,6 +166,7 @@ pub(crate) struct AbortUpload<'a> {
 impl Operation for AbortUpload<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "AbortMultipartUpload";
+    const PERMISSIONS: &'static [&'static str] = &["s3:AbortMultipartUpload"];
     type Output = ();
 
     fn call(&self) -> Call<'_> {
@@ -197,7 +178,7 @@ impl Operation for AbortUpload<'_> {
         }
     }
 
-    fn read(&self, _: Answer) -> Result<(), Unfit> {
+    fn read(&self, _: Response) -> Result<(), BadResponse> {
         Ok(())
     }
 }

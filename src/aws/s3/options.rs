@@ -1,28 +1,30 @@
-//! How objects are written: encryption, storage class, tags, checksums. All optional, and the same for every way of writing.
+//! Options of written objects: encryption, storage class, tags, checksums. All are optional, and the same for every
+//! operation that writes.
 
-use crate::aws::operation::Unfit;
+use crate::aws::operation::BadResponse;
 use crate::aws::s3::checksum;
 use crate::aws::sigv4::encoding;
-use crate::http::Answer;
+use crate::http::Response;
 
-/// Who encrypts with what; the bucket's own default where nothing is said.
+/// The encryption of objects at rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Encryption {
     #[default]
+    /// The bucket's own setting.
     BucketDefault,
     /// Keys of S3 (`AES256`).
     S3,
-    /// Keys of KMS: this one, or the account's `aws/s3` key.
+    /// A key of KMS: this one, or the account's `aws/s3` key.
     Kms {
         key_id: Option<String>,
         bucket_key: BucketKey,
     },
 }
 
-/// Whether S3 asks KMS once per bucket and time instead of once per object.
+/// Whether S3 uses a bucket key: it asks KMS now and then for the bucket instead of for every object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum BucketKey {
-    /// As the bucket has it.
+    /// The bucket's own setting.
     #[default]
     BucketDefault,
     On,
@@ -32,27 +34,37 @@ pub(crate) enum BucketKey {
 /// Whether uploads carry a CRC32 beside the signed hash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum RequestChecksum {
-    /// Wherever S3 takes one: it is kept with the object.
+    /// Wherever S3 accepts one; it is stored with the object.
     #[default]
     WhenSupported,
-    /// Only where S3 insists; for S3-compatible stores that know none.
+    /// Only where S3 requires one; for S3-compatible stores without support for it.
     WhenRequired,
 }
 
-/// The options together.
+/// The options of a written object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Writing {
+pub(crate) struct PutOptions {
     pub(crate) encryption: Encryption,
-    /// As S3 spells it (`STANDARD_IA`); the class `STANDARD` where there is none.
+    /// In S3's spelling (`STANDARD_IA`); the default is `STANDARD`.
     pub(crate) storage_class: Option<String>,
     pub(crate) tags: Vec<(String, String)>,
     pub(crate) checksum: RequestChecksum,
 }
 
+impl Encryption {
+    /// The IAM actions on the KMS key.
+    pub(crate) fn permissions(&self) -> &'static [&'static str] {
+        match self {
+            Self::BucketDefault | Self::S3 => &[],
+            Self::Kms { .. } => &["kms:Decrypt", "kms:GenerateDataKey"],
+        }
+    }
+}
+
 pub(crate) type Headers = Vec<(&'static str, String)>;
 
-impl Writing {
-    /// Sent where an object is begun: PutObject, CopyObject, CreateMultipartUpload.
+impl PutOptions {
+    /// The headers of the call that begins an object: PutObject, CopyObject, CreateMultipartUpload.
     pub(crate) fn headers(&self) -> Headers {
         let mut headers = Headers::new();
         match &self.encryption {
@@ -88,7 +100,16 @@ impl Writing {
         headers
     }
 
-    /// Bytes to be written.
+    /// The IAM actions on the object that the options need beside those of the operation.
+    pub(crate) fn permissions(&self) -> &'static [&'static str] {
+        if self.tags.is_empty() {
+            &[]
+        } else {
+            &["s3:PutObjectTagging"]
+        }
+    }
+
+    /// A body with its checksum.
     pub(crate) fn body<'a>(&self, bytes: &'a [u8]) -> Body<'a> {
         Body {
             bytes,
@@ -100,17 +121,17 @@ impl Writing {
     }
 }
 
-/// Bytes on their way, with their checksum: it is taken once, however often they are sent.
+/// The bytes of a body, with their checksum: it is computed once, however often they are sent.
 pub(crate) struct Body<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) crc32: Option<String>,
 }
 
 impl Body<'_> {
-    /// Sent with the bytes.
+    /// The headers that describe the body.
     ///
-    /// A long body waits until S3 says that it will take it. Without that a refusal (credentials that have ended,
-    /// another region) closes the connection under our writing and is never heard.
+    /// A long body is sent only after S3 agrees to take it. Without that, a refusal (expired credentials, another region)
+    /// closes the connection while we write, and its reason is lost.
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
         const LONG: usize = 1 << 20;
         let checksum = self.crc32.clone().map(|crc32| (checksum::HEADER, crc32));
@@ -119,19 +140,19 @@ impl Body<'_> {
         checksum.into_iter().chain(expectation)
     }
 
-    /// The store tells the checksum of what it keeps; some tell none.
-    pub(crate) fn refuse_damage(&self, answer: &Answer) -> Result<(), Unfit> {
-        match (&self.crc32, answer.header(checksum::HEADER)) {
-            (Some(sent), Some(kept)) if sent != kept => {
-                Err(Unfit::Damaged("the store kept other bytes than were sent"))
-            }
+    /// Compares the checksum of the stored bytes, which some stores leave out of the response.
+    pub(crate) fn verify(&self, response: &Response) -> Result<(), BadResponse> {
+        match (&self.crc32, response.header(checksum::HEADER)) {
+            (Some(sent), Some(kept)) if sent != kept => Err(BadResponse::Corrupted(
+                "the stored bytes differ from those sent",
+            )),
             _ => Ok(()),
         }
     }
 }
 
-/// What objects are made of, from their key: gzip and zstd are the object's own form, not a coding
-/// of the transfer, so that no reader undoes them on the way.
+/// The content type, by the key's extension: gzip and zstd are the object's own format, not a content encoding, so that
+/// no client decompresses it on the way.
 pub(crate) fn content_type(key: &str) -> &'static str {
     match key.rsplit_once('.').map_or("", |(_, extension)| extension) {
         "gz" => "application/gzip",
@@ -149,8 +170,8 @@ mod tests {
 
     #[test]
     fn every_option_is_a_header() {
-        assert_eq!(Writing::default().headers(), []);
-        let writing = Writing {
+        assert_eq!(PutOptions::default().headers(), []);
+        let options = PutOptions {
             encryption: Encryption::Kms {
                 key_id: Some("alias/lake".into()),
                 bucket_key: BucketKey::On,
@@ -163,7 +184,7 @@ mod tests {
             checksum: RequestChecksum::WhenRequired,
         };
         assert_eq!(
-            writing.headers(),
+            options.headers(),
             [
                 ("x-amz-server-side-encryption", "aws:kms"),
                 ("x-amz-server-side-encryption-aws-kms-key-id", "alias/lake"),
@@ -173,6 +194,6 @@ mod tests {
             ]
             .map(|(name, value)| (name, value.to_owned()))
         );
-        assert_eq!(writing.body(b"x").headers().count(), 0);
+        assert_eq!(options.body(b"x").headers().count(), 0);
     }
 }

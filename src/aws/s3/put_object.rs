@@ -1,26 +1,27 @@
-//! PutObject: whole objects of up to 5 GiB; visible at once, replacing what was there.
+//! PutObject: writes a whole object of up to 5 GiB, visible at once; an existing one is replaced.
 
 use std::borrow::Cow;
 
-use crate::aws::operation::{Call, Operation, Unfit};
-use crate::aws::s3::options::{Body, Writing, content_type};
+use crate::aws::operation::{BadResponse, Call, Operation};
+use crate::aws::s3::options::{Body, PutOptions, content_type};
 use crate::aws::s3::path;
 use crate::aws::service::Service;
-use crate::http::{Answer, Method};
+use crate::http::{Method, Response};
 
 pub(crate) struct PutObject<'a> {
     pub(crate) key: &'a str,
     pub(crate) body: Body<'a>,
-    pub(crate) writing: &'a Writing,
+    pub(crate) options: &'a PutOptions,
 }
 
 impl Operation for PutObject<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "PutObject";
+    const PERMISSIONS: &'static [&'static str] = &["s3:PutObject"];
     type Output = ();
 
     fn call(&self) -> Call<'_> {
-        let mut headers = self.writing.headers();
+        let mut headers = self.options.headers();
         headers.push(("content-type", content_type(self.key).to_owned()));
         headers.extend(self.body.headers());
         Call {
@@ -32,7 +33,7 @@ impl Operation for PutObject<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<(), Unfit> {
-        self.body.refuse_damage(&answer)
+    fn read(&self, response: Response) -> Result<(), BadResponse> {
+        self.body.verify(&response)
     }
 }

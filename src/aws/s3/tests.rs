@@ -1,15 +1,14 @@
-//! Calls and answers of S3 as its documentation shows them.
+//! Calls and responses of S3 as its documentation shows them.
 
-use crate::aws::operation::{Operation, Unfit};
-use crate::aws::s3::multipart::Part;
+use crate::aws::operation::{BadResponse, Operation};
 use crate::aws::s3::{CompleteUpload, DeleteObjects, Depth, ListObjects};
-use crate::http::Answer;
+use crate::http::Response;
 
-fn answer(body: &str) -> Answer {
-    Answer {
+fn answer(body: &str) -> Response {
+    Response {
         status: 200,
         body: body.as_bytes().to_vec(),
-        ..Answer::default()
+        ..Response::default()
     }
 }
 
@@ -25,7 +24,7 @@ fn a_page_of_keys_is_decoded() {
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><IsTruncated>true</IsTruncated><EncodingType>url</EncodingType><NextContinuationToken>1ueGcxLPRx1Tr/XYExHnhbYLgveDs2J/wm36Hy4vbOwM=</NextContinuationToken><Contents><Key>p/a+b%2B%C3%BC</Key><Size>434234</Size></Contents></ListBucketResult>",
         ))
         .unwrap();
-    assert_eq!(page.objects, [("p/a b+ü".to_owned(), 434_234)]);
+    assert_eq!(page.keys, ["p/a b+ü"]);
     assert_eq!(
         page.continuation.as_deref(),
         Some("1ueGcxLPRx1Tr/XYExHnhbYLgveDs2J/wm36Hy4vbOwM=")
@@ -33,7 +32,7 @@ fn a_page_of_keys_is_decoded() {
 }
 
 #[test]
-fn a_success_that_holds_an_error_is_none() {
+fn a_2xx_response_that_holds_an_error_is_an_error() {
     let complete = CompleteUpload {
         key: "k",
         upload: "u",
@@ -44,14 +43,14 @@ fn a_success_that_holds_an_error_is_none() {
     ));
     assert_eq!(
         refused,
-        Err(Unfit::Refused {
+        Err(BadResponse::Error {
             code: "InternalError".into(),
             message: "We encountered an internal error.".into()
         })
     );
     assert!(matches!(
         complete.read(answer("<CompleteMultipartUploadResult><Loc")),
-        Err(Unfit::Unreadable(_))
+        Err(BadResponse::Malformed(_))
     ));
 }
 
@@ -77,7 +76,7 @@ fn whitespace_that_kept_the_connection_alive_is_skipped() {
 }
 
 #[test]
-fn keys_that_were_not_deleted_are_told() {
+fn keys_that_were_not_deleted_are_reported() {
     let keys = ["a&b".to_owned(), "c\r".to_owned()];
     let delete = DeleteObjects { keys: &keys };
     let call = delete.call();
@@ -92,25 +91,9 @@ fn keys_that_were_not_deleted_are_told() {
     ));
     assert_eq!(
         kept,
-        Err(Unfit::Refused {
+        Err(BadResponse::Error {
             code: "AccessDenied".into(),
             message: "a&b: Access Denied".into()
         })
     );
-}
-
-#[test]
-fn parts_survive_as_text() {
-    for part in [
-        Part {
-            etag: "\"abc\"".into(),
-            crc32: Some("y/Q5Jg==".into()),
-        },
-        Part {
-            etag: "\"abc\"".into(),
-            crc32: None,
-        },
-    ] {
-        assert_eq!(Part::from_text(&part.to_text()), part);
-    }
 }

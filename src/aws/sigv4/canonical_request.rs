@@ -1,9 +1,9 @@
-//! Step 1 of SigV4: the request in the one form that both sides hash.
+//! Step 1 of SigV4: the canonical request, which both sides hash.
 
 use crate::aws::sigv4::encoding;
 use crate::aws::sigv4::{Dialect, Unsigned};
 
-/// Headers that proxies change or that belong to one hop; everything else that is sent is signed.
+/// Headers that proxies change or that belong to one hop; all others are signed.
 const NEVER_SIGNED: [&str; 11] = [
     "connection",
     "expect",
@@ -55,11 +55,11 @@ pub(super) fn canonical_request(
     }
 }
 
-/// S3 takes the path as it is sent; the others resolve dots, fold slashes, and encode what is encoded once more.
+/// The path as the service signs it: S3 as it is sent; others resolve dots, merge slashes, and percent-encode again.
 fn canonical_path(dialect: Dialect, path: &str) -> String {
     match dialect {
         Dialect::S3 => path.to_owned(),
-        Dialect::Other => encoding::path(&normalize(path)),
+        Dialect::Standard => encoding::path(&normalize(path)),
     }
 }
 
@@ -83,7 +83,8 @@ fn normalize(path: &str) -> String {
     format!("/{}{end}", kept.join("/"))
 }
 
-/// Names in lower case and in order; values trimmed, runs of spaces folded; values of one name joined by commas as they came.
+/// The headers in canonical form: names in lower case and sorted; values trimmed, with runs of spaces folded; values of
+/// one name joined by commas in their order.
 fn canonical_headers(headers: &[(String, String)]) -> Vec<(String, String)> {
     let mut lines: Vec<(String, String)> = headers
         .iter()

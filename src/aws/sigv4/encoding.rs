@@ -1,5 +1,5 @@
 //! Percent-encoding by SigV4's rule: everything but `A-Z a-z 0-9 - . _ ~` is `%XX` in upper case.
-//! These functions serve the URL that is sent and the text that is signed alike, so that the two can not differ.
+//! The URL that is sent and the text that is signed use the same functions, so that they cannot differ.
 
 /// Encodes a key for the path: slashes separate.
 pub(crate) fn path(text: &str) -> String {
@@ -25,8 +25,8 @@ pub(crate) fn query<N: AsRef<str>, V: AsRef<str>>(pairs: &[(N, V)]) -> String {
     pairs.join("&")
 }
 
-/// The reverse, for the keys of listings (`encoding-type=url`): S3 writes a space as `+`.
-/// Nothing where the result is no UTF-8.
+/// Decodes a key of a listing (`encoding-type=url`), where S3 writes a space as `+`.
+/// Nothing where the result is not UTF-8.
 pub(crate) fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

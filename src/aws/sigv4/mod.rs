@@ -13,18 +13,19 @@ mod tests;
 use sha2::{Digest, Sha256};
 
 use crate::aws::identity::Identity;
+use crate::text::hex;
 use crate::time::Millis;
 
-/// The two ways in which services read the rules.
+/// The two variants of the signing rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     /// The path is signed as it is sent, and the payload's hash is a header of its own.
     S3,
-    /// The path is normalized and encoded a second time.
-    Other,
+    /// Every other service: the path is normalized and percent-encoded a second time.
+    Standard,
 }
 
-/// Where and when a signature is good.
+/// The time, region and service that a signature is valid for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scope<'a> {
     pub(crate) time: Millis,
@@ -32,27 +33,27 @@ pub(crate) struct Scope<'a> {
     pub(crate) service: &'a str,
 }
 
-/// A request as it is sent, but for the headers that signing adds.
+/// A request without the headers that signing adds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unsigned<'a> {
     pub(crate) method: &'a str,
-    /// Encoded, as it stands in the URL.
+    /// Percent-encoded, as in the URL.
     pub(crate) path: &'a str,
-    /// Encoded and sorted, as it stands in the URL; empty where there is none.
+    /// Percent-encoded and sorted, as in the URL; may be empty.
     pub(crate) query: &'a str,
-    /// All that will be sent, `host` among them.
+    /// All headers of the request, `host` included.
     pub(crate) headers: &'a [(String, String)],
     pub(crate) body: &'a [u8],
 }
 
-/// The headers that must be sent with the request, in addition to its own.
+/// Signs the request: the headers to be sent in addition to its own.
 pub(crate) fn sign(
     dialect: Dialect,
     scope: &Scope<'_>,
     identity: &Identity,
     request: &Unsigned<'_>,
 ) -> Vec<(String, String)> {
-    let payload_hash = crate::text::hex(&Sha256::digest(request.body));
+    let payload_hash = hex(&Sha256::digest(request.body));
     let mut added = vec![("x-amz-date".to_owned(), scope.time.amz_date())];
     if dialect == Dialect::S3 {
         added.push(("x-amz-content-sha256".to_owned(), payload_hash.clone()));

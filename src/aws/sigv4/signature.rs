@@ -1,4 +1,4 @@
-//! Step 3 of SigV4: the day's key, and the signature.
+//! Step 3 of SigV4: the signing key, and the signature.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

@@ -1,4 +1,4 @@
-//! Step 2 of SigV4: what the key signs.
+//! Step 2 of SigV4: the string to sign.
 
 use sha2::{Digest, Sha256};
 

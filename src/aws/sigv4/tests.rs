@@ -77,13 +77,13 @@ fn check(file: &Path) {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let dialect = match setting("path") {
         "as sent" => Dialect::S3,
-        _ => Dialect::Other,
+        _ => Dialect::Standard,
     };
     // The suite encodes once what a service other than S3 encodes twice, so it starts one coding earlier.
     let path = encoding::decode(path).unwrap();
     let path = match dialect {
         Dialect::S3 => encoding::path(&path),
-        Dialect::Other => path,
+        Dialect::Standard => path,
     };
     let pairs: Vec<(String, String)> = query
         .split('&')
@@ -270,7 +270,7 @@ fn oracle(
 }
 
 #[test]
-#[allow(clippy::print_stdout)] // the seed, for whoever asks cargo for it
+#[allow(clippy::print_stdout)] // the seed, shown by `--nocapture`
 fn agrees_with_the_sdk_on_random_requests() {
     let seed = fastrand::u64(..);
     let mut random = fastrand::Rng::with_seed(seed);
@@ -278,7 +278,7 @@ fn agrees_with_the_sdk_on_random_requests() {
         let dialect = if random.bool() {
             Dialect::S3
         } else {
-            Dialect::Other
+            Dialect::Standard
         };
         let path = format!("/{}", encoding::path(&text(&mut random, 12)));
         let pairs: Vec<(String, String)> = (0..random.usize(0..4))

@@ -1,21 +1,22 @@
-//! The client as a whole against a scripted server: what is retried, renewed, corrected, and what is not.
+//! The client as a whole against a scripted server: what is retried, renewed or corrected, and what is not.
 
 mod sign_in;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::aws::s3::{CompleteUpload, Depth, GetObject, ListObjects, PutObject};
 use crate::aws::sigv4::encoding;
-use crate::aws::{Aws, Credentials, Settings};
+use crate::aws::{Aws, Credentials, PutOptions, Settings, Switch};
 use crate::environment::Environment;
 use crate::error::{Kind, Result};
 use crate::http::Timeouts;
-use crate::http::retry::Patience;
+use crate::http::retry::RetryPolicy;
 use crate::http::stub::{Received, Reply, Server};
 use crate::secret::Secret;
 use crate::time::{Clock, Millis};
 
-/// What a path or a query says, for servers in tests.
+/// A path or a query, percent-decoded, for servers in tests.
 pub(crate) fn decoded(text: &str) -> String {
     encoding::decode(text).unwrap()
 }
@@ -36,38 +37,44 @@ pub(crate) fn settings(server: &Server) -> Settings {
 }
 
 pub(crate) fn aws(settings: Settings, pairs: &[(&str, &str)]) -> Result<Aws> {
+    let environment = environment(pairs);
+    let policy = policy().adjusted(&environment)?;
+    Aws::new(settings, "job 7 attempt 1", &environment, &clock(), policy)
+}
+
+pub(crate) fn environment(pairs: &[(&str, &str)]) -> Environment {
     let pairs = pairs
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let patience = Patience {
+    Environment::from_pairs(pairs)
+}
+
+pub(crate) fn policy() -> RetryPolicy {
+    RetryPolicy {
         attempts: 4,
         total: Duration::from_secs(10),
         timeouts: Timeouts {
             connect: Duration::from_millis(500),
             silence: Duration::from_millis(500),
         },
-    };
-    let clock = Clock::Fixed(Millis::from_iso(NOW).unwrap());
-    let environment = Environment::from_pairs(pairs);
-    Aws::new(
-        settings,
-        &environment,
-        &clock,
-        patience.adjusted(&environment)?,
-    )
+    }
+}
+
+pub(crate) fn clock() -> Clock {
+    Clock::Fixed(Millis::from_iso(NOW).unwrap())
 }
 
 fn error(code: &str) -> String {
     format!("<Error><Code>{code}</Code><Message>m</Message></Error>")
 }
 
-/// Puts an object; what the server said before the last answer was no success.
+/// Puts an object.
 fn put(aws: &Aws) -> Result<()> {
-    let writing = aws.settings().writing.clone();
+    let options = PutOptions::default();
     aws.perform(&PutObject {
         key: "k",
-        body: writing.body(b"body"),
-        writing: &writing,
+        body: options.body(b"body"),
+        options: &options,
     })
 }
 
@@ -78,7 +85,7 @@ fn outcome(replies: Vec<Reply>) -> (Result<()>, Vec<Received>) {
 }
 
 #[test]
-fn accidents_are_tried_again_and_each_attempt_is_signed() {
+fn accidents_are_retried_and_each_attempt_is_signed() {
     let (outcome, received) = outcome(vec![
         Reply::say(500, ""),
         Reply::say(503, error("SlowDown")),
@@ -99,7 +106,7 @@ fn accidents_are_tried_again_and_each_attempt_is_signed() {
 }
 
 #[test]
-fn a_service_that_stays_away_is_given_up() {
+fn a_service_that_stays_unavailable_is_given_up() {
     let (outcome, received) = outcome(vec![Reply::say(503, "")]);
     let error = outcome.unwrap_err();
     assert_eq!(error.kind(), Kind::Transient);
@@ -108,7 +115,7 @@ fn a_service_that_stays_away_is_given_up() {
 }
 
 #[test]
-fn a_network_that_is_dead_says_what_to_check() {
+fn a_dead_network_is_reported_with_what_to_check() {
     let mut settings = settings(&Server::script(vec![Reply::Lose]));
     settings.endpoint_url = Some("http://127.0.0.1:1".into());
     let error = put(&aws(settings, &[]).unwrap()).unwrap_err();
@@ -122,7 +129,7 @@ fn a_network_that_is_dead_says_what_to_check() {
 }
 
 #[test]
-fn what_no_later_try_can_change_is_told_at_once() {
+fn what_no_retry_can_change_fails_at_once() {
     for (status, code, kind) in [
         (403, "AccessDenied", Kind::Config),
         (403, "InvalidAccessKeyId", Kind::Config),
@@ -147,6 +154,16 @@ fn a_total_time_bounds_the_attempts() {
 }
 
 #[test]
+fn waits_count_towards_the_total_time() {
+    let server = Server::script(vec![Reply::say(503, "").with("retry-after", "4")]);
+    let clock = Clock::Ahead(Rc::default());
+    let environment = Environment::default();
+    let aws = Aws::new(settings(&server), "run", &environment, &clock, policy()).unwrap();
+    // The third wait of 4 seconds would end after the 10 of the policy.
+    assert_eq!(put(&aws).unwrap_err().refusal().unwrap().attempts, 3);
+}
+
+#[test]
 fn the_environment_bounds_attempts_too() {
     let server = Server::script(vec![Reply::say(503, "")]);
     let aws = aws(settings(&server), &[("AWS_MAX_ATTEMPTS", "2")]).unwrap();
@@ -154,20 +171,11 @@ fn the_environment_bounds_attempts_too() {
 }
 
 #[test]
-fn switches_of_the_environment_are_heard() {
+fn the_environment_turns_switches_on() {
     let server = Server::script(vec![Reply::say(200, "")]);
-    let aws = aws(
-        settings(&server),
-        &[
-            ("AWS_USE_FIPS_ENDPOINT", "true"),
-            ("AWS_REQUEST_CHECKSUM_CALCULATION", "WHEN_REQUIRED"),
-        ],
-    )
-    .unwrap();
-    put(&aws).unwrap();
-    assert_eq!(server.received()[0].header("x-amz-checksum-crc32"), None);
-    assert_eq!(aws.settings().fips, crate::aws::Switch::On);
-    assert_eq!(aws.settings().dual_stack, crate::aws::Switch::Off);
+    let aws = aws(settings(&server), &[("AWS_USE_FIPS_ENDPOINT", "true")]).unwrap();
+    assert_eq!(aws.endpoints.fips, Switch::On);
+    assert_eq!(aws.endpoints.dual_stack, Switch::Off);
 }
 
 #[test]
@@ -257,7 +265,7 @@ fn a_bucket_in_another_region_is_found_once() {
 }
 
 #[test]
-fn a_redirect_that_names_no_region_or_a_strange_one_is_an_error() {
+fn a_redirect_without_a_valid_region_is_an_error() {
     for region in ["eu-central-1", "evil.example/", ""] {
         let (outcome, received) = outcome(vec![
             Reply::say(301, "").with("x-amz-bucket-region", region),
@@ -275,7 +283,7 @@ fn a_redirect_that_names_no_region_or_a_strange_one_is_an_error() {
 }
 
 #[test]
-fn a_success_that_is_none_is_tried_again() {
+fn a_2xx_response_that_is_a_failure_is_retried() {
     let page = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
     let server = Server::script(vec![
         Reply::say(200, error("InternalError")),
@@ -289,12 +297,12 @@ fn a_success_that_is_none_is_tried_again() {
         depth: Depth::All,
         continuation: None,
     };
-    assert_eq!(aws.perform(&list).unwrap().objects, []);
+    assert_eq!(aws.perform(&list).unwrap().keys, [""; 0]);
     assert_eq!(server.received().len(), 4);
 }
 
 #[test]
-fn bytes_that_the_store_kept_otherwise_are_sent_again() {
+fn bytes_that_were_corrupted_on_the_way_there_are_sent_again() {
     let (outcome, received) = outcome(vec![
         Reply::say(200, "").with("x-amz-checksum-crc32", "AAAAAA=="),
         Reply::say(200, "").with("x-amz-checksum-crc32", crate::aws::s3::crc32(b"body")),
@@ -317,13 +325,13 @@ fn bytes_that_the_store_kept_otherwise_are_sent_again() {
     };
     let error = aws.perform(&complete).unwrap_err().to_string();
     assert!(
-        error.contains("the store completed other bytes than were sent"),
+        error.contains("the completed object differs from the bytes sent"),
         "{error}"
     );
 }
 
 #[test]
-fn bytes_that_came_otherwise_are_asked_for_again() {
+fn bytes_that_were_corrupted_on_the_way_back_are_read_again() {
     let reply = |crc32: &str| Reply::say(200, "body").with("x-amz-checksum-crc32", crc32);
     let server = Server::script(vec![
         reply("AAAAAA=="),
@@ -342,7 +350,7 @@ fn bytes_that_came_otherwise_are_asked_for_again() {
 }
 
 #[test]
-fn no_secret_is_told_not_even_when_a_service_quotes_it() {
+fn no_secret_is_reported_not_even_when_a_service_quotes_it() {
     let quoting = |code: &str| {
         let message = format!(
             "should have been 'POST x-amz-security-token:hunter3 {}' hunter2",
@@ -365,15 +373,12 @@ fn no_secret_is_told_not_even_when_a_service_quotes_it() {
             secret_access_key: Secret::new("hunter2"),
             session_token: Some(Secret::new("hunter3")),
         };
+        let debug = format!("{settings:?}");
         let aws = aws(settings, &[]).unwrap();
         let error = aws
             .perform(&crate::aws::glue::GetDatabase { name: "d" })
             .unwrap_err();
-        for text in [
-            error.to_string(),
-            format!("{error:?}"),
-            format!("{:?}", aws.settings()),
-        ] {
+        for text in [error.to_string(), format!("{error:?}"), debug] {
             assert!(!text.contains("hunter"), "{text}");
             assert!(text.len() < 1000, "{text}");
         }

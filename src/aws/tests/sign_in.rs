@@ -1,4 +1,4 @@
-//! Roles that are assumed and renewed, and whose credentials they are.
+//! Roles that are assumed and renewed, and the check of the caller's account.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::http::stub::{Received, Reply, Server};
 use crate::secret::Secret;
 
-/// STS gives keys that are numbered and end then; S3 refuses the first as ended.
+/// An STS that issues numbered keys with this expiration, and an S3 that refuses the first as expired.
 fn role_server(end: &'static str) -> Server {
     let mut number = 0;
     Server::start(move |request| {
@@ -34,7 +34,6 @@ fn role_server(end: &'static str) -> Server {
 
 fn role(server: &Server) -> Aws {
     let mut settings = settings(server);
-    settings.run = "job 7 attempt 1".into();
     settings.credentials = Credentials::Role {
         role_arn: "arn:aws:iam::123456789012:role/writer".into(),
         external_id: Some("x".into()),
@@ -46,7 +45,7 @@ fn role(server: &Server) -> Aws {
     aws(settings, &base).unwrap()
 }
 
-/// Methods and the keys that signed them.
+/// Methods of the requests, and the keys that signed them.
 fn who(received: &[Received]) -> Vec<String> {
     let of = |request: &Received| {
         let authorization = request.header("authorization").unwrap();
@@ -57,7 +56,7 @@ fn who(received: &[Received]) -> Vec<String> {
     received.iter().map(of).collect()
 }
 
-/// A call that asks for nothing and is answered with nothing.
+/// A call whose response is empty.
 fn abort(aws: &Aws) -> Result<()> {
     aws.perform(&AbortUpload {
         key: "key",
@@ -66,7 +65,7 @@ fn abort(aws: &Aws) -> Result<()> {
 }
 
 #[test]
-fn a_role_is_assumed_once_and_renewed_when_it_is_refused_as_ended() {
+fn a_role_is_assumed_once_and_renewed_when_it_is_refused_as_expired() {
     let server = role_server("2026-11-22T12:01:00Z");
     let aws = role(&server);
     abort(&aws).unwrap();
@@ -90,7 +89,7 @@ fn a_role_is_assumed_once_and_renewed_when_it_is_refused_as_ended() {
 }
 
 #[test]
-fn a_role_that_ends_is_assumed_anew_before_the_next_call() {
+fn a_role_that_expires_is_assumed_again_before_the_next_call() {
     let server = role_server(NOW);
     let aws = role(&server);
     abort(&aws).unwrap();

@@ -12,6 +12,7 @@ use crate::command::{Printed, configuration, open, options};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::feedback::Feedback;
+use crate::http::retry::RetryPolicy;
 use crate::input::{Lines, Stdout};
 use crate::out::{self, Reader};
 use crate::sink::{Sink, StreamTally};
@@ -43,9 +44,9 @@ fn load(asked: &cli::Load, environment: &Environment, feedback: &mut Feedback) -
     };
     // From here on a signal lets a checkpoint that is under way come to its end.
     let mut lines = Lines::files(files, config.max_record, stdout, clock.clone())?;
-    let lake = open(&asked.lake, &config, &run, environment)?;
     let mut options = options(&config);
     options.table.creation = Creation::AtTheFirstCheckpoint;
+    let lake = open(&asked.lake, config, &run, environment, RetryPolicy::long())?;
     if let Some(interval) = asked.checkpoint_interval {
         options.checkpoint_interval = interval;
     }

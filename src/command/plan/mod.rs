@@ -10,6 +10,7 @@ use crate::command::load::{read_schema, refresh};
 use crate::command::{configuration, open, options, read_file};
 use crate::environment::Environment;
 use crate::error::Result;
+use crate::http::retry::RetryPolicy;
 use crate::lake;
 use crate::out;
 use crate::protocol::StreamKey;
@@ -37,13 +38,14 @@ pub(super) fn run(asked: &cli::Plan, environment: &Environment) -> Result<Ending
             sync_id: None,
         }],
     };
+    let options = options(&config);
     let lake = if let Some(folder) = &asked.lake.local {
         lake::dir::look(folder)?
     } else {
         let run = Run::begin(Clock::System.now())?;
-        open(&asked.lake, &config, &run, environment)?
+        open(&asked.lake, config, &run, environment, RetryPolicy::short())?
     };
-    let forecasts = forecast::forecast(&lake, streams, &options(&config).table)?;
+    let forecasts = forecast::forecast(&lake, streams, &options.table)?;
     let text = match asked.form {
         PlanForm::Text => text::all(&forecasts),
         PlanForm::Json => {

@@ -1,44 +1,27 @@
-//! `policy`: the smallest IAM policy under which `check`, `write` and `load` work with a configuration.
+//! `policy`: prints the least-privilege IAM policy for `check`, `write` and `load` with a configuration.
 
 mod statement;
 mod terraform;
 #[cfg(test)]
 mod tests;
 
-use crate::aws::{Credentials, Encryption, Partition};
+use crate::aws::{self, AwsPartition, Credentials, Encryption};
 use crate::cli::{self, Holder, PolicyForm};
 use crate::command::ending::Ending;
 use crate::command::{configuration, read_file};
-use crate::config::{Aws, Config};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::lake::aws::{Settings, permissions};
 use crate::out;
 use crate::protocol::catalog;
 use crate::schema::name;
+use crate::table::layout;
 
 use statement::{Condition, Statement};
 
-/// What is done to objects; parts of uploads are put, and what is copied is read.
-const OBJECTS: [&str; 4] = [
-    "s3:AbortMultipartUpload",
-    "s3:DeleteObject",
-    "s3:GetObject",
-    "s3:PutObject",
-];
-
-/// What is done to databases and tables.
-const CATALOG: [&str; 6] = [
-    "glue:CreateDatabase",
-    "glue:CreateTable",
-    "glue:DeleteTable",
-    "glue:GetDatabase",
-    "glue:GetTable",
-    "glue:UpdateTable",
-];
-
 pub(super) fn run(asked: &cli::Policy, environment: &Environment) -> Result<Ending> {
     let config = configuration(&asked.lake, environment)?;
-    let Some(aws) = &config.aws else {
+    let Some(settings) = &config.aws else {
         return Err(Error::config("a lake in a folder needs no policy").hint("leave out --local"));
     };
     let statements = match asked.holder {
@@ -53,9 +36,9 @@ pub(super) fn run(asked: &cli::Policy, environment: &Environment) -> Result<Endi
                 databases.sort();
                 databases.dedup();
             }
-            writer(&config, aws, &databases)
+            writer(&config.prefix, settings, &databases)
         }
-        Holder::Caller => caller(aws)?,
+        Holder::Caller => caller(&settings.aws)?,
     };
     let text = match asked.form {
         PolicyForm::Json => format!("{:#}", statement::document(&statements)),
@@ -65,35 +48,37 @@ pub(super) fn run(asked: &cli::Policy, environment: &Environment) -> Result<Endi
     Ok(Ending::Done)
 }
 
-/// For the identity that writes.
-fn writer(config: &Config, aws: &Aws, databases: &[String]) -> Vec<Statement> {
-    let partition = Partition::of(&aws.region).name;
+/// The statements for the identity that writes.
+fn writer(prefix: &str, settings: &Settings, databases: &[String]) -> Vec<Statement> {
+    let aws = &settings.aws;
+    let partition = AwsPartition::of(&aws.region).name;
     let bucket = format!("arn:{partition}:s3:::{}", literal(&aws.bucket));
-    let slash = if config.prefix.is_empty() { "" } else { "/" };
-    // Every key lies in the folder of a database, or in that of the probes of `check`.
+    // Every key is in the folder of a database, or in that of `check`.
     let folders: Vec<String> = databases
         .iter()
         .map(String::as_str)
-        .chain(["_check"])
-        .map(|folder| literal(&format!("{}{slash}{folder}/", config.prefix)) + "*")
+        .chain([layout::CHECK])
+        .map(|folder| literal(&layout::folder(prefix, folder)) + "*")
         .collect();
     let mut statements = vec![
-        Statement::new("ListObjects", &["s3:ListBucket"], vec![bucket.clone()]).when(Condition {
+        Statement::new(
+            "ListObjects",
+            permissions::LIST_OBJECTS,
+            vec![bucket.clone()],
+        )
+        .when(Condition {
             operator: "StringLike",
             key: "s3:prefix",
             values: folders.clone(),
         }),
-        // IAM knows no condition by which this could be bound to a folder.
+        // IAM has no condition that binds this to a folder.
         Statement::new(
             "ListUnfinishedUploads",
-            &["s3:ListBucketMultipartUploads"],
+            permissions::LIST_UPLOADS,
             vec![bucket.clone()],
         ),
     ];
-    let mut objects = OBJECTS.to_vec();
-    if !aws.writing.tags.is_empty() {
-        objects.push("s3:PutObjectTagging");
-    }
+    let objects = permissions::objects(&settings.put_options);
     let keys = folders.iter().map(|folder| format!("{bucket}/{folder}"));
     statements.push(Statement::new("WriteObjects", &objects, keys.collect()));
     let account = account(aws);
@@ -104,28 +89,33 @@ fn writer(config: &Config, aws: &Aws, databases: &[String]) -> Vec<Statement> {
         resources.push(glue(format!("database/{database}")));
         resources.push(glue(format!("table/{database}/*")));
     }
-    statements.push(Statement::new("KeepCatalog", &CATALOG, resources));
-    statements.extend(encryption(aws, partition, account));
-    if aws.tag.is_some() {
-        let actions = ["lakeformation:AddLFTagsToResource"];
+    statements.push(Statement::new(
+        "KeepCatalog",
+        &permissions::catalog(),
+        resources,
+    ));
+    statements.extend(encryption(settings, partition, account));
+    if settings.database_tag.is_some() {
         statements.push(Statement::new(
             "TagDatabases",
-            &actions,
+            permissions::TAG_DATABASE,
             vec!["*".to_owned()],
         ));
     }
     statements
 }
 
-/// For the user's own key: S3 makes data keys with it, and opens them to join parts and to read. Keys that AWS manages
-/// need no permission.
-fn encryption(aws: &Aws, partition: &str, account: &str) -> Option<Statement> {
+/// The statement for the user's own KMS key: S3 makes data keys with it, and decrypts them to join parts and to read.
+/// Keys that AWS manages need no permission.
+fn encryption(settings: &Settings, partition: &str, account: &str) -> Option<Statement> {
+    let encryption = &settings.put_options.encryption;
     let Encryption::Kms {
         key_id: Some(key), ..
-    } = &aws.writing.encryption
+    } = encryption
     else {
         return None;
     };
+    let aws = &settings.aws;
     let region = aws.bucket_region.as_deref().unwrap_or(&aws.region);
     let arn = |resource: &str| format!("arn:{partition}:kms:{region}:{account}:{resource}");
     let alias = key
@@ -133,13 +123,12 @@ fn encryption(aws: &Aws, partition: &str, account: &str) -> Option<Statement> {
         .map(|(_, name)| name)
         .or_else(|| key.strip_prefix("alias/"));
     let resource = match alias {
-        // A policy can not name an alias as its resource.
+        // A policy cannot name an alias as its resource.
         Some(_) => arn("key/*"),
         None if key.starts_with("arn:") => key.clone(),
         None => arn(&format!("key/{key}")),
     };
-    let actions = ["kms:Decrypt", "kms:GenerateDataKey"];
-    let statement = Statement::new("UseKey", &actions, vec![resource]);
+    let statement = Statement::new("UseKey", encryption.permissions(), vec![resource]);
     Some(match alias {
         Some(name) => statement.when(Condition {
             operator: "ForAnyValue:StringEquals",
@@ -150,12 +139,12 @@ fn encryption(aws: &Aws, partition: &str, account: &str) -> Option<Statement> {
     })
 }
 
-/// For the identity that assumes the role.
-fn caller(aws: &Aws) -> Result<Vec<Statement>> {
+/// The statements for the identity that assumes the role.
+fn caller(aws: &aws::Settings) -> Result<Vec<Statement>> {
     match &aws.credentials {
         Credentials::Role { role_arn, .. } => Ok(vec![Statement::new(
             "AssumeRole",
-            &["sts:AssumeRole"],
+            permissions::ASSUME_ROLE,
             vec![role_arn.clone()],
         )]),
         _ => Err(
@@ -165,8 +154,8 @@ fn caller(aws: &Aws) -> Result<Vec<Statement>> {
     }
 }
 
-/// The account of the catalog: as configured, or that of the role; any where neither tells.
-fn account(aws: &Aws) -> &str {
+/// The account of the catalog: the configured one, else that of the role, else any.
+fn account(aws: &aws::Settings) -> &str {
     let of_role = match &aws.credentials {
         Credentials::Role { role_arn, .. } => role_arn.split(':').nth(4),
         _ => None,
@@ -177,7 +166,7 @@ fn account(aws: &Aws) -> &str {
         .unwrap_or("*")
 }
 
-/// Text as a pattern that nothing else fits (IAM's policy variables for its special characters).
+/// The text as a pattern that matches it alone: special characters become IAM's policy variables.
 fn literal(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());
     for character in text.chars() {

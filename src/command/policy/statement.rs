@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-/// Something that is allowed.
+/// A statement that allows actions on resources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Statement {
     pub(super) id: &'static str,
@@ -12,7 +12,7 @@ pub(super) struct Statement {
     pub(super) condition: Option<Condition>,
 }
 
-/// When it is allowed.
+/// The condition of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Condition {
     pub(super) operator: &'static str,

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::config::{self, Layers, Place};
+use crate::config::{self, Backend, Layers};
 
 fn statements(members: &str) -> Vec<Statement> {
     let text = format!(
@@ -13,8 +13,12 @@ fn statements(members: &str) -> Vec<Statement> {
         file: Some(text.as_bytes()),
         ..Layers::default()
     };
-    let config = config::read(&layers, Place::Aws).unwrap();
-    writer(&config, config.aws.as_ref().unwrap(), &["raw".to_owned()])
+    let config = config::read(&layers, Backend::Aws).unwrap();
+    writer(
+        &config.prefix,
+        config.aws.as_ref().unwrap(),
+        &["raw".to_owned()],
+    )
 }
 
 fn resources<'a>(statements: &'a [Statement], id: &str) -> &'a [String] {
@@ -55,7 +59,7 @@ fn everything_is_bound_to_the_prefix_and_the_database() {
 }
 
 #[test]
-fn the_partition_and_the_account_come_from_where_they_are_told() {
+fn the_partition_and_the_account_follow_from_the_region_and_the_role() {
     let china = statements(
         r#","region":"cn-north-1","credentials":{"credentials_title":"IAM Role","role_arn":"arn:aws-cn:iam::222222222222:role/x"}"#,
     );

@@ -1,32 +1,59 @@
-//! Databases and tables in the Glue Data Catalog.
+//! The databases and tables of a lake in the Glue Data Catalog.
 
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
 use crate::aws::{Aws, glue, lakeformation};
-use crate::error::{Error, Result};
-use crate::lake::aws::grant;
-use crate::lake::{Catalog, Created, Table, Updated};
+use crate::error::{Error, Refusal, Result};
+use crate::lake::aws::Tag;
+use crate::lake::aws::permissions::{self, TAG_DATABASE, perform};
+use crate::lake::{Catalog, Created, Lookup, Table, Updated};
 
-/// The Data Catalog of the settings' account and region.
-pub(super) struct Glue(pub(super) Rc<Aws>);
+/// The Data Catalog of the settings' account and region, and the tag of its databases.
+pub(super) struct Glue {
+    pub(super) aws: Rc<Aws>,
+    pub(super) database_tag: Option<Tag>,
+}
 
 impl Glue {
-    /// Whether a refusal only says that an earlier attempt succeeded without our hearing of it.
+    /// Whether a refusal means that an earlier attempt of ours succeeded, though its response was lost.
     fn is_ours(&self, error: &Error, database: &str, input: &Map<String, Value>) -> Result<bool> {
         if error.refusal().is_none_or(|refusal| refusal.attempts < 2) {
             return Ok(false);
         }
-        let found = self.table(database, name(input))?;
-        Ok(found.is_some_and(|table| {
-            let mut fields = input.iter();
-            fields.all(|(key, sent)| table.input.get(key).is_some_and(|kept| holds(kept, sent)))
-        }))
+        match self.table(database, name(input))? {
+            Lookup::Found(table) => {
+                let mut fields = input.iter();
+                Ok(fields
+                    .all(|(key, sent)| table.input.get(key).is_some_and(|kept| holds(kept, sent))))
+            }
+            Lookup::Absent => Ok(false),
+            Lookup::Hidden(error) => Err(error),
+        }
     }
 }
 
-/// Whether the catalog kept what was sent; it adds fields of its own.
+/// What a failed lookup means; `error` is the refusal, ready to be reported.
+fn lookup<T>(error: Error) -> Result<Lookup<T>> {
+    if error.code() == "EntityNotFoundException" {
+        Ok(Lookup::Absent)
+    } else if is_hidden(&error) {
+        Ok(Lookup::Hidden(error))
+    } else {
+        Err(error)
+    }
+}
+
+/// Whether Lake Formation refuses to say if a table or a database exists. IAM refuses with the same code, but names the
+/// missing permission, so its refusals are errors.
+fn is_hidden(error: &Error) -> bool {
+    let is_of_iam = |refusal: &Refusal| refusal.message.contains("not authorized to perform");
+    matches!(error.code(), "AccessDeniedException" | "AccessDenied")
+        && !error.refusal().is_some_and(is_of_iam)
+}
+
+/// Whether the catalog holds what was sent; it adds fields of its own.
 fn holds(kept: &Value, sent: &Value) -> bool {
     match (kept, sent) {
         (Value::Object(kept), Value::Object(sent)) => sent
@@ -40,26 +67,23 @@ fn holds(kept: &Value, sent: &Value) -> bool {
 }
 
 impl Catalog for Glue {
-    fn has_database(&self, database: &str) -> Result<bool> {
-        match self.0.perform(&glue::GetDatabase { name: database }) {
-            Ok(()) => Ok(true),
-            Err(error) if error.code() == "EntityNotFoundException" => Ok(false),
-            Err(error) => Err(grant(error, "glue:GetDatabase")
-                .while_doing(format!("looking for database {database}"))),
+    fn database(&self, database: &str) -> Result<Lookup<()>> {
+        match perform(&self.aws, &glue::GetDatabase { name: database }) {
+            Ok(()) => Ok(Lookup::Found(())),
+            Err(error) => lookup(error.while_doing(format!("looking for database {database}"))),
         }
     }
 
     fn create_database(&self, database: &str) -> Result<Created> {
-        match self.0.perform(&glue::CreateDatabase { name: database }) {
+        match perform(&self.aws, &glue::CreateDatabase { name: database }) {
             Ok(()) => Ok(Created::Now),
             Err(error) if error.code() == "AlreadyExistsException" => Ok(Created::Before),
-            Err(error) => Err(grant(error, "glue:CreateDatabase")
-                .while_doing(format!("creating database {database}"))),
+            Err(error) => Err(error.while_doing(format!("creating database {database}"))),
         }
     }
 
     fn tag_database(&self, database: &str) -> Result<()> {
-        let Some((key, values)) = &self.0.settings().tag else {
+        let Some(Tag { key, values }) = &self.database_tag else {
             return Ok(());
         };
         let add = lakeformation::AddTag {
@@ -67,32 +91,34 @@ impl Catalog for Glue {
             key,
             values,
         };
-        self.0.perform(&add).map_err(|error| {
-            grant(
-                error,
-                "lakeformation:AddLFTagsToResource, and ASSOCIATE on the tag",
-            )
-            .while_doing(format!("tagging database {database} with {key}"))
+        self.aws.perform(&add).map_err(|error| {
+            let actions = permissions::list(TAG_DATABASE);
+            let hint = || format!("grant {actions}, and ASSOCIATE on the tag");
+            permissions::hint_if_denied(error, hint)
+                .while_doing(format!("tagging database {database} with {key}"))
         })
     }
 
-    fn table(&self, database: &str, table: &str) -> Result<Option<Table>> {
-        match self.0.perform(&glue::GetTable {
-            database,
-            name: table,
-        }) {
-            Ok(described) => Ok(Some(Table {
+    fn table(&self, database: &str, table: &str) -> Result<Lookup<Table>> {
+        match perform(
+            &self.aws,
+            &glue::GetTable {
+                database,
+                name: table,
+            },
+        ) {
+            Ok(described) => Ok(Lookup::Found(Table {
                 input: described.input,
                 version: described.version,
             })),
-            Err(error) if error.code() == "EntityNotFoundException" => Ok(None),
-            Err(error) => Err(grant(error, "glue:GetTable")
-                .while_doing(format!("looking for table {database}.{table}"))),
+            Err(error) => {
+                lookup(error.while_doing(format!("looking for table {database}.{table}")))
+            }
         }
     }
 
     fn create_table(&self, database: &str, input: &Map<String, Value>) -> Result<Created> {
-        match self.0.perform(&glue::CreateTable { database, input }) {
+        match perform(&self.aws, &glue::CreateTable { database, input }) {
             Ok(()) => Ok(Created::Now),
             Err(error) if error.code() == "AlreadyExistsException" => {
                 Ok(if self.is_ours(&error, database, input)? {
@@ -101,8 +127,9 @@ impl Catalog for Glue {
                     Created::Before
                 })
             }
-            Err(error) => Err(grant(error, "glue:CreateTable")
-                .while_doing(format!("creating table {database}.{}", name(input)))),
+            Err(error) => {
+                Err(error.while_doing(format!("creating table {database}.{}", name(input))))
+            }
         }
     }
 
@@ -117,7 +144,7 @@ impl Catalog for Glue {
             input,
             version,
         };
-        match self.0.perform(&update) {
+        match perform(&self.aws, &update) {
             Ok(()) => Ok(Updated::Done),
             Err(error) if error.code() == "ConcurrentModificationException" => {
                 Ok(if self.is_ours(&error, database, input)? {
@@ -126,19 +153,22 @@ impl Catalog for Glue {
                     Updated::Conflict
                 })
             }
-            Err(error) => Err(grant(error, "glue:UpdateTable")
-                .while_doing(format!("updating table {database}.{}", name(input)))),
+            Err(error) => {
+                Err(error.while_doing(format!("updating table {database}.{}", name(input))))
+            }
         }
     }
 
     fn delete_table(&self, database: &str, table: &str) -> Result<()> {
-        match self.0.perform(&glue::DeleteTable {
-            database,
-            name: table,
-        }) {
+        match perform(
+            &self.aws,
+            &glue::DeleteTable {
+                database,
+                name: table,
+            },
+        ) {
             Err(error) if error.code() != "EntityNotFoundException" => {
-                Err(grant(error, "glue:DeleteTable")
-                    .while_doing(format!("deleting table {database}.{table}")))
+                Err(error.while_doing(format!("deleting table {database}.{table}")))
             }
             _ => Ok(()),
         }

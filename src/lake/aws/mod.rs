@@ -1,36 +1,68 @@
 //! A lake on AWS: objects in S3, tables in the Glue Data Catalog.
-//! It puts operations together; what they look like on the wire is known below.
+//! It combines operations; their requests and responses are `aws`'s.
 
+mod access;
 mod bucket;
 mod catalog;
 #[cfg(test)]
 mod faults;
+pub(crate) mod permissions;
 #[cfg(test)]
 mod tests;
 
 use std::rc::Rc;
 
-use crate::aws::Aws;
-use crate::error::Error;
+use crate::aws::{self, Aws, PutOptions, RequestChecksum};
+use crate::environment::Environment;
+use crate::error::Result;
+use crate::http::retry::RetryPolicy;
 use crate::lake::Lake;
+use crate::time::Clock;
 
+use access::Account;
 use bucket::Bucket;
 use catalog::Glue;
 
-/// The lake of an account; nothing is sent yet.
-pub(crate) fn lake(aws: &Rc<Aws>) -> Lake {
-    Lake {
-        objects: Box::new(Bucket(Rc::clone(aws))),
-        catalog: Box::new(Glue(Rc::clone(aws))),
-    }
+/// The settings of a lake on AWS.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) aws: aws::Settings,
+    pub(crate) put_options: PutOptions,
+    /// The Lake Formation tag that databases get.
+    pub(crate) database_tag: Option<Tag>,
 }
 
-/// Names the permission that a refusal asks for.
-fn grant(error: Error, permission: &str) -> Error {
-    match error.code() {
-        "AccessDenied" | "AccessDeniedException" | "Forbidden" => {
-            error.hint(format!("grant {permission}"))
-        }
-        _ => error,
+/// A Lake Formation tag, with the values that it has on a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tag {
+    pub(crate) key: String,
+    pub(crate) values: Vec<String>,
+}
+
+/// Opens the lake that the settings, and the environment where they leave a choice, describe; nothing is sent yet.
+/// `session_name` names this run in the sessions of assumed roles.
+pub(crate) fn open(
+    settings: Settings,
+    session_name: &str,
+    environment: &Environment,
+    clock: &Clock,
+    policy: RetryPolicy,
+) -> Result<Lake> {
+    let Settings {
+        aws,
+        mut put_options,
+        database_tag,
+    } = settings;
+    if environment.is("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required") {
+        put_options.checksum = RequestChecksum::WhenRequired;
     }
+    let aws = Rc::new(Aws::new(aws, session_name, environment, clock, policy)?);
+    Ok(Lake {
+        access: Box::new(Account(Rc::clone(&aws))),
+        objects: Box::new(Bucket {
+            aws: Rc::clone(&aws),
+            put_options,
+        }),
+        catalog: Box::new(Glue { aws, database_tag }),
+    })
 }

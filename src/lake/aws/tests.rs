@@ -1,23 +1,32 @@
-//! What the lake makes of answers that were lost.
-
-use std::rc::Rc;
+//! A lake on AWS after lost responses, refusals and partial listings.
 
 use serde_json::{Map, Value, json};
 
-use crate::aws::Settings;
-use crate::aws::tests::{aws, settings};
+use crate::aws::PutOptions;
+use crate::aws::tests::{clock, environment, policy, settings};
 use crate::http::stub::{Reply, Server};
-use crate::lake::aws::lake;
-use crate::lake::{Created, Lake, Updated, Upload};
+use crate::lake::aws::{Settings, open};
+use crate::lake::{Created, Lake, Part, Updated, Upload};
 
 fn scripted(replies: Vec<Reply>) -> (Lake, Server) {
     let server = Server::script(replies);
-    let aws = aws(settings(&server), &[]).unwrap();
-    (lake(&Rc::new(aws)), server)
+    (lake(&server, &[]), server)
 }
 
-fn lake_of(settings: Settings) -> Lake {
-    lake(&Rc::new(aws(settings, &[]).unwrap()))
+/// The lake on this server, with the defaults.
+pub(super) fn lake(server: &Server, pairs: &[(&str, &str)]) -> Lake {
+    lake_with(server, PutOptions::default(), pairs)
+}
+
+fn lake_with(server: &Server, put_options: PutOptions, pairs: &[(&str, &str)]) -> Lake {
+    let settings = Settings {
+        aws: settings(server),
+        put_options,
+        database_tag: None,
+    };
+    let environment = environment(pairs);
+    let policy = policy().adjusted(&environment).unwrap();
+    open(settings, "run", &environment, &clock(), policy).unwrap()
 }
 
 fn refused(code: &str) -> Reply {
@@ -29,7 +38,7 @@ fn input() -> Map<String, Value> {
     input.as_object().unwrap().clone()
 }
 
-/// As Glue tells it: with fields of its own.
+/// A table as Glue returns it: with fields of its own.
 fn table(ours: &str) -> Reply {
     let table = json!({ "Table": {
         "Name": "t",
@@ -43,7 +52,7 @@ fn table(ours: &str) -> Reply {
 }
 
 #[test]
-fn an_update_whose_answer_was_lost_is_no_conflict() {
+fn an_update_whose_response_was_lost_is_no_conflict() {
     let replies = |table| {
         vec![
             Reply::Lose,
@@ -69,7 +78,7 @@ fn an_update_that_was_refused_at_once_is_a_conflict() {
 }
 
 #[test]
-fn a_creation_whose_answer_was_lost_is_ours() {
+fn a_creation_whose_response_was_lost_is_ours() {
     let (lake, _) = scripted(vec![
         Reply::Lose,
         refused("AlreadyExistsException"),
@@ -90,14 +99,19 @@ fn upload() -> Upload {
     Upload {
         key: "k".into(),
         id: "u".into(),
-        parts: vec!["\"a\" y/Q5Jg==".into(), "\"b\" AAAAAA==".into()],
+        parts: [("\"a\"", "y/Q5Jg=="), ("\"b\"", "AAAAAA==")]
+            .map(|(etag, crc32)| Part {
+                etag: etag.into(),
+                crc32: Some(crc32.into()),
+            })
+            .into(),
     }
 }
 
 const GONE: &str = "<Error><Code>NoSuchUpload</Code><Message>m</Message></Error>";
 
 #[test]
-fn a_completion_whose_answer_was_lost_is_found_by_looking() {
+fn a_completion_whose_response_was_lost_is_found_by_looking() {
     let whole = "\"3858f62230ac3c915f300c664312c11f-2\"";
     let (lake, server) = scripted(vec![
         Reply::Lose,
@@ -136,7 +150,7 @@ fn another_object_under_the_key_is_not_taken_for_ours() {
 }
 
 #[test]
-fn deleting_repeats_what_the_store_could_not_and_tells_what_it_may_not() {
+fn deleting_retries_what_failed_and_reports_what_is_denied() {
     let kept = |code: &str| {
         Reply::say(
             200,
@@ -186,7 +200,7 @@ fn an_object_too_large_for_one_copy_is_copied_in_parts() {
         }
         _ => Reply::say(400, too_large),
     });
-    let lake = lake(&Rc::new(aws(settings(&server), &[]).unwrap()));
+    let lake = lake(&server, &[]);
     lake.objects.copy("a b", "c").unwrap();
     let received = server.received();
     let ranges: Vec<&str> = received
@@ -242,7 +256,7 @@ fn unfinished_uploads_are_listed_page_by_page() {
 }
 
 #[test]
-fn a_store_that_can_not_list_uploads_is_none_the_worse() {
+fn a_store_that_cannot_list_uploads_is_accepted() {
     let (lake, _) = scripted(vec![Reply::say(
         501,
         "<Error><Code>NotImplemented</Code></Error>",
@@ -251,9 +265,8 @@ fn a_store_that_can_not_list_uploads_is_none_the_worse() {
 }
 
 #[test]
-fn every_way_of_writing_asks_for_the_same_encryption_class_and_tags() {
-    use crate::aws::Writing;
-    use crate::aws::s3::options::{BucketKey, Encryption};
+fn every_operation_that_begins_an_object_sends_the_put_options() {
+    use crate::aws::{BucketKey, Encryption};
     let server = Server::start(|request| match request.method.as_str() {
         "POST" => Reply::say(
             200,
@@ -264,17 +277,16 @@ fn every_way_of_writing_asks_for_the_same_encryption_class_and_tags() {
         }
         _ => Reply::say(200, "").with("etag", "\"e\""),
     });
-    let mut settings = settings(&server);
-    settings.writing = Writing {
+    let options = PutOptions {
         encryption: Encryption::Kms {
             key_id: Some("arn:aws:kms:eu-central-1:123456789012:key/k".into()),
             bucket_key: BucketKey::On,
         },
         storage_class: Some("INTELLIGENT_TIERING".into()),
         tags: vec![("team".into(), "lake".into())],
-        ..Writing::default()
+        ..PutOptions::default()
     };
-    let lake = lake_of(settings.clone());
+    let lake = lake_with(&server, options.clone(), &[]);
     lake.objects.put("k", b"x").unwrap();
     let mut upload = lake.objects.begin("k").unwrap();
     lake.objects.copy("k", "l").unwrap();
@@ -296,12 +308,12 @@ fn every_way_of_writing_asks_for_the_same_encryption_class_and_tags() {
         403,
         "<Error><Code>AccessDenied</Code></Error>",
     )]);
-    let mut denied = settings.clone();
-    denied.endpoint_url = Some(refused.url());
-    let bucket = lake_of(denied);
-    let error = bucket.objects.put("k", b"x").unwrap_err().to_string();
+    let denied = lake_with(&refused, options, &[]);
+    let error = denied.objects.put("k", b"x").unwrap_err().to_string();
     assert!(
-        error.ends_with("; grant s3:PutObject, s3:PutObjectTagging, and kms:GenerateDataKey and kms:Decrypt on the key"),
+        error.ends_with(
+            "; grant s3:PutObject, s3:PutObjectTagging, kms:Decrypt and kms:GenerateDataKey"
+        ),
         "{error}"
     );
     // Parts take what the upload was begun with.
@@ -313,4 +325,13 @@ fn every_way_of_writing_asks_for_the_same_encryption_class_and_tags() {
         part.header("x-amz-checksum-crc32"),
         Some(crate::aws::s3::crc32(b"part").as_str())
     );
+}
+
+#[test]
+fn the_environment_may_leave_checksums_out() {
+    let server = Server::script(vec![Reply::say(200, "")]);
+    let variable = ("AWS_REQUEST_CHECKSUM_CALCULATION", "WHEN_REQUIRED");
+    let lake = lake(&server, &[variable]);
+    lake.objects.put("k", b"body").unwrap();
+    assert_eq!(server.received()[0].header("x-amz-checksum-crc32"), None);
 }

@@ -3,12 +3,12 @@
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::lake::{Catalog, Created, Table, Updated};
+use crate::lake::{Catalog, Created, Lookup, Table, Updated};
 use crate::schema::evolve::{self, Reconciled};
 use crate::schema::{Field, Note, note};
 use crate::table::hive::definition;
 use crate::table::layout::Generation;
-use crate::table::{Change, TableChange, Target, change, is_denied, is_same};
+use crate::table::{Change, TableChange, Target, change, is_same};
 
 /// How often a definition that others keep changing is read again before we give up.
 const CONFLICTS: usize = 20;
@@ -126,11 +126,11 @@ impl Target {
         &self,
         catalog: &dyn Catalog,
     ) -> Result<(Option<Table>, Option<Error>)> {
-        match catalog.table(&self.database, &self.name) {
-            Ok(table) => Ok((table, None)),
-            Err(error) if is_denied(&error) => Ok((None, Some(error))),
-            Err(error) => Err(error),
-        }
+        Ok(match catalog.table(&self.database, &self.name)? {
+            Lookup::Found(table) => (Some(table), None),
+            Lookup::Absent => (None, None),
+            Lookup::Hidden(error) => (None, Some(error)),
+        })
     }
 
     /// Creates a table that was not seen; not so where another was quicker. One that is there and hidden is an error.

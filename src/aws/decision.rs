@@ -1,52 +1,51 @@
-//! What a refusal means, by one table of codes and one of statuses; and what the user can do about it.
-//! It knows nothing of waiting.
+//! What to do about an error of a service, by one table of codes and one of statuses, and the hint for the user.
 
 use crate::error::Kind;
-use crate::http::retry::Pace;
+use crate::http::retry::Backoff;
 
-/// What to do about a refusal.
+/// What to do after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Try again.
-    Again(Pace),
-    /// The credentials have run out, or were replaced: renew them, then try again once.
-    Expired,
-    /// Our clock and the service's differ: learn its time, then try again once.
-    Skewed,
-    /// The signature is wrong: the clock may be the cause, else the secret is.
-    Unproven,
-    /// The bucket lives in another region: go there, once.
-    Elsewhere,
-    /// No later try will help.
-    Final(Kind),
+pub(crate) enum RetryDecision {
+    /// Retry after a wait.
+    Retry(Backoff),
+    /// The credentials have expired or were replaced: renew them, then retry once.
+    RenewCredentials,
+    /// Our clock and the service's differ: adopt the service's time, then retry once.
+    CorrectClock,
+    /// The signature is wrong: the clock may be the reason, else the secret key is.
+    CheckSignature,
+    /// The bucket is in another region: go there, once.
+    ChangeRegion,
+    /// No retry will help.
+    Fail(Kind),
 }
 
-/// The verdict by code, else by status. Refusals without a body have codes made from their status.
+/// The decision by error code, else by status. Responses without a body have codes made from their status.
 #[rustfmt::skip] // a table
-pub(crate) fn verdict(status: u16, code: &str) -> Verdict {
-    use Verdict::{Again, Elsewhere, Expired, Final, Skewed, Unproven};
+pub(crate) fn decide(status: u16, code: &str) -> RetryDecision {
+    use RetryDecision::{ChangeRegion, CheckSignature, CorrectClock, Fail, RenewCredentials, Retry};
     match code {
         "BandwidthLimitExceeded" | "EC2ThrottledException" | "LimitExceededException"
         | "ProvisionedThroughputExceededException" | "RequestLimitExceeded" | "RequestThrottled"
         | "RequestThrottledException" | "SlowDown" | "ThrottledException" | "Throttling"
         | "ThrottlingException" | "TooManyRequestsException"
-        | "TransactionInProgressException" => Again(Pace::Slow),
+        | "TransactionInProgressException" => Retry(Backoff::Throttled),
 
         "ConcurrentModificationException" | "ConditionalRequestConflict" | "FederationSourceRetryableException"
         | "IDPCommunicationError" | "InternalError" | "InternalFailure"
         | "InternalServiceException" | "OperationAborted" | "OperationTimeoutException"
         | "PriorRequestNotComplete" | "RequestTimeout" | "RequestTimeoutException"
-        | "ResourceNotReadyException" | "ServiceUnavailable" => Again(Pace::Normal),
+        | "ResourceNotReadyException" | "ServiceUnavailable" => Retry(Backoff::Standard),
 
         "ExpiredToken" | "ExpiredTokenException" | "InvalidAccessKeyId" | "InvalidClientTokenId"
-        | "InvalidToken" | "TokenRefreshRequired" | "UnrecognizedClientException" => Expired,
+        | "InvalidToken" | "TokenRefreshRequired" | "UnrecognizedClientException" => RenewCredentials,
 
-        "RequestExpired" | "RequestInTheFuture" | "RequestTimeTooSkewed" => Skewed,
+        "RequestExpired" | "RequestInTheFuture" | "RequestTimeTooSkewed" => CorrectClock,
 
-        "AuthFailure" | "InvalidSignatureException" | "SignatureDoesNotMatch" => Unproven,
+        "AuthFailure" | "InvalidSignatureException" | "SignatureDoesNotMatch" => CheckSignature,
 
         "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException"
-        | "PermanentRedirect" | "TemporaryRedirect" => Elsewhere,
+        | "PermanentRedirect" | "TemporaryRedirect" => ChangeRegion,
 
         "AccessDenied" | "AccessDeniedException" | "AccountProblem" | "AllAccessDisabled"
         | "EntityNotFoundException" | "Forbidden" | "GlueEncryptionException"
@@ -54,29 +53,29 @@ pub(crate) fn verdict(status: u16, code: &str) -> Verdict {
         | "InvalidSecurity" | "InvalidStorageClass" | "InvalidTag" | "MalformedPolicyDocument"
         | "MissingAuthenticationToken" | "MissingAuthenticationTokenException" | "NoSuchBucket"
         | "NotSignedUp" | "OptInRequired" | "PackedPolicyTooLarge" | "RegionDisabledException"
-        | "ResourceNumberLimitExceededException" | "ValidationError" => Final(Kind::Config),
-        _ if code.starts_with("KMS.") => Final(Kind::Config),
+        | "ResourceNumberLimitExceededException" | "ValidationError" => Fail(Kind::Config),
+        _ if code.starts_with("KMS.") => Fail(Kind::Config),
 
         _ => match status {
-            408 | 500 | 502..=504 => Again(Pace::Normal),
-            429 => Again(Pace::Slow),
-            401 | 403 => Final(Kind::Config),
-            _ => Final(Kind::System),
+            408 | 500 | 502..=504 => Retry(Backoff::Standard),
+            429 => Retry(Backoff::Throttled),
+            401 | 403 => Fail(Kind::Config),
+            _ => Fail(Kind::System),
         },
     }
 }
 
-/// What to do about a refusal that is not about one operation.
-pub(crate) fn advice(code: &str) -> Option<&'static str> {
+/// The hint for an error code that means the same for every operation.
+pub(crate) fn hint(code: &str) -> Option<&'static str> {
     Some(match code {
         "InvalidAccessKeyId" | "InvalidClientTokenId" | "UnrecognizedClientException" => {
-            "AWS does not know this access key: correct aws_access_key_id, or AWS_ACCESS_KEY_ID of the environment"
+            "unknown access key: correct aws_access_key_id, or AWS_ACCESS_KEY_ID of the environment"
         }
-        "InvalidToken" => "check the session token: it belongs to another access key",
+        "InvalidToken" => "correct the session token: it belongs to another access key",
         "SignatureDoesNotMatch" | "InvalidSignatureException" | "AuthFailure" => {
             "the secret does not belong to the access key: correct aws_secret_access_key, or AWS_SECRET_ACCESS_KEY of the environment"
         }
-        "ExpiredToken" | "ExpiredTokenException" => "give credentials that have not ended",
+        "ExpiredToken" | "ExpiredTokenException" => "provide credentials that have not expired",
         "RequestExpired" | "RequestInTheFuture" | "RequestTimeTooSkewed" => {
             "set this machine's clock"
         }
@@ -96,10 +95,10 @@ pub(crate) fn advice(code: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    /// Statuses and codes as AWS documents them or its SDKs list them, and what becomes of them.
-    const TABLE: &[(Verdict, &[(u16, &str)])] = &[
+    /// Statuses and codes as AWS documents them or its SDKs list them, by the decision they lead to.
+    const TABLE: &[(RetryDecision, &[(u16, &str)])] = &[
         (
-            Verdict::Again(Pace::Slow),
+            RetryDecision::Retry(Backoff::Throttled),
             &[
                 // botocore's list of throttling codes.
                 (400, "Throttling"),
@@ -119,7 +118,7 @@ mod tests {
             ],
         ),
         (
-            Verdict::Again(Pace::Normal),
+            RetryDecision::Retry(Backoff::Standard),
             &[
                 (500, ""),
                 (502, ""),
@@ -141,7 +140,7 @@ mod tests {
             ],
         ),
         (
-            Verdict::Expired,
+            RetryDecision::RenewCredentials,
             &[
                 (400, "ExpiredToken"),
                 (403, "ExpiredToken"),
@@ -152,18 +151,18 @@ mod tests {
             ],
         ),
         (
-            Verdict::Skewed,
+            RetryDecision::CorrectClock,
             &[(403, "RequestTimeTooSkewed"), (400, "RequestExpired")],
         ),
         (
-            Verdict::Unproven,
+            RetryDecision::CheckSignature,
             &[
                 (403, "SignatureDoesNotMatch"),
                 (400, "InvalidSignatureException"),
             ],
         ),
         (
-            Verdict::Elsewhere,
+            RetryDecision::ChangeRegion,
             &[
                 (301, "PermanentRedirect"),
                 (307, "TemporaryRedirect"),
@@ -172,7 +171,7 @@ mod tests {
             ],
         ),
         (
-            Verdict::Final(Kind::Config),
+            RetryDecision::Fail(Kind::Config),
             &[
                 (403, "AccessDenied"),
                 (400, "AccessDeniedException"),
@@ -186,7 +185,7 @@ mod tests {
             ],
         ),
         (
-            Verdict::Final(Kind::System),
+            RetryDecision::Fail(Kind::System),
             &[
                 (404, "NoSuchKey"),
                 (404, "NoSuchUpload"),
@@ -203,23 +202,26 @@ mod tests {
     ];
 
     #[test]
-    fn every_row_of_the_table_has_its_verdict() {
+    fn every_row_of_the_table_has_its_decision() {
         for (expected, rows) in TABLE {
             for (status, code) in *rows {
-                assert_eq!(verdict(*status, code), *expected, "{status} {code}");
+                assert_eq!(decide(*status, code), *expected, "{status} {code}");
             }
         }
     }
 
     #[test]
-    fn what_the_user_must_change_comes_with_advice() {
+    fn what_the_user_must_change_has_a_hint() {
         for (expected, rows) in TABLE {
-            let needs_advice = matches!(
+            let needs_hint = matches!(
                 expected,
-                Verdict::Expired | Verdict::Skewed | Verdict::Unproven | Verdict::Elsewhere
+                RetryDecision::RenewCredentials
+                    | RetryDecision::CorrectClock
+                    | RetryDecision::CheckSignature
+                    | RetryDecision::ChangeRegion
             );
-            for (_, code) in rows.iter().filter(|_| needs_advice) {
-                assert!(advice(code).is_some(), "{code}");
+            for (_, code) in rows.iter().filter(|_| needs_hint) {
+                assert!(hint(code).is_some(), "{code}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Whose certificates are believed: Mozilla's roots, which are built in, or those of `AWS_CA_BUNDLE` instead.
+//! The root certificates that servers are verified with: Mozilla's, which are built in, or those of `AWS_CA_BUNDLE`.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::http::cryptography;
 
-/// Names of hosts and chains of certificates are always verified; only the roots differ.
+/// The trusted root certificates. Host names and certificate chains are always verified; only the roots differ.
 #[derive(Clone)]
-pub(crate) struct Trust(RootCerts);
+pub(crate) struct RootCertificates(RootCerts);
 
-impl Trust {
-    /// As every AWS tool: the file named by `AWS_CA_BUNDLE`, where there is one.
+impl RootCertificates {
+    /// The certificates in the file that `AWS_CA_BUNDLE` names, as for every AWS tool; Mozilla's where it is not set.
     pub(crate) fn from_environment(environment: &Environment) -> Result<Self> {
         let Some(file) = environment.get("AWS_CA_BUNDLE") else {
             return Ok(Self(RootCerts::WebPki));

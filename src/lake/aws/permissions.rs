@@ -1,0 +1,100 @@
+//! The IAM actions that a lake on AWS needs, taken from its operations: by resource, for `policy`, and in the hint of a
+//! call that was denied.
+
+use crate::aws::operation::Operation;
+use crate::aws::s3::options::PutOptions;
+use crate::aws::{Aws, glue, lakeformation, s3, sts};
+use crate::error::{Error, Result};
+
+/// IAM actions, as `s3:GetObject` is one.
+pub(crate) type Actions = &'static [&'static str];
+
+/// The actions on the bucket that list objects.
+pub(crate) const LIST_OBJECTS: Actions = s3::ListObjects::PERMISSIONS;
+
+/// The actions on the bucket that list unfinished uploads.
+pub(crate) const LIST_UPLOADS: Actions = s3::ListMultipartUploads::PERMISSIONS;
+
+/// The actions that tag a database.
+pub(crate) const TAG_DATABASE: Actions = lakeformation::AddTag::PERMISSIONS;
+
+/// The actions that assume a role.
+pub(crate) const ASSUME_ROLE: Actions = sts::AssumeRole::PERMISSIONS;
+
+/// The actions on objects.
+pub(crate) fn objects(options: &PutOptions) -> Vec<&'static str> {
+    union(&[
+        s3::AbortUpload::PERMISSIONS,
+        s3::CompleteUpload::PERMISSIONS,
+        s3::CopyObject::PERMISSIONS,
+        s3::CreateUpload::PERMISSIONS,
+        s3::DeleteObjects::PERMISSIONS,
+        s3::GetObject::PERMISSIONS,
+        s3::HeadObject::PERMISSIONS,
+        s3::PutObject::PERMISSIONS,
+        s3::UploadPart::PERMISSIONS,
+        s3::UploadPartCopy::PERMISSIONS,
+        options.permissions(),
+    ])
+}
+
+/// The actions on databases and tables.
+pub(crate) fn catalog() -> Vec<&'static str> {
+    union(&[
+        glue::CreateDatabase::PERMISSIONS,
+        glue::CreateTable::PERMISSIONS,
+        glue::DeleteTable::PERMISSIONS,
+        glue::GetDatabase::PERMISSIONS,
+        glue::GetTable::PERMISSIONS,
+        glue::UpdateTable::PERMISSIONS,
+    ])
+}
+
+fn union(lists: &[Actions]) -> Vec<&'static str> {
+    let mut actions = lists.concat();
+    actions.sort_unstable();
+    actions.dedup();
+    actions
+}
+
+/// Performs the operation; where it is denied, the error's hint names the actions to grant.
+pub(super) fn perform<O: Operation>(aws: &Aws, operation: &O) -> Result<O::Output> {
+    aws.perform(operation)
+        .map_err(|error| hint_if_denied(error, || format!("grant {}", list(O::PERMISSIONS))))
+}
+
+/// Performs an operation that writes. S3 does not say which action was denied, so the hint names those that the options
+/// need as well.
+pub(super) fn perform_put<O: Operation>(
+    aws: &Aws,
+    operation: &O,
+    options: &PutOptions,
+) -> Result<O::Output> {
+    aws.perform(operation).map_err(|error| {
+        hint_if_denied(error, || {
+            let actions = [
+                O::PERMISSIONS,
+                options.permissions(),
+                options.encryption.permissions(),
+            ];
+            format!("grant {}", list(&actions.concat()))
+        })
+    })
+}
+
+/// Adds the hint to the error of a denied call.
+pub(super) fn hint_if_denied(error: Error, hint: impl FnOnce() -> String) -> Error {
+    match error.code() {
+        "AccessDenied" | "AccessDeniedException" | "Forbidden" => error.hint(hint()),
+        _ => error,
+    }
+}
+
+/// The actions in a sentence.
+pub(super) fn list(actions: &[&str]) -> String {
+    match actions {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    }
+}
