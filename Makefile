@@ -64,6 +64,11 @@ test: $(PYTHON)/ready $(TAPS:=/ready) $(if $(shell command -v java),$(SPARK)/rea
 test-wire: $(PYTHON)/ready $(TAPS:=/ready) static ## the integration tests over TLS, through a proxy, as a role
 	WIRE=1 cargo test --locked --no-fail-fast --test it
 
+# Needs nothing but the compiler: the scripted server plays AWS.
+.PHONY: digests
+digests: ## whether fixed inputs still make the same objects and calls (UPDATE=1 records them); all of them in target/digests
+	cargo test --locked --test it digests::
+
 SEEDS = 500
 SEED = 0
 

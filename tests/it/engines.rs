@@ -156,14 +156,14 @@ fn make_table(folder: &Path, name: &str, columns: &[(String, String)]) {
 /// A stream, its table, its records and the rows that they must become, both as JSON text because numbers and escapes are
 /// part of the cases.
 #[derive(Default)]
-struct Stream {
-    schema: Value,
-    columns: Vec<(String, String)>,
+pub(crate) struct Stream {
+    pub(crate) schema: Value,
+    pub(crate) columns: Vec<(String, String)>,
     /// The column of each property.
     keys: BTreeMap<String, String>,
     /// Whether the table is there before, with types that no schema gives.
-    made_by_others: bool,
-    records: Vec<String>,
+    pub(crate) made_by_others: bool,
+    pub(crate) records: Vec<String>,
     rows: Vec<String>,
 }
 
@@ -187,7 +187,7 @@ fn pairs(columns: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 /// A stream for each type, with a column `v` for the values.
-fn of_values() -> BTreeMap<String, Stream> {
+pub(crate) fn of_values() -> BTreeMap<String, Stream> {
     #[derive(Deserialize)]
     struct Case {
         #[serde(rename = "type")]
@@ -249,7 +249,7 @@ fn property(of: &str) -> Option<Value> {
 }
 
 /// A stream for each schema.
-fn of_records() -> BTreeMap<String, Stream> {
+pub(crate) fn of_records() -> BTreeMap<String, Stream> {
     #[derive(Deserialize)]
     struct Case {
         schema: Value,

@@ -22,6 +22,8 @@ pub(crate) struct Journal(Arc<Mutex<Inner>>);
 #[derive(Default)]
 struct Inner {
     lines: Vec<String>,
+    /// Every request, with an effect or without one, and every state as it was printed.
+    trace: Vec<String>,
     stdout: Option<ChildStdout>,
     /// Everything that was read from stdout.
     read: Vec<u8>,
@@ -43,6 +45,7 @@ impl Journal {
         let watched = stdout.try_clone().unwrap();
         *inner = Inner {
             lines: std::mem::take(&mut inner.lines),
+            trace: std::mem::take(&mut inner.trace),
             stdout: Some(ChildStdout::from(stdout)),
             pid: Some(child.id()),
             ..Inner::default()
@@ -72,6 +75,18 @@ impl Journal {
         let mut inner = self.lock();
         inner.drain();
         inner.lines.push(line);
+    }
+
+    /// Notes a request, after every state that was printed before it.
+    pub(crate) fn trace(&self, line: String) {
+        let mut inner = self.lock();
+        inner.drain();
+        inner.trace.push(line);
+    }
+
+    /// Every request and every printed state, in order.
+    pub(crate) fn traced(&self) -> Vec<String> {
+        self.lock().trace.clone()
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {
@@ -131,8 +146,12 @@ impl Inner {
             let message: Value = serde_json::from_slice(line).unwrap_or_default();
             if message["type"] == "STATE" {
                 self.states += 1;
-                let line = state(&message["state"]);
-                self.lines.push(line);
+                self.lines.push(state(&message["state"]));
+            }
+            // The states of a Singer tap are objects without a type.
+            if message["type"] == "STATE" || (message.is_object() && message["type"].is_null()) {
+                let printed = String::from_utf8_lossy(line).into_owned();
+                self.trace.push(printed);
             }
             self.split += end + 1;
         }

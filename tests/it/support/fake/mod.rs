@@ -253,6 +253,21 @@ impl Fake {
         unpoisoned(&self.shared.calls).clone()
     }
 
+    /// Tables that others made, in a database that others made, by their definitions.
+    pub(crate) fn add_tables(&self, database: &str, tables: Vec<(String, Value)>) {
+        let mut store = self.store();
+        let known = store.catalog.0.entry(database.to_owned()).or_default();
+        known.extend(tables.into_iter().map(|(name, input)| {
+            let (version, partitions) = (0, std::collections::BTreeMap::new());
+            let entry = glue::Entry {
+                input,
+                version,
+                partitions,
+            };
+            (name, entry)
+        }));
+    }
+
     /// What is in the bucket and in the catalog; nothing changes while it is held.
     pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
         unpoisoned(&self.shared.store)
@@ -313,6 +328,7 @@ impl Shared {
                 return;
             }
             let (operation, resource) = named(&request);
+            self.journal.trace(whole(&operation, &request));
             unpoisoned(&self.calls).push(operation.clone());
             let fault = self.fault_for(&operation, &resource);
             let answer = match &fault {
@@ -424,6 +440,36 @@ pub(crate) fn named(request: &Request) -> (String, String) {
         );
     }
     (s3::operation(request).to_owned(), request.path.clone())
+}
+
+/// A request as one line: the operation, the target, the headers that do not differ from run to run, and the body; of
+/// an object or a part only its length.
+fn whole(operation: &str, request: &Request) -> String {
+    const VARYING: [&str; 11] = [
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "connection",
+        "content-length",
+        "host",
+        "user-agent",
+        "x-amz-checksum-crc32",
+        "x-amz-content-sha256",
+        "x-amz-date",
+        "x-amz-security-token",
+    ];
+    let mut line = format!("{operation} {}", request.target);
+    for (name, value) in &request.headers {
+        if !VARYING.contains(&name.as_str()) {
+            line.push_str(&format!(" {name}={value}"));
+        }
+    }
+    if request.method == "PUT" {
+        line.push_str(&format!(" ({} bytes)", request.body.len()));
+    } else if !request.body.is_empty() {
+        line.push_str(&format!(" {}", request.text()));
+    }
+    line
 }
 
 /// A service's error in the form of the service that was asked.

@@ -18,6 +18,8 @@ const THEN: &str = "2026-11-22T09:00:00.000Z";
 /// The bucket.
 pub(crate) struct Bucket {
     pub(crate) objects: BTreeMap<String, Vec<u8>>,
+    /// The keys of objects in the order in which they were made, those of deleted ones too.
+    pub(crate) made: Vec<String>,
     pub(crate) uploads: BTreeMap<String, Upload>,
     /// How many parts each object had that was uploaded in parts; its ETag ends with that number.
     parts: BTreeMap<String, usize>,
@@ -30,6 +32,7 @@ impl Default for Bucket {
     fn default() -> Self {
         Self {
             objects: BTreeMap::new(),
+            made: Vec::new(),
             uploads: BTreeMap::new(),
             parts: BTreeMap::new(),
             page: 1000,
@@ -104,6 +107,7 @@ impl Bucket {
                     names.short(key),
                     rows_of(&request.body)
                 ));
+                self.made.push(key.to_owned());
                 self.objects.insert(key.to_owned(), request.body.clone());
                 self.parts.remove(key);
                 Answer::new(200, "").with("etag", etag(&request.body))
@@ -179,6 +183,12 @@ impl Bucket {
         }
     }
 
+    /// An upload without parts, as a run of long ago may have left it.
+    pub(crate) fn begin_upload(&mut self, id: &str, key: &str) {
+        let (key, parts) = (key.to_owned(), BTreeMap::new());
+        self.uploads.insert(id.to_owned(), Upload { key, parts });
+    }
+
     /// The rows of every object below the prefix.
     pub(crate) fn rows(&self, prefix: &str) -> Vec<Map<String, Value>> {
         let below = self
@@ -240,6 +250,7 @@ impl Bucket {
         self.parts.insert(key.clone(), numbers.len());
         let tag = self.etag_of(&key, &body);
         let answer = format!("<Key>{}</Key><ETag>{tag}</ETag>", escaped(&key));
+        self.made.push(key.clone());
         self.objects.insert(key, body);
         self.uploads.remove(id);
         xml("CompleteMultipartUploadResult", &answer)
@@ -297,6 +308,7 @@ impl Bucket {
             rows_of(&body)
         ));
         let tag = etag(&body);
+        self.made.push(key.to_owned());
         self.objects.insert(key.to_owned(), body);
         xml("CopyObjectResult", &format!("<ETag>{tag}</ETag>"))
     }
