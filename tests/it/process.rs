@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::support::fake::journal::Journal;
 use crate::support::fake::{Fake, Fault};
-use crate::support::journal::Journal;
 use crate::support::messages::{people, person, state};
 use crate::support::program::Program;
 

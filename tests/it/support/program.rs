@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::authority::Authority;
-use super::journal::Journal;
+use super::fake::journal::Journal;
 use super::proxy::Proxy;
 use super::wire;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::Names;
+use super::names::Names;
 use super::wire::{Answer, Request};
 
 /// Databases by name.
