@@ -250,15 +250,10 @@ fn a_first_overwrite_of_a_table_of_the_python_connector_moves_it() {
             .next()
             .unwrap();
         store.bucket.objects.insert(theirs.to_owned(), body);
-        let entry = store
-            .catalog
-            .0
-            .get_mut("test")
-            .unwrap()
-            .get_mut("people")
-            .unwrap();
-        entry.input["StorageDescriptor"]["Location"] = "s3://test-lake/lake/test/people/".into();
     }
+    fake.edit_table("people", |input| {
+        input["StorageDescriptor"]["Location"] = "s3://test-lake/lake/test/people/".into();
+    });
     assert_rows(&fake, 0..3);
     run(&fake, &people("people", "append"), rows(3..5)).succeeded();
     assert_rows(&fake, 0..5);

@@ -141,16 +141,7 @@ fn what_a_sync_would_refuse_is_said_with_an_exit_code() {
         .stdin("")
         .run()
         .succeeded();
-    let mut store = fake.store();
-    let entry = store
-        .catalog
-        .0
-        .get_mut("test")
-        .unwrap()
-        .get_mut("people")
-        .unwrap();
-    entry.input["TableType"] = "VIRTUAL_VIEW".into();
-    drop(store);
+    fake.edit_table("people", |input| input["TableType"] = "VIRTUAL_VIEW".into());
     let output = plan(&fake, &people("people", "append"), &[]);
     assert_eq!(output.status.code(), Some(1), "{}", output.report());
     assert!(

@@ -222,14 +222,20 @@ fn objects_and_location_follow_the_layout() {
     assert!(!object.starts_with(['_', '.']), "engines hide {key}");
 }
 
-#[test]
-fn the_catalog_says_what_engines_need() {
+/// A place with the table `people` and one row in it.
+fn with_one_person() -> Account {
     let account = Account::new();
     account
         .write(&people("people", "append"))
         .stdin(person("people", 1))
         .run()
         .succeeded();
+    account
+}
+
+#[test]
+fn the_catalog_says_what_engines_need() {
+    let account = with_one_person();
     let table = tools().call(
         "definition",
         json!({"database": account.database, "table": "people"}),
@@ -308,12 +314,7 @@ fn namespaces_are_databases_and_streams_of_one_name_stay_apart() {
 
 #[test]
 fn a_new_column_is_appended_and_old_rows_stay_readable() {
-    let account = Account::new();
-    account
-        .write(&people("people", "append"))
-        .stdin(person("people", 1))
-        .run()
-        .succeeded();
+    let account = with_one_person();
     let wider = stream(
         "people",
         "append",

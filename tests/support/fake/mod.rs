@@ -231,6 +231,13 @@ impl Fake {
         unpoisoned(&self.shared.calls).clone()
     }
 
+    /// The definition of a table of the database `test`, changed by others.
+    pub(crate) fn edit_table(&self, table: &str, edit: impl FnOnce(&mut Value)) {
+        let mut store = self.store();
+        let database = store.catalog.0.get_mut("test").unwrap();
+        edit(&mut database.get_mut(table).unwrap().input);
+    }
+
     /// Tables that others made, in a database that others made, by their definitions.
     pub(crate) fn add_tables(&self, database: &str, tables: Vec<(String, Value)>) {
         let mut store = self.store();
