@@ -107,7 +107,7 @@ fn report(input: Input, seconds: f64, samples: &[u64], services: &Fake, limit: u
         services.sent() as f64 / 1e6,
     );
     println!("resident MiB: {}", shown.join(" "));
-    // What fills up once (buffers, the first parts) is behind it by the first quarter.
+    // What fills up once (buffers, the first parts) is full by the first quarter.
     let (earlier, later) = samples[SAMPLES / 4..].split_at(SAMPLES * 3 / 8);
     let most = |samples: &[u64]| samples.iter().copied().max().unwrap_or(0);
     let growth = most(later).saturating_sub(most(earlier));

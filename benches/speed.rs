@@ -336,7 +336,7 @@ impl Bench {
             "lines": self.lines.iter().map(Line::json).collect::<Vec<_>>(),
             "others": self.others.iter().map(|(name, figure)| json!({"name": name, "figure": figure})).collect::<Vec<_>>(),
         });
-        fs::write(&path, format!("{results:#}\n")).expect("the folder is there");
+        fs::write(&path, format!("{results:#}\n")).expect("the folder exists");
         println!("also in {}", path.display());
     }
 }

@@ -1,4 +1,4 @@
-//! `check` tells each way in which a connection fails, quickly, and leaves nothing behind.
+//! `check` reports each way in which a connection fails, quickly, and leaves nothing.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -27,7 +27,7 @@ fn fails(program: Program, words: &[&str]) {
 }
 
 #[test]
-fn a_good_connection_succeeds_and_leaves_nothing_behind() {
+fn a_good_connection_succeeds_and_leaves_nothing() {
     let account = Account::new();
     let (connected, message) = account.check().run().connection();
     assert!(connected, "{message}");
@@ -40,12 +40,12 @@ fn a_good_connection_succeeds_and_leaves_nothing_behind() {
         tools().call("tables", json!({"database": account.database})),
         json!([])
     );
-    // And again, now that the database is there.
+    // And again, now that the database exists.
     assert!(account.check().run().connection().0);
 }
 
 #[test]
-fn a_wrong_key_is_told() {
+fn a_wrong_key_is_reported() {
     let account = Account::new();
     let mut config = account.config();
     config["credentials"]["aws_access_key_id"] = "AKIAIOSFODNN7EXAMPLE".into();
@@ -56,7 +56,7 @@ fn a_wrong_key_is_told() {
 }
 
 #[test]
-fn a_wrong_secret_is_told() {
+fn a_wrong_secret_is_reported() {
     let account = Account::new();
     let mut config = account.config();
     config["credentials"]["aws_secret_access_key"] =
@@ -68,13 +68,13 @@ fn a_wrong_secret_is_told() {
 }
 
 #[test]
-fn a_missing_bucket_is_told() {
+fn a_missing_bucket_is_reported() {
     let account = Account::with(&Account::needed());
     fails(account.check(), &[&account.bucket, "bucket_name"]);
 }
 
 #[test]
-fn a_bucket_without_permission_is_told() {
+fn a_bucket_without_permission_is_reported() {
     let account = Account::with(&Account::needed()[1..]);
     tools().call("bucket", json!({"name": account.bucket}));
     fails(account.check(), &[&account.bucket, "s3:"]);
@@ -122,7 +122,7 @@ fn each_permission_that_is_missing_is_named() {
 }
 
 #[test]
-fn a_missing_database_without_permission_to_create_it_is_told() {
+fn a_missing_database_without_permission_to_create_it_is_reported() {
     let mut statements = Account::needed();
     statements.push(json!({"Effect": "Deny", "Action": "glue:CreateDatabase", "Resource": "*"}));
     let account = Account::with(&statements);
@@ -144,7 +144,7 @@ fn a_database_that_others_made_is_used_without_permission_to_create_one() {
 }
 
 #[test]
-fn an_endpoint_where_nobody_listens_is_told() {
+fn an_endpoint_where_nobody_listens_is_reported() {
     let port = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -164,7 +164,7 @@ fn an_endpoint_that_never_answers_is_given_up_within_20_seconds() {
 }
 
 #[test]
-fn a_host_that_no_one_knows_is_told() {
+fn an_unknown_host_is_reported() {
     let mut config = Fake::start().config();
     config["endpoint_url"] = "http://nobody.invalid:9000".into();
     fails(Program::check(&config), &["nobody.invalid"]);
@@ -184,7 +184,7 @@ fn check_with(fault: Option<(usize, Fault)>) -> (Fake, Vec<String>, bool) {
 }
 
 #[test]
-fn nothing_is_left_behind_whichever_call_is_refused() {
+fn nothing_is_left_whichever_call_is_refused() {
     let (_, calls, connected) = check_with(None);
     assert!(connected, "{calls:?}");
     for (at, operation) in calls.iter().enumerate() {
@@ -222,7 +222,7 @@ fn nothing_is_left_behind_whichever_call_is_refused() {
 }
 
 #[test]
-fn a_configuration_that_can_not_be_read_is_told_with_exit_code_0() {
+fn a_configuration_that_cannot_be_read_is_reported_with_exit_code_0() {
     let form =
         |text: &str| Program::new(&["check", "--config", "config.json"]).file("config.json", text);
     for text in [

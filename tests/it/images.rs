@@ -1,5 +1,5 @@
 //! The images: what is in them, what they say of themselves, and the second under Airbyte's launcher, in a root that
-//! can not be written to.
+//! cannot be written to.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -136,7 +136,7 @@ mv exitCode.tmp exitCode.txt
 exit $code
 "#;
 
-/// A container of the image `airbyte` as Kubernetes would make it: a root that can not be written to, a volume at /dest
+/// A container of the image `airbyte` as Kubernetes would make it: a root that cannot be written to, a volume at /dest
 /// that can, user 1000, processes of its own. Its network is ours, where moto is.
 struct Container {
     /// The image, with the places where the volume and the one device that a shell needs are mounted.
@@ -301,7 +301,7 @@ fn a_sync_runs_under_the_launcher() {
 }
 
 #[test]
-fn a_sync_that_fails_under_the_launcher_says_why_and_leaves_its_exit_code() {
+fn a_sync_that_fails_under_the_launcher_reports_why_and_leaves_its_exit_code() {
     if !is_root() {
         skip!(NEEDS_ROOT);
     }
@@ -316,7 +316,7 @@ fn a_sync_that_fails_under_the_launcher_says_why_and_leaves_its_exit_code() {
 }
 
 #[test]
-fn a_sync_that_the_launcher_ends_shows_nothing_that_was_not_acknowledged() {
+fn a_sync_that_the_launcher_ends_publishes_nothing_that_was_not_acknowledged() {
     if !is_root() {
         skip!(NEEDS_ROOT);
     }
@@ -441,7 +441,7 @@ fn the_documentation_page_knows_every_setting_and_this_version() {
         .as_object()
         .unwrap();
     for (key, setting) in settings {
-        // The form puts a star behind some.
+        // The form puts a star after some.
         let title = setting["title"].as_str().unwrap().trim_end_matches(" *");
         assert!(
             page.contains(&format!("**{title}**")),

@@ -187,7 +187,7 @@ fn secrets_show_nowhere_whatever_goes_wrong() {
 }
 
 #[test]
-fn a_configuration_that_is_wrong_is_told_whole_and_without_values() {
+fn every_mistake_in_a_configuration_is_reported_without_values() {
     let config =
         json!({"credentials": {"aws_secret_access_key": "MARKER"}, "region": 7, "bucket_name": ""});
     let output = Program::write(&config, &people("people", "append")).run();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::fake::wire::Pace;
+use crate::support::fake::wire::Bandwidth;
 use crate::support::fake::{Fake, Options};
 use crate::support::file;
 use crate::support::messages::{people, person, state};
@@ -77,7 +77,7 @@ fn the_scripted_server_is_as_far_away_as_its_options_say() {
         "{took:?} for {round_trips} calls"
     );
     let narrow = Fake::with(Options {
-        pace: Pace(Some(6 << 20)),
+        bandwidth: Bandwidth(Some(6 << 20)),
         ..Options::default()
     });
     let took = sync(&narrow).took;

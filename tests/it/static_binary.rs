@@ -51,7 +51,7 @@ impl Root {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         // By a process of its own: a file that this one holds open for writing, as a child of another test inherits
-        // it for a moment, can not be executed.
+        // it for a moment, cannot be executed.
         let copied = Command::new("cp")
             .arg(program())
             .arg(folder.path())
@@ -232,7 +232,7 @@ fn it_resolves_names_and_speaks_tls_from_an_empty_root() {
     messages(&root.run(&write, &trusting, &input));
     assert_eq!(account.read("people").column("id"), [1, 2]);
 
-    // `cat events.jsonl | … load`, told everything by its environment.
+    // `cat events.jsonl | … load`, configured by its environment alone.
     let (key, secret) = account.keys();
     let endpoint = config["endpoint_url"].as_str().unwrap();
     let variables = [

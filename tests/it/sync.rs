@@ -105,7 +105,7 @@ fn the_faker_stream_becomes_three_tables_that_hold_what_was_sent() {
     }
 }
 
-/// Every record is there once, with the same values as far as JSON and DuckDB spell them alike.
+/// Every record is stored once, with the same values as far as JSON and DuckDB spell them alike.
 #[track_caller]
 fn assert_same_values(table: &Table, sent: &[Value]) {
     assert_eq!(table.rows.len(), sent.len());
@@ -234,7 +234,7 @@ fn with_one_person() -> Account {
 }
 
 #[test]
-fn the_catalog_says_what_engines_need() {
+fn the_catalog_entry_has_what_engines_need() {
     let account = with_one_person();
     let table = tools().call(
         "definition",

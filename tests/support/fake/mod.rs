@@ -37,7 +37,7 @@ use calls::whole;
 use faults::{Rule, Rules};
 use journal::Journal;
 use names::Names;
-use wire::{Answer, BLOCK, Bodies, Pace, Request};
+use wire::{Answer, BLOCK, Bandwidth, Bodies, Request};
 
 pub(crate) use calls::{named, refusal};
 pub(crate) use faults::{Fault, Gate};
@@ -58,7 +58,7 @@ pub(crate) struct Options {
     /// The time that passes before every answer.
     pub(crate) delay: Duration,
     /// The bandwidth of each connection, both ways.
-    pub(crate) pace: Pace,
+    pub(crate) bandwidth: Bandwidth,
 }
 
 impl Default for Options {
@@ -68,7 +68,7 @@ impl Default for Options {
             keeps_objects: true,
             checks_hashes: true,
             delay: Duration::ZERO,
-            pace: Pace::default(),
+            bandwidth: Bandwidth::default(),
         }
     }
 }
@@ -305,7 +305,7 @@ impl Shared {
         connection.set_nodelay(true)?;
         let mut answers = connection.try_clone()?;
         let mut requests = BufReader::with_capacity(BLOCK, connection);
-        let mut bodies = Bodies::new(self.options.checks_hashes, self.options.pace);
+        let mut bodies = Bodies::new(self.options.checks_hashes, self.options.bandwidth);
         while let Some(mut request) = Request::read_head(&mut requests)? {
             if request.headers.contains_key("transfer-encoding") {
                 let answer = refusal(&request, 411, "MissingContentLength", "as S3 says");
@@ -326,7 +326,9 @@ impl Shared {
             let Some(answer) = self.answer(&mut request) else {
                 return Ok(());
             };
-            self.options.pace.wait(Instant::now(), answer.body.len());
+            self.options
+                .bandwidth
+                .wait(Instant::now(), answer.body.len());
             answer.write(&mut answers, &request)?;
         }
         Ok(())
@@ -403,7 +405,7 @@ impl Shared {
     }
 }
 
-/// A test that panicked elsewhere has told its story already.
+/// Locks; a test that panicked elsewhere has reported it already.
 pub(crate) fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -385,7 +385,7 @@ fn etag_of(request: &Request) -> String {
     }
 }
 
-/// Any text that tells bodies apart will do.
+/// An ETag: any text that differs from body to body will do.
 fn etag(body: &[u8]) -> String {
     format!("\"{}\"", &hex(&Sha256::digest(body))[..32])
 }

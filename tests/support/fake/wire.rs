@@ -37,16 +37,16 @@ pub(super) struct Hashes {
 /// How bodies are read.
 pub(super) struct Bodies {
     pub(super) hashes: bool,
-    pub(super) pace: Pace,
+    pub(super) bandwidth: Bandwidth,
     block: Vec<u8>,
 }
 
 impl Bodies {
-    pub(super) fn new(hashes: bool, pace: Pace) -> Self {
+    pub(super) fn new(hashes: bool, bandwidth: Bandwidth) -> Self {
         let block = vec![0; BLOCK];
         Self {
             hashes,
-            pace,
+            bandwidth,
             block,
         }
     }
@@ -54,9 +54,9 @@ impl Bodies {
 
 /// The bandwidth of a connection in bytes per second; without a number there is no limit.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Pace(pub(crate) Option<u64>);
+pub(crate) struct Bandwidth(pub(crate) Option<u64>);
 
-impl Pace {
+impl Bandwidth {
     /// Waits until so many bytes may have passed since the beginning.
     pub(super) fn wait(self, begin: Instant, bytes: usize) {
         let Some(rate) = self.0 else { return };
@@ -161,7 +161,7 @@ impl Request {
                 self.body.extend_from_slice(bytes);
             }
             left -= count;
-            bodies.pace.wait(begin, self.length - left);
+            bodies.bandwidth.wait(begin, self.length - left);
         }
         self.hashes = bodies.hashes.then(|| Hashes {
             sha256: hex(&sha256.finalize()),
