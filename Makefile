@@ -55,7 +55,7 @@ image: ## both images, with docker
 	docker build --target airbyte --tag destination-aws-datalake:$(VERSION) .
 
 .PHONY: test
-test: $(PYTHON)/ready $(TAPS:=/ready) $(if $(shell command -v java),$(SPARK)/ready) static ## every test; the servers they need are set up under target/
+test: $(PYTHON)/ready $(TAPS:=/ready) $(if $(shell command -v java),$(SPARK)/ready) static ## every test, NO_SKIPS=1 to fail where one is skipped; the servers they need are set up under target/
 	rm -f target/skipped
 	cargo test --locked --no-fail-fast; status=$$?; .ci/skipped; exit $$status
 

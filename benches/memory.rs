@@ -38,7 +38,7 @@ fn main() {
             }
         }
     }
-    assert_eq!(failed, 0, "so many peaks passed their bound");
+    assert!(failed == 0, "{failed} peaks passed their bound");
 }
 
 /// Runs one sync, prints its line, and returns whether its peak is within the bound.
