@@ -55,8 +55,9 @@ image: ## both images, with docker
 	docker build --target airbyte --tag destination-aws-datalake:$(VERSION) .
 
 .PHONY: test
-test: $(PYTHON)/ready $(TAPS:=/ready) $(if $(shell command -v java),$(SPARK)/ready) static ## every test; the servers they need are set up under target/
-	cargo test --locked --no-fail-fast
+test: $(PYTHON)/ready $(TAPS:=/ready) $(if $(shell command -v java),$(SPARK)/ready) static ## every test, NO_SKIPS=1 to fail where one is skipped; the servers they need are set up under target/
+	rm -f target/skipped
+	cargo test --locked --no-fail-fast; status=$$?; .ci/skipped; exit $$status
 
 # The same suite, but every program reaches AWS over TLS with a private authority and through a proxy with a password,
 # as a role whose credentials end after two seconds.
@@ -113,6 +114,10 @@ bench-counts: ## instructions of three fixed pieces of work, beside those record
 .PHONY: soak
 soak: ## 20 million records in one stream, 10 million in 100: the memory must not grow
 	cargo bench --locked --bench soak
+
+.PHONY: memory
+memory: ## peak memory of 1, 100 and 1,000 streams with budgets of 16 and 64 MiB in each codec, beside its bound
+	cargo bench --locked --bench memory
 
 .PHONY: clean
 clean: ## removes target

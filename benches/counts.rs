@@ -48,7 +48,7 @@ fn main() {
         counts.push(format!("{piece}\t{count}"));
     }
     if std::env::var_os("UPDATE").is_some() {
-        fs::write(RECORDED, counts.join("\n") + "\n").expect("the folder is there");
+        fs::write(RECORDED, counts.join("\n") + "\n").expect("the folder exists");
     }
 }
 

@@ -7,16 +7,13 @@ mod support; // inputs, servers, measuring
 
 use std::fs;
 use std::io::{BufWriter, Write};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use support::fake::Fake;
 use support::messages::{Input, SEED, STATE_EVERY, Shape, complete};
 use support::process::memory;
-use support::stand_in::{Hashes, StandIn};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_destination-aws-datalake");
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench");
+use support::sync::{FOLDER, Hashes, config, services, write};
 
 /// How many samples are taken.
 const SAMPLES: usize = 20;
@@ -44,22 +41,12 @@ fn main() {
 }
 
 fn soak(input: Input, most: u64) {
-    let services = StandIn::start(Hashes::Checked);
-    let (config, catalog) = ("soak-config.json", "soak-catalog.json");
-    let place = |name: &str| Path::new(FOLDER).join(name);
-    let mut settings = services.config("GZIP");
-    // Checkpoints come often, so that many are gone through.
+    let services = services(Hashes::Checked);
+    let mut settings = config(&services, "GZIP");
+    // Small files, so that there are many checkpoints.
     settings["target_file_size_mb"] = 16.into();
-    fs::write(place(config), settings.to_string()).expect("the folder is there");
-    fs::write(place(catalog), input.catalog().to_string()).expect("the folder is there");
     let begin = Instant::now();
-    let mut child = Command::new(PROGRAM)
-        .arg("write")
-        .arg("--config")
-        .arg(place(config))
-        .arg("--catalog")
-        .arg(place(catalog))
-        .env("LOG_LEVEL", "WARN")
+    let mut child = write(input, &settings, "soak")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
@@ -73,8 +60,6 @@ fn soak(input: Input, most: u64) {
     let status = child.wait().expect("our child");
     let seconds = begin.elapsed().as_secs_f64();
     assert!(status.success(), "{status}");
-    let faults = services.faults();
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
     report(input, seconds, &samples, &services, most);
 }
 
@@ -108,7 +93,7 @@ fn feed(input: Input, stdin: impl Write, look: impl Fn() -> u64) -> Vec<u64> {
 }
 
 #[allow(clippy::cast_precision_loss)] // measurements
-fn report(input: Input, seconds: f64, samples: &[u64], services: &StandIn, limit: u64) {
+fn report(input: Input, seconds: f64, samples: &[u64], services: &Fake, limit: u64) {
     let shown: Vec<String> = samples
         .iter()
         .map(|bytes| format!("{:.1}", *bytes as f64 / MIB as f64))
@@ -119,10 +104,10 @@ fn report(input: Input, seconds: f64, samples: &[u64], services: &StandIn, limit
         input.streams,
         input.records as f64 / seconds,
         services.objects(),
-        services.stored() as f64 / 1e6,
+        services.sent() as f64 / 1e6,
     );
     println!("resident MiB: {}", shown.join(" "));
-    // What fills up once (buffers, the first parts) is behind it by the first quarter.
+    // What fills up once (buffers, the first parts) is full by the first quarter.
     let (earlier, later) = samples[SAMPLES / 4..].split_at(SAMPLES * 3 / 8);
     let most = |samples: &[u64]| samples.iter().copied().max().unwrap_or(0);
     let growth = most(later).saturating_sub(most(earlier));

@@ -9,21 +9,17 @@
 mod support; // inputs, servers, measuring
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use support::fake::{Fake, KEY, SECRET};
 use support::messages::{Input, Shape};
 use support::process::{self, Cost};
-use support::stand_in::{Hashes, KEY, SECRET, StandIn};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_destination-aws-datalake");
-
-/// Where inputs and results lie.
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench");
+use support::sync::{FOLDER, Hashes, PROGRAM, config, file_of, services, write};
 
 const HUNDRED_THOUSAND: Input = Input {
     shape: Shape::Orders,
@@ -59,8 +55,8 @@ fn main() {
     let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
     if asked.contains(&"--serve") {
         // For a profiler: the services alone, until killed.
-        let services = StandIn::start(Hashes::Unchecked);
-        println!("{}", services.config("GZIP"));
+        let services = services(Hashes::Unchecked);
+        println!("{}", config(&services, "GZIP"));
         loop {
             std::thread::park();
         }
@@ -93,15 +89,13 @@ fn main() {
 
 /// What is measured below sends what its headers say: lengths and hashes. The services have no time to look then.
 fn verify() {
-    let services = StandIn::start(Hashes::Checked);
+    let services = services(Hashes::Checked);
     for codec in CODECS {
-        let mut command = write(&services, HUNDRED_THOUSAND, codec);
+        let mut command = write(HUNDRED_THOUSAND, &config(&services, codec), codec);
         let input = File::open(file_of(HUNDRED_THOUSAND)).expect("it was made");
         let status = command.stdin(input).stdout(Stdio::null()).status();
         assert!(status.expect("it starts").success(), "{codec} failed");
     }
-    let faults = services.faults();
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert!(services.objects() > 0, "nothing came");
 }
 
@@ -119,7 +113,7 @@ struct Line {
 }
 
 struct Bench {
-    services: StandIn,
+    services: Fake,
     rival: Option<String>,
     s5cmd: Option<PathBuf>,
     lines: Vec<Line>,
@@ -129,7 +123,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         Self {
-            services: StandIn::start(Hashes::Unchecked),
+            services: services(Hashes::Unchecked),
             rival: None,
             s5cmd: s5cmd(),
             lines: Vec::new(),
@@ -182,7 +176,7 @@ impl Bench {
 
     fn ours(&self, input: Input, codecs: &[&str]) -> Vec<(String, Command, usize)> {
         let command = |codec: &&str| {
-            let command = write(&self.services, input, codec);
+            let command = write(input, &config(&self.services, codec), codec);
             (format!("write, {codec}"), command, ROUNDS)
         };
         codecs.iter().map(command).collect()
@@ -211,10 +205,10 @@ impl Bench {
                     .env("AWS_ACCESS_KEY_ID", KEY)
                     .env("AWS_SECRET_ACCESS_KEY", SECRET)
                     .env("AWS_REGION", "us-east-1");
-                let before = self.services.stored();
+                let before = self.services.sent();
                 let cost = process::measure(command);
                 assert!(!cost.failed, "{title}: {name} failed");
-                stored[index] = self.services.stored() - before;
+                stored[index] = self.services.sent() - before;
                 costs[index].push(cost);
             }
         }
@@ -259,8 +253,9 @@ impl Bench {
     /// How long a part's first byte takes from the reading of the row that filled it.
     fn first_byte(&mut self) {
         let waits = (0..5).map(|_| {
-            let services = StandIn::start(Hashes::Unchecked);
-            let mut child = write(&services, HUNDRED_THOUSAND, "UNCOMPRESSED")
+            let services = services(Hashes::Unchecked);
+            let config = config(&services, "UNCOMPRESSED");
+            let mut child = write(HUNDRED_THOUSAND, &config, "first-byte")
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())
                 .spawn()
@@ -271,12 +266,14 @@ impl Bench {
             // The pipe takes a piece when the program has read one: the last such moment before the part came.
             for piece in input.chunks(4096) {
                 stdin.write_all(piece).expect("it reads");
-                if services.first_part().is_some() {
+                if services.first_object().is_some() {
                     break;
                 }
                 last = Instant::now();
             }
-            let came = services.first_part().expect("there is more than one part");
+            let came = services
+                .first_object()
+                .expect("there is more than one part");
             let _ = child.kill();
             let _ = child.wait();
             came.saturating_duration_since(last)
@@ -334,30 +331,14 @@ impl Bench {
                 self.note(format!("{name}, wall"), one / other);
             }
         }
-        let faults = self.services.faults();
-        assert!(faults.is_empty(), "{}", faults.join("\n"));
         let path = Path::new(FOLDER).join("results.json");
         let results = json!({
             "lines": self.lines.iter().map(Line::json).collect::<Vec<_>>(),
             "others": self.others.iter().map(|(name, figure)| json!({"name": name, "figure": figure})).collect::<Vec<_>>(),
         });
-        fs::write(&path, format!("{results:#}\n")).expect("the folder is there");
+        fs::write(&path, format!("{results:#}\n")).expect("the folder exists");
         println!("also in {}", path.display());
     }
-}
-
-/// A sync of the input into these services.
-fn write(services: &StandIn, input: Input, codec: &str) -> Command {
-    let place = |name: &str| Path::new(FOLDER).join(name);
-    let config = place(&format!("config-{}-{codec}.json", services.port()));
-    let catalog = place(&format!("catalog-{}.json", title_of(input)));
-    fs::write(&config, services.config(codec).to_string()).expect("the folder is there");
-    fs::write(&catalog, input.catalog().to_string()).expect("the folder is there");
-    let mut command = Command::new(PROGRAM);
-    command.args(["write", "--config"]).arg(config);
-    command.arg("--catalog").arg(catalog);
-    command.env("LOG_LEVEL", "WARN");
-    command
 }
 
 fn is_on_path(program: &str) -> bool {
@@ -373,24 +354,6 @@ fn s5cmd() -> Option<PathBuf> {
         let program = version.path().join("site-packages/s5cmd/bin/s5cmd");
         program.exists().then_some(program)
     })
-}
-
-fn title_of(input: Input) -> String {
-    format!("{:?}-{}-{}", input.shape, input.streams, input.records).to_lowercase()
-}
-
-/// The input as a file; made where it is not there.
-fn file_of(input: Input) -> PathBuf {
-    let path = Path::new(FOLDER).join(format!("{}.jsonl", title_of(input)));
-    if !path.exists() {
-        let unfinished = path.with_extension("unfinished");
-        let file = File::create(&unfinished).expect("the folder is there");
-        let mut file = BufWriter::with_capacity(1 << 20, file);
-        input.write(&mut file).expect("the disk has room");
-        file.flush().expect("the disk has room");
-        fs::rename(&unfinished, &path).expect("the folder is there");
-    }
-    path
 }
 
 fn median<T: Ord>(values: impl Iterator<Item = T>) -> T {

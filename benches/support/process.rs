@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
-/// Linux tells processor time to programs in ticks of 10 ms, whatever the kernel's own clock does.
+/// Linux reports processor time to programs in ticks of 10 ms, whatever the kernel's own clock does.
 const TICKS_PER_SECOND: u64 = 100;
 
 /// How often memory is looked at. The kernel keeps the peak, so that only what the last moment adds is missed.

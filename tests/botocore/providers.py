@@ -76,7 +76,7 @@ SETTINGS = [
     ("an instance and a profile without credentials", {**INSTANCE, "AWS_PROFILE": "a"}, "[profile a]\nregion = x\n", ""),
     ("an instance without a role", {**INSTANCE, "AWS_EC2_METADATA_SERVICE_ENDPOINT": "{server}/bare"}, "", ""),
     ("an instance that is not to be asked", {**INSTANCE, "AWS_EC2_METADATA_DISABLED": "true"}, "", ""),
-    ("a config file that is none", {}, "[default\n" + KEYS, ""),
+    ("a config file that cannot be parsed", {}, "[default\n" + KEYS, ""),
 ]
 
 

@@ -7,7 +7,7 @@ use crate::support::fake::Fake;
 use crate::support::fixture;
 use crate::support::messages::{catalog, line, people, person, state, stream};
 
-/// Stands in every value, so that a message that tells a value gives itself away.
+/// Stands in every value, so that a message with a value in it is found.
 const MARKER: &str = "MARKER";
 
 /// How a sync of a broken input must end.
@@ -130,7 +130,7 @@ fn ends_well(
         return Err(format!("a panic, or words on stderr: {}", output.report()));
     }
     if said.contains(MARKER) {
-        return Err(format!("a value was told: {}", output.report()));
+        return Err(format!("a value was printed: {}", output.report()));
     }
     let errors: Vec<_> = output
         .of_type("TRACE")
@@ -433,7 +433,7 @@ fn broken_catalogs_are_config_errors() {
 }
 
 #[test]
-fn a_catalog_of_no_streams_is_fine_until_a_record_comes() {
+fn a_catalog_without_streams_is_accepted_until_a_record_arrives() {
     well(&catalog(&[]), "", 0, Rows(0), None);
     well(
         &catalog(&[]),

@@ -27,7 +27,7 @@ fn fails(program: Program, words: &[&str]) {
 }
 
 #[test]
-fn a_good_connection_succeeds_and_leaves_nothing_behind() {
+fn a_good_connection_succeeds_and_leaves_nothing() {
     let account = Account::new();
     let (connected, message) = account.check().run().connection();
     assert!(connected, "{message}");
@@ -184,7 +184,7 @@ fn check_with(fault: Option<(usize, Fault)>) -> (Fake, Vec<String>, bool) {
 }
 
 #[test]
-fn nothing_is_left_behind_whichever_call_is_refused() {
+fn nothing_is_left_whichever_call_is_refused() {
     let (_, calls, connected) = check_with(None);
     assert!(connected, "{calls:?}");
     for (at, operation) in calls.iter().enumerate() {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::messages::{catalog, complete, line};
 use crate::support::program::Program;
+use crate::support::skip::skip;
 use crate::support::{file, fixture};
 
 const CODECS: [&str; 2] = ["GZIP", "UNCOMPRESSED"];
@@ -41,9 +42,11 @@ fn arrow_reads_every_value_that_was_written() {
 fn spark_reads_every_value_that_was_written() {
     let python = "target/spark/bin/python";
     // `make test` sets Spark up where there is Java for it.
-    if file(python).exists() && Command::new("java").arg("-version").output().is_ok() {
-        read_by("spark", python);
+    let has_java = Command::new("java").arg("-version").output().is_ok();
+    if !has_java || !file(python).exists() {
+        skip!("needs Java, and target/spark, which `make test` sets up");
     }
+    read_by("spark", python);
 }
 
 /// Has an engine read a lake of all cases in both codecs; it compares.
@@ -87,7 +90,7 @@ fn write(folder: &Path) -> usize {
             make_table(folder, name, &stream.columns);
         }
         for record in &stream.records {
-            // Some records hold line ends between their members, which a line can not.
+            // Some records hold line ends between their members, which a line cannot.
             let record = record.replace(['\r', '\n'], " ");
             let fields = r#""emitted_at":1795337257150,"data""#; // Sunday, 22 November 2026, 08:47:37.150
             writeln!(
@@ -130,7 +133,7 @@ fn write(folder: &Path) -> usize {
             .sum::<usize>()
 }
 
-/// A table that is there before the program comes.
+/// A table that exists before the program runs.
 fn make_table(folder: &Path, name: &str, columns: &[(String, String)]) {
     let columns: Vec<_> = columns
         .iter()
@@ -161,7 +164,7 @@ pub(crate) struct Stream {
     pub(crate) columns: Vec<(String, String)>,
     /// The column of each property.
     keys: BTreeMap<String, String>,
-    /// Whether the table is there before, with types that no schema gives.
+    /// Whether the table exists before, with types that no schema gives.
     pub(crate) made_by_others: bool,
     pub(crate) records: Vec<String>,
     rows: Vec<String>,

@@ -115,7 +115,7 @@ impl Sync<'_> {
         )
     }
 
-    /// Whether the sync shows its rows as it goes, next to those that are there.
+    /// Whether the sync publishes its rows as it goes, next to those that exist.
     fn appends(&self) -> bool {
         !matches!(self.kind, Kind::Overwrite | Kind::Truncate)
     }
@@ -322,7 +322,7 @@ fn trial(seed: u64, account: &Account, tools: &Tools, tally: &Arc<Mutex<Tally>>)
     let old: BTreeMap<_, _> = sync.each(|name| sync.visible(name));
     let nothing = sync.each(|_| 0);
     let proxy = Proxy::start(Rules {
-        behind: Account::addresses(),
+        servers: Account::addresses(),
         judge: Some(schedule(seed, Arc::clone(tally))),
         ..Rules::default()
     });

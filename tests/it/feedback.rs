@@ -1,4 +1,4 @@
-//! What a run tells: a line on a terminal, nothing to a pipe, a summary at the end, and files for machines.
+//! What a run reports: a line on a terminal, nothing to a pipe, a summary at the end, and files for machines.
 
 use std::path::Path;
 use std::process::Command;
@@ -60,7 +60,7 @@ fn a_terminal_shows_one_line_that_fits_it() {
 }
 
 #[test]
-fn a_terminal_that_can_not_go_back_shows_no_line() {
+fn a_terminal_without_carriage_return_shows_no_line() {
     let seen = on_terminal(80, "dumb");
     assert!(
         frames(&seen).is_empty() && !seen.contains('\u{1b}'),
@@ -124,7 +124,7 @@ fn a_pipe_gets_no_progress_and_files_hold_the_summary() {
 }
 
 #[test]
-fn an_overwrite_says_what_became_of_the_columns() {
+fn an_overwrite_reports_what_changed_in_the_columns() {
     let fake = Fake::start();
     let of = |properties: &Value, record: &Value| {
         let catalog = catalog(&[stream("people", "overwrite", properties)]);
@@ -163,7 +163,7 @@ fn an_overwrite_says_what_became_of_the_columns() {
 }
 
 #[test]
-fn a_platform_is_told_of_every_checkpoint_also_while_the_source_is_silent() {
+fn every_checkpoint_is_logged_for_the_platform_also_while_the_source_is_silent() {
     let fake = Fake::start();
     let mut config = fake.config();
     config["checkpoint_interval_minutes"] = 0.005.into();
@@ -178,14 +178,14 @@ fn a_platform_is_told_of_every_checkpoint_also_while_the_source_is_silent() {
     }
     let output = running.finish();
     output.succeeded();
-    let told: Vec<&str> = output
+    let logged: Vec<&str> = output
         .of_type("LOG")
         .filter(|message| message["log"]["level"] == "INFO")
         .map(|message| message["log"]["message"].as_str().unwrap())
         .filter(|text| text.starts_with("checkpoint ") || text.starts_with("progress"))
         .collect();
     assert_eq!(
-        told,
+        logged,
         ["checkpoint states=1 objects=1"; 2],
         "{}",
         output.report()
@@ -193,7 +193,7 @@ fn a_platform_is_told_of_every_checkpoint_also_while_the_source_is_silent() {
 }
 
 #[test]
-fn a_run_that_fails_says_so_in_its_files() {
+fn a_failed_run_is_reported_in_its_files() {
     let folder = tempfile::tempdir().unwrap();
     let load = |arguments: &[&str]| Program::new(arguments).local(folder.path());
     let (summary, metrics, code) = files(load(&["load", "--table", "t"]).stdin("{\"id\":1}\n{"));
@@ -217,7 +217,7 @@ fn a_run_that_fails_says_so_in_its_files() {
 }
 
 #[test]
-fn files_that_can_not_be_written_are_an_error_before_anything_is_loaded() {
+fn files_that_cannot_be_written_are_an_error_before_anything_is_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let output = Program::new(&["load", "--table", "t", "--summary", "none/summary.json"])
         .local(folder.path())

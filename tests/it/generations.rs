@@ -51,7 +51,7 @@ fn since(fake: &Fake, before: usize) -> Vec<String> {
 }
 
 #[test]
-fn a_truncate_is_shown_by_one_update_after_complete() {
+fn a_truncate_is_published_by_one_update_after_complete() {
     let fake = Fake::start();
     run(
         &fake,
@@ -108,7 +108,7 @@ fn a_truncate_without_complete_swaps_nothing_and_resumes_under_its_number() {
     );
     assert_eq!(output.states().len(), 1);
     assert_rows(&fake, 0..3);
-    // The rows behind the last state are sent again; they leave no trace.
+    // The rows after the last state are sent again; they leave no trace.
     assert_eq!(
         since(&fake, before),
         ["PUT people/g2/o2 2 rows", "STATE 2 2 rows"]
@@ -139,7 +139,7 @@ fn a_higher_generation_drops_the_unfinished_one() {
 }
 
 #[test]
-fn an_append_after_a_truncate_that_was_cancelled_shows_its_acknowledged_rows() {
+fn an_append_after_a_cancelled_truncate_publishes_its_acknowledged_rows() {
     let fake = Fake::start();
     run(&fake, &refresh(1, 0), rows(0..3) + &complete("people")).succeeded();
     run(
@@ -225,7 +225,7 @@ fn a_clear_of_a_platform_without_refreshes_empties_the_table() {
 }
 
 #[test]
-fn everything_becomes_visible_at_the_end_without_refreshes() {
+fn everything_is_published_at_the_end_without_refreshes() {
     let fake = Fake::start();
     run(
         &fake,
@@ -250,15 +250,10 @@ fn a_first_overwrite_of_a_table_of_the_python_connector_moves_it() {
             .next()
             .unwrap();
         store.bucket.objects.insert(theirs.to_owned(), body);
-        let entry = store
-            .catalog
-            .0
-            .get_mut("test")
-            .unwrap()
-            .get_mut("people")
-            .unwrap();
-        entry.input["StorageDescriptor"]["Location"] = "s3://test-lake/lake/test/people/".into();
     }
+    fake.edit_table("people", |input| {
+        input["StorageDescriptor"]["Location"] = "s3://test-lake/lake/test/people/".into();
+    });
     assert_rows(&fake, 0..3);
     run(&fake, &people("people", "append"), rows(3..5)).succeeded();
     assert_rows(&fake, 0..5);
@@ -279,7 +274,7 @@ fn a_first_overwrite_of_a_table_of_the_python_connector_moves_it() {
 
 /// Lake Formation may answer alike for a table that is absent and for one that is hidden.
 #[test]
-fn a_table_that_is_hidden_keeps_what_it_shows() {
+fn a_hidden_table_keeps_its_published_rows() {
     for (catalog, input, end) in [
         (people("people", "overwrite"), rows(10..14), String::new()),
         (refresh(7, 7), String::new(), complete("people")),

@@ -1,5 +1,5 @@
 //! The images: what is in them, what they say of themselves, and the second under Airbyte's launcher, in a root that
-//! can not be written to.
+//! cannot be written to.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -9,14 +9,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::cloud::Account;
 use crate::support::file;
-use crate::support::image::{is_root, manifest, rootfs};
+use crate::support::image::{NEEDS_ROOT, is_root, manifest, rootfs};
 use crate::support::messages::{people, person, state};
 use crate::support::program::Program;
+use crate::support::skip::skip;
 
 /// Everything below a folder, by its path from there, sorted.
 fn files(folder: &Path) -> Vec<String> {
@@ -135,7 +136,7 @@ mv exitCode.tmp exitCode.txt
 exit $code
 "#;
 
-/// A container of the image `airbyte` as Kubernetes would make it: a root that can not be written to, a volume at /dest
+/// A container of the image `airbyte` as Kubernetes would make it: a root that cannot be written to, a volume at /dest
 /// that can, user 1000, processes of its own. Its network is ours, where moto is.
 struct Container {
     /// The image, with the places where the volume and the one device that a shell needs are mounted.
@@ -245,6 +246,17 @@ impl Container {
             .unwrap()
     }
 
+    /// Starts a sync with this configuration; its stdin, and the readers of its stdout and stderr.
+    fn write(&self, config: &Value) -> (Child, fs::File, [JoinHandle<String>; 2]) {
+        self.file("connectorConfig.json", &config.to_string())
+            .file("catalog.json", &people("people", "append").to_string());
+        let outputs = self.pipes();
+        let child = self.start(WRITE);
+        let stdin = self.path("stdin");
+        let stdin = fs::OpenOptions::new().write(true).open(stdin).unwrap();
+        (child, stdin, outputs)
+    }
+
     /// Waits for the end; the exit code of the container and that in the file are this one.
     #[track_caller]
     fn ended(&self, child: Child, code: i32) {
@@ -267,19 +279,11 @@ fn messages(text: &str) -> Vec<Value> {
 #[test]
 fn a_sync_runs_under_the_launcher() {
     if !is_root() {
-        return;
+        skip!(NEEDS_ROOT);
     }
     let account = Account::new();
     let container = Container::new();
-    container
-        .file("connectorConfig.json", &account.config().to_string())
-        .file("catalog.json", &people("people", "append").to_string());
-    let [stdout, stderr] = container.pipes();
-    let child = container.start(WRITE);
-    let mut stdin = fs::OpenOptions::new()
-        .write(true)
-        .open(container.path("stdin"))
-        .unwrap();
+    let (child, mut stdin, [stdout, stderr]) = container.write(&account.config());
     let input = person("people", 1) + &person("people", 2) + &state("people", 7);
     stdin.write_all(input.as_bytes()).unwrap();
     drop(stdin);
@@ -297,22 +301,13 @@ fn a_sync_runs_under_the_launcher() {
 }
 
 #[test]
-fn a_sync_that_fails_under_the_launcher_says_why_and_leaves_its_exit_code() {
+fn a_sync_that_fails_under_the_launcher_reports_why_and_leaves_its_exit_code() {
     if !is_root() {
-        return;
+        skip!(NEEDS_ROOT);
     }
     let container = Container::new();
-    container
-        .file("connectorConfig.json", "{}")
-        .file("catalog.json", &people("people", "append").to_string());
-    let [stdout, stderr] = container.pipes();
-    let child = container.start(WRITE);
-    drop(
-        fs::OpenOptions::new()
-            .write(true)
-            .open(container.path("stdin"))
-            .unwrap(),
-    );
+    let (child, stdin, [stdout, stderr]) = container.write(&json!({}));
+    drop(stdin);
     let said = messages(&stdout.join().unwrap());
     assert_eq!(stderr.join().unwrap(), "");
     container.ended(child, 1);
@@ -321,21 +316,13 @@ fn a_sync_that_fails_under_the_launcher_says_why_and_leaves_its_exit_code() {
 }
 
 #[test]
-fn a_sync_that_the_launcher_ends_shows_nothing_that_was_not_acknowledged() {
+fn a_sync_that_the_launcher_ends_publishes_nothing_that_was_not_acknowledged() {
     if !is_root() {
-        return;
+        skip!(NEEDS_ROOT);
     }
     let account = Account::new();
     let container = Container::new();
-    container
-        .file("connectorConfig.json", &account.config().to_string())
-        .file("catalog.json", &people("people", "append").to_string());
-    let [stdout, stderr] = container.pipes();
-    let child = container.start(WRITE);
-    let mut stdin = fs::OpenOptions::new()
-        .write(true)
-        .open(container.path("stdin"))
-        .unwrap();
+    let (child, mut stdin, [stdout, stderr]) = container.write(&account.config());
     stdin.write_all(person("people", 1).as_bytes()).unwrap();
     container.file("TERMINATED", "");
     // The wrapper kills its own subshell; the program goes with the container.
@@ -353,7 +340,7 @@ fn a_sync_that_the_launcher_ends_shows_nothing_that_was_not_acknowledged() {
 #[test]
 fn check_and_spec_run_under_the_launcher_with_relative_paths() {
     if !is_root() {
-        return;
+        skip!(NEEDS_ROOT);
     }
     let account = Account::new();
     for (command, kind) in [
@@ -454,7 +441,7 @@ fn the_documentation_page_knows_every_setting_and_this_version() {
         .as_object()
         .unwrap();
     for (key, setting) in settings {
-        // The form puts a star behind some.
+        // The form puts a star after some.
         let title = setting["title"].as_str().unwrap().trim_end_matches(" *");
         assert!(
             page.contains(&format!("**{title}**")),

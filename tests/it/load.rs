@@ -56,7 +56,7 @@ fn files_are_loaded_together_packed_or_not() {
     assert_eq!(ids(&table(folder.path(), "t").1), [0, 1, 2, 3, 4, 5, 6]);
 }
 
-/// The text packed as two files behind each other, as `cat a.gz b.gz` makes them.
+/// The text packed as two files one after the other, as `cat a.gz b.gz` makes them.
 fn packed(name: &str, text: &str) -> Vec<u8> {
     let middle = text.len() / 2;
     let pack = |text: &str| {
@@ -100,7 +100,7 @@ fn packed_files_and_the_same_bytes_on_stdin_are_the_same_rows() {
 }
 
 #[test]
-fn a_packed_file_that_is_not_whole_is_told_by_its_name_and_shows_nothing() {
+fn a_truncated_compressed_file_is_reported_by_name_and_nothing_is_published() {
     let folder = tempfile::tempdir().unwrap();
     for name in PACKED {
         let bytes = packed(name, &lines(0..200_000));
@@ -127,7 +127,7 @@ fn a_packed_file_that_is_not_whole_is_told_by_its_name_and_shows_nothing() {
 }
 
 #[test]
-fn a_broken_line_shows_nothing_and_is_told_by_its_file_and_number() {
+fn a_broken_line_is_reported_by_file_and_number_and_nothing_is_published() {
     let folder = tempfile::tempdir().unwrap();
     let output = load(folder.path(), &["--table", "t", "a.jsonl", "b.jsonl"])
         .file("a.jsonl", &lines(0..3))
@@ -145,7 +145,7 @@ fn a_broken_line_shows_nothing_and_is_told_by_its_file_and_number() {
 }
 
 #[test]
-fn an_overwrite_shows_the_new_rows_alone_and_an_empty_one_keeps_the_old() {
+fn an_overwrite_publishes_the_new_rows_alone_and_an_empty_one_keeps_the_old() {
     let folder = tempfile::tempdir().unwrap();
     let overwrite = ["--table", "t", "--mode", "overwrite"];
     ended(
@@ -175,7 +175,7 @@ fn an_overwrite_shows_the_new_rows_alone_and_an_empty_one_keeps_the_old() {
 }
 
 #[test]
-fn a_schema_that_is_given_decides_and_strict_tells_what_did_not_fit() {
+fn a_given_schema_decides_and_strict_reports_misfits() {
     let folder = tempfile::tempdir().unwrap();
     let schema = json!({"properties": {"id": {"type": "integer"}, "note": {"type": "string"}}});
     let run = |strict: &[&str]| {
@@ -247,7 +247,7 @@ fn wait_for_rows(lake: &Path, name: &str, count: usize) {
 }
 
 #[test]
-fn an_endless_pipe_is_shown_at_intervals() {
+fn an_endless_pipe_is_published_at_intervals() {
     let folder = tempfile::tempdir().unwrap();
     let mut running = load(
         folder.path(),
@@ -270,7 +270,7 @@ fn an_endless_pipe_is_shown_at_intervals() {
 }
 
 #[test]
-fn nothing_is_shown_where_an_object_of_several_fails() {
+fn nothing_is_published_where_one_object_of_several_fails() {
     let fake = Fake::start();
     fake.fault_from(
         "CompleteMultipartUpload",

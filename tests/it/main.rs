@@ -8,20 +8,20 @@
 
 mod support; // the program as a child, moto, the scripted server, the journal, the readers
 
-mod arrival; // loads into tables that are not there, and into those that others make meanwhile
 mod broken; // two hundred inputs that no source should send
-mod check; // every way in which a connection can fail, and that nothing stays behind
+mod check; // every way in which a connection can fail, and that nothing stays
 mod checkpoints; // when states are acknowledged, and what stays invisible until then
 mod crash; // killed at every remote call, run again
 mod digests; // the same inputs make the same objects and the same calls as when they were recorded
 mod engines; // the value cases, read back by DuckDB, Arrow and Spark
 mod faults; // seeded faults at any call, before moto
 mod feedback; // progress, summaries and metrics
-mod generations; // refreshes and overwrites: what is shown, when, and what is kept
+mod generations; // refreshes and overwrites: what is published, when, and what is kept
 mod images; // what is in the images, and a sync under Airbyte's launcher
 mod journal; // order of effects and states, whole, against the scripted server
 mod load; // bare records, from pipes and files
-mod plan; // what plan says comes true, and saying it changes nothing
+mod new_tables; // loads into tables that do not exist, and into those that others create meanwhile
+mod plan; // what plan forecasts happens, and planning changes nothing
 mod policy; // what policy prints is enough, and nothing of it too much
 mod process; // one thread, closed pipes, exit codes, secrets
 mod readme; // the commands of the README, as they stand there

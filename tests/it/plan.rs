@@ -70,7 +70,7 @@ stream \"My Events\": table default.my_events
 }
 
 #[test]
-fn a_table_that_is_there_is_compared_and_then_becomes_what_was_said() {
+fn an_existing_table_is_compared_and_then_becomes_what_was_planned() {
     let fake = Fake::start();
     let run = |catalog: &Value| fake.write(catalog).stdin(person("people", 1)).run();
     run(&people("people", "append")).succeeded();
@@ -116,7 +116,7 @@ fn a_table_that_is_there_is_compared_and_then_becomes_what_was_said() {
 }
 
 #[test]
-fn an_overwrite_says_what_it_replaces() {
+fn the_plan_of_an_overwrite_names_what_it_replaces() {
     let fake = Fake::start();
     let run = |catalog: &Value| fake.write(catalog).stdin(person("people", 1)).run();
     run(&people("people", "append")).succeeded();
@@ -135,22 +135,13 @@ fn an_overwrite_says_what_it_replaces() {
 }
 
 #[test]
-fn what_a_sync_would_refuse_is_said_with_an_exit_code() {
+fn what_a_sync_would_refuse_is_reported_with_an_exit_code() {
     let fake = Fake::start();
     fake.write(&people("people", "append"))
         .stdin("")
         .run()
         .succeeded();
-    let mut store = fake.store();
-    let entry = store
-        .catalog
-        .0
-        .get_mut("test")
-        .unwrap()
-        .get_mut("people")
-        .unwrap();
-    entry.input["TableType"] = "VIRTUAL_VIEW".into();
-    drop(store);
+    fake.edit_table("people", |input| input["TableType"] = "VIRTUAL_VIEW".into());
     let output = plan(&fake, &people("people", "append"), &[]);
     assert_eq!(output.status.code(), Some(1), "{}", output.report());
     assert!(

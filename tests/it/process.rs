@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::support::fake::journal::Journal;
 use crate::support::fake::{Fake, Fault};
-use crate::support::journal::Journal;
 use crate::support::messages::{people, person, state};
 use crate::support::program::Program;
 
@@ -187,7 +187,7 @@ fn secrets_show_nowhere_whatever_goes_wrong() {
 }
 
 #[test]
-fn a_configuration_that_is_wrong_is_told_whole_and_without_values() {
+fn every_mistake_in_a_configuration_is_reported_without_values() {
     let config =
         json!({"credentials": {"aws_secret_access_key": "MARKER"}, "region": 7, "bucket_name": ""});
     let output = Program::write(&config, &people("people", "append")).run();

@@ -1,9 +1,15 @@
 //! The scripted server itself: AWS's own client finds in it what it expects of AWS.
 
 use std::process::Command;
+use std::time::Duration;
 
-use crate::support::fake::Fake;
+use serde_json::json;
+
+use crate::support::fake::wire::Bandwidth;
+use crate::support::fake::{Fake, Options};
 use crate::support::file;
+use crate::support::messages::{people, person, state};
+use crate::support::program::{Output, Program};
 
 #[test]
 fn the_scripted_server_answers_as_aws_does() {
@@ -24,5 +30,59 @@ fn the_scripted_server_answers_as_aws_does() {
     assert!(
         lines.iter().any(|line| line.starts_with("COMPLETE t/g1/")),
         "{lines:?}"
+    );
+}
+
+/// A sync of 3 MB in one object, uncompressed.
+fn sync(fake: &Fake) -> Output {
+    let mut config = fake.config();
+    config["format"] = json!({"format_type": "JSONL", "compression_codec": "UNCOMPRESSED"});
+    let name = "x".repeat(1 << 20);
+    let input: String = (0..3)
+        .map(|id| person("people", id).replace("person", &name))
+        .collect();
+    let output = Program::write(&config, &people("people", "append"))
+        .stdin(input + &state("people", 1))
+        .journal(fake.journal())
+        .run();
+    output.succeeded();
+    output
+}
+
+#[test]
+fn the_scripted_server_counts_objects_that_it_does_not_keep() {
+    let fake = Fake::with(Options {
+        keeps_objects: false,
+        ..Options::default()
+    });
+    let output = sync(&fake);
+    assert_eq!(output.states().len(), 1, "{}", output.report());
+    assert!(fake.store().bucket.objects.is_empty());
+    assert_eq!(fake.objects(), 1);
+    assert!((3 << 20..4 << 20).contains(&fake.sent()), "{}", fake.sent());
+    assert!(fake.first_object().is_some());
+    assert!(fake.endpoint().ends_with(&fake.port().to_string()));
+}
+
+#[test]
+fn the_scripted_server_is_as_far_away_as_its_options_say() {
+    let far = Fake::with(Options {
+        delay: Duration::from_millis(50),
+        ..Options::default()
+    });
+    let took = sync(&far).took;
+    let round_trips = u32::try_from(far.calls().len()).unwrap();
+    assert!(
+        took >= Duration::from_millis(50) * round_trips,
+        "{took:?} for {round_trips} calls"
+    );
+    let narrow = Fake::with(Options {
+        bandwidth: Bandwidth(Some(6 << 20)),
+        ..Options::default()
+    });
+    let took = sync(&narrow).took;
+    assert!(
+        took >= Duration::from_millis(500),
+        "{took:?} for 3 MiB at 6 MiB/s"
     );
 }

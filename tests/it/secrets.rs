@@ -188,7 +188,7 @@ fn try_mode(at: usize) {
             let what = format!("{command}, {}, script {number}", mode.name);
             assert_clean(&text, &what);
             if (1..=3).contains(&number) {
-                assert!(text.contains("[secret]"), "{what} was told none:\n{text}");
+                assert!(text.contains("[secret]"), "{what} got none:\n{text}");
             }
             // Else the script was not what the program met.
             assert_eq!(went_well, number == 0, "{what}:\n{text}");
@@ -204,7 +204,7 @@ fn try_mode(at: usize) {
 }
 
 #[test]
-fn no_way_to_sign_in_shows_its_secrets() {
+fn no_way_to_sign_in_prints_its_secrets() {
     let count = modes(&Fake::start()).len();
     std::thread::scope(|scope| {
         for at in 0..count {
@@ -270,7 +270,7 @@ fn config(credentials: &Value) -> Value {
 }
 
 #[test]
-fn what_is_configured_wrongly_is_told_without_its_secrets() {
+fn a_wrong_configuration_is_reported_without_its_secrets() {
     let chain = json!({"credentials_title": "Default chain"});
     let good = config(&chain).to_string();
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

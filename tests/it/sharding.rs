@@ -91,7 +91,7 @@ fn events(count: u64) -> tempfile::TempDir {
     folder
 }
 
-/// More files than processes, then fewer, into the same table: each row is there once.
+/// More files than processes, then fewer, into the same table: each row is stored once.
 fn loads_every_row_once(container: &Container, places: &[Vec<(&str, String)>]) {
     let account = Account::new();
     let table = &container.environment["TABLE"];
@@ -257,7 +257,7 @@ fn the_shares_of_a_connection_write_every_row_once() {
 }
 
 #[test]
-fn a_connection_that_can_not_be_split_is_refused() {
+fn a_connection_that_cannot_be_split_is_refused() {
     let connection = json!({
         "connectionId": "id", "name": "n", "schedule": {"scheduleType": "manual"},
         "configurations": {"streams": [{"name": "a"}, {"name": "b"}]},

@@ -156,7 +156,7 @@ fn a_version_replaces_older_rows_once_it_is_activated() {
     ];
     ended(&run(&rest), 0, &[]);
     assert_eq!(shown(), [4, 5]);
-    // Two versions in one run can not be told apart.
+    // Two versions in one run cannot be told apart.
     let output = run(&[version_row("users", 6, 200), version_row("users", 7, 300)]);
     ended(&output, 1, &["a second version"]);
 }
@@ -340,7 +340,7 @@ fn a_tap_of_csv_objects_goes_on_from_its_last_state() {
             "{record:?} in {rows:?}"
         );
     }
-    // S3 tells the time of an object in whole seconds.
+    // S3 gives the time of an object in whole seconds.
     std::thread::sleep(Duration::from_millis(1100));
     put("csv/3.csv", "id,name,note\n4,Edsger,new\n");
     let second = tap.sync(state);

@@ -9,8 +9,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::cloud::{Account, Helper};
-use crate::support::image::{chroot, is_root, program, say};
+use crate::support::image::{NEEDS_ROOT, chroot, is_root, program};
 use crate::support::messages::{people, person, state};
+use crate::support::skip::skip;
 
 /// The kinds of program headers that a loader would read, by the ELF specification.
 const DYNAMIC: u32 = 2;
@@ -50,7 +51,7 @@ impl Root {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         // By a process of its own: a file that this one holds open for writing, as a child of another test inherits
-        // it for a moment, can not be executed.
+        // it for a moment, cannot be executed.
         let copied = Command::new("cp")
             .arg(program())
             .arg(folder.path())
@@ -102,7 +103,7 @@ fn messages(output: &Output) -> Vec<Value> {
 #[test]
 fn spec_and_a_local_lake_need_the_program_alone() {
     if !is_root() {
-        return;
+        skip!(NEEDS_ROOT);
     }
     let root = Root::new();
     assert_eq!(messages(&root.run(&["spec"], &[], ""))[0]["type"], "SPEC");
@@ -184,7 +185,7 @@ fn answer(question: &[u8], domain: &str) -> Option<(String, Vec<u8>)> {
 #[test]
 fn it_resolves_names_and_speaks_tls_from_an_empty_root() {
     if !is_root() {
-        return;
+        skip!(NEEDS_ROOT);
     }
     let account = Account::new();
     let (host, port) = Account::endpoint()
@@ -209,7 +210,7 @@ fn it_resolves_names_and_speaks_tls_from_an_empty_root() {
             &format!("nameserver {}\n", names.address),
         );
     } else {
-        say("port 53 can not be had: the name comes from /etc/hosts instead of a name server");
+        // Port 53 is taken: the name comes from a file instead of a name server.
         root.file("etc/hosts", &format!("127.0.0.1 {HOST}\n"));
     }
 
@@ -231,7 +232,7 @@ fn it_resolves_names_and_speaks_tls_from_an_empty_root() {
     messages(&root.run(&write, &trusting, &input));
     assert_eq!(account.read("people").column("id"), [1, 2]);
 
-    // `cat events.jsonl | … load`, told everything by its environment.
+    // `cat events.jsonl | … load`, configured by its environment alone.
     let (key, secret) = account.keys();
     let endpoint = config["endpoint_url"].as_str().unwrap();
     let variables = [

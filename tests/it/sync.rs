@@ -105,7 +105,7 @@ fn the_faker_stream_becomes_three_tables_that_hold_what_was_sent() {
     }
 }
 
-/// Every record is there once, with the same values as far as JSON and DuckDB spell them alike.
+/// Every record is stored once, with the same values as far as JSON and DuckDB spell them alike.
 #[track_caller]
 fn assert_same_values(table: &Table, sent: &[Value]) {
     assert_eq!(table.rows.len(), sent.len());
@@ -222,14 +222,20 @@ fn objects_and_location_follow_the_layout() {
     assert!(!object.starts_with(['_', '.']), "engines hide {key}");
 }
 
-#[test]
-fn the_catalog_says_what_engines_need() {
+/// A place with the table `people` and one row in it.
+fn with_one_person() -> Account {
     let account = Account::new();
     account
         .write(&people("people", "append"))
         .stdin(person("people", 1))
         .run()
         .succeeded();
+    account
+}
+
+#[test]
+fn the_catalog_entry_has_what_engines_need() {
+    let account = with_one_person();
     let table = tools().call(
         "definition",
         json!({"database": account.database, "table": "people"}),
@@ -308,12 +314,7 @@ fn namespaces_are_databases_and_streams_of_one_name_stay_apart() {
 
 #[test]
 fn a_new_column_is_appended_and_old_rows_stay_readable() {
-    let account = Account::new();
-    account
-        .write(&people("people", "append"))
-        .stdin(person("people", 1))
-        .run()
-        .succeeded();
+    let account = with_one_person();
     let wider = stream(
         "people",
         "append",

@@ -1,4 +1,4 @@
-//! What lies between the program and AWS: TLS, proxies, and a role whose credentials end while the work goes on.
+//! What stands between the program and AWS: TLS, proxies, and a role whose credentials end while the work goes on.
 //!
 //! The programs here know AWS by its own names; the proxy leads those to moto.
 
@@ -19,7 +19,7 @@ use crate::support::wire::{LOGIN, base};
 /// A proxy that leads to moto, asks for a password, and lets roles end after so long.
 fn proxy(life: Duration, judge: Option<Judge>) -> Proxy {
     Proxy::start(Rules {
-        behind: Account::addresses(),
+        servers: Account::addresses(),
         login: Some(LOGIN),
         life: Some(life),
         judge,
@@ -147,7 +147,7 @@ fn both_versions_of_tls_are_spoken_and_each_group_that_a_service_may_insist_on()
         // FIPS endpoints know no X25519.
         for group in [X25519, SECP256R1, SECP384R1] {
             let proxy = Proxy::start(Rules {
-                behind: Account::addresses(),
+                servers: Account::addresses(),
                 login: Some(LOGIN),
                 tls: Some(Authority::get().server_of(version, group)),
                 ..Rules::default()
@@ -194,7 +194,7 @@ fn a_certificate_for_another_name_is_not_believed() {
 }
 
 #[test]
-fn a_proxy_that_wants_another_password_is_told() {
+fn a_proxy_that_wants_another_password_is_reported() {
     let account = Account::new();
     let proxy = proxy(Duration::from_secs(3600), None);
     let url = proxy.url().replace("wire:", "other:");

@@ -1,7 +1,7 @@
 """AWS in one process: moto on a free port of loopback, with IAM and signatures enforced.
 
 Prints one JSON line when it is ready (the endpoints and the administrator's keys) and ends when its standard
-input closes, so that it can not outlive the test process that holds the other end, however that one ends.
+input closes, so that it cannot outlive the test process that holds the other end, however that one ends.
 With an argument, the path of s3s-fs, that one is S3, and knows the administrator alone.
 """
 

@@ -59,7 +59,7 @@ def main():
             types, rows = engines_readers.read(engine, columns, files)
             faults += [f"{name}: {fault}" for fault in check(stream, len(files), types, rows)]
             count += len(rows)
-        except Exception as error:  # One stream that an engine can not read must not hide the others.
+        except Exception as error:  # One stream that an engine cannot read must not hide the others.
             faults.append(f"{name}: {type(error).__name__}: {error}")
     print("\n".join(faults) if faults else f"{count} rows agree")
     sys.exit(bool(faults))

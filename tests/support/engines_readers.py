@@ -9,7 +9,7 @@ FOREIGN = re.compile(r"\b(varchar|char|uniontype)\b.*")
 
 
 def read(engine, columns, files):
-    """The types under which the engine read (its own, where it can not read the declared one), and the rows."""
+    """The types under which the engine read (its own, where it cannot read the declared one), and the rows."""
     takes, rows = ENGINES[engine]
     declared = {name: hive.parse(FOREIGN.sub("string", text)) for name, text in columns}
     types = {name: mapped(tree, takes) for name, tree in declared.items()}
@@ -135,9 +135,9 @@ def spark_rows(types, files):
         return tree
 
     schema = ",".join(f"`{name}` {ddl(tree)}" for name, tree in types.items())
-    # Python can not make a local time of a moment in the first year, but of a time without a zone it can.
+    # Python cannot make a local time of a moment in the first year, but of a time without a zone it can.
     zoneless = [f"cast(`{name}` as {ddl(tree, 'timestamp_ntz')}) as `{name}`" for name, tree in types.items()]
-    # FAILFAST, because otherwise a row that can not be read is one of nulls.
+    # FAILFAST, because otherwise a row that cannot be read is one of nulls.
     frame = builder.getOrCreate().read.schema(schema).option("mode", "FAILFAST").json(files)
     return [row.asDict(recursive=True) for row in frame.selectExpr(*zoneless).collect()]
 

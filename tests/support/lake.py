@@ -102,7 +102,7 @@ def uploads(bucket, prefix=""):
         answer = s3.list_multipart_uploads(Bucket=bucket, Prefix=prefix)
     except ClientError as error:
         if error.response["Error"]["Code"] == "NotImplemented":
-            return []  # s3s-fs can not tell
+            return []  # s3s-fs does not know
         raise
     return [found["Key"] for found in answer.get("Uploads", [])]
 
@@ -122,7 +122,7 @@ def tables(database):
 
 
 def definition(database, table):
-    """The table as Glue tells it."""
+    """The table as Glue returns it."""
     return glue.get_table(DatabaseName=database, Name=table)["Table"]
 
 
@@ -147,7 +147,7 @@ def read(database, table):
 
 
 def counts(database, table, column):
-    """How often each value of the column is there; nothing where there is no table."""
+    """How often each value of the column occurs; nothing where there is no table."""
     rows = read(database, table)["rows"] if table in tables(database) else []
     return Counter(str(row[column]) for row in rows)
 

@@ -32,7 +32,7 @@ async def copy(source, sink):
             sink.write(data)
             await sink.drain()
     except OSError:
-        pass  # one side hung up; the other is told by the close
+        pass  # one side hung up; the other learns of it by the close
     sink.close()
 
 

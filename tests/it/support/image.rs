@@ -1,6 +1,5 @@
 //! What is shipped: the static program, the images' file systems, manifests, and roots to change into.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -58,22 +57,12 @@ pub(crate) fn manifest(path: &str) -> Value {
         .unwrap_or_else(|_| panic!("{path}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// Whether the test may change its root; where not, that is said, and the test can not run.
-#[track_caller]
-pub(crate) fn is_root() -> bool {
-    let is_root = geteuid().is_root();
-    if !is_root {
-        let test = std::panic::Location::caller();
-        say(&format!(
-            "NOT RUN: {test} needs root, to run the program in a root of its own"
-        ));
-    }
-    is_root
-}
+/// Why tests of a changed root are skipped.
+pub(crate) const NEEDS_ROOT: &str = "needs root, to run the program in a root of its own";
 
-/// On stderr itself: what a test prints is not shown when it passes.
-pub(crate) fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+/// Whether the test may change its root.
+pub(crate) fn is_root() -> bool {
+    geteuid().is_root()
 }
 
 /// `chroot` by its path: the tests give it no PATH.

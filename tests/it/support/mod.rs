@@ -4,11 +4,11 @@ pub(crate) mod authority; // a private certificate authority
 pub(crate) mod cloud; // moto, shared by all tests, and a place of its own in it for each test
 pub(crate) mod fake; // a scripted server that plays S3, Glue and STS, with faults
 pub(crate) mod image; // the static program, the images' file systems, roots to change into
-pub(crate) mod journal; // one log of remote effects and printed states
 pub(crate) mod local; // `load` into a lake in a folder, read back
 pub(crate) mod messages; // lines of the protocol and configured catalogs
 pub(crate) mod program; // the real binary, run or started
 pub(crate) mod proxy; // tunnels, TLS, short-lived roles and faults before any of these servers
+pub(crate) mod skip; // tests that cannot run here
 pub(crate) mod wire; // whether the whole suite runs over TLS, through a proxy, as a role
 
 use std::path::{Path, PathBuf};

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::authority::Authority;
-use super::journal::Journal;
+use super::fake::journal::Journal;
 use super::proxy::Proxy;
 use super::wire;
 
@@ -83,7 +83,7 @@ impl Program {
         self
     }
 
-    /// Through this proxy, believing the authority that vouches for the servers behind it.
+    /// Through this proxy, believing the authority that vouches for the servers that it leads to.
     pub(crate) fn through(self, proxy: &Proxy) -> Self {
         let authority = &Authority::get().certificate;
         self.file("authority.pem", authority)
@@ -122,7 +122,7 @@ impl Program {
         let input = std::mem::take(&mut self.stdin);
         let mut running = self.start();
         let mut stdin = running.stdin.take().unwrap();
-        running.told.clone_from(&input);
+        running.fed.clone_from(&input);
         let feeder = std::thread::spawn(move || {
             // The program may stop reading early; what it says then is what is tested.
             let _ = stdin.write_all(&input);
@@ -150,14 +150,14 @@ impl Program {
             })),
             child,
             started: Instant::now(),
-            told: Vec::new(),
+            fed: Vec::new(),
             _proxy: proxy,
             program: self,
         }
     }
 }
 
-/// The program at work. It is killed when the test drops it, so that nothing is left behind.
+/// The program at work. It is killed when the test drops it, so that no process is left.
 pub(crate) struct Running {
     program: Program,
     child: Child,
@@ -166,7 +166,7 @@ pub(crate) struct Running {
     stdout: Option<JoinHandle<()>>,
     stderr: Option<JoinHandle<String>>,
     /// What was fed, for the report.
-    told: Vec<u8>,
+    fed: Vec<u8>,
     /// What stands before the servers, where something does.
     _proxy: Option<Proxy>,
 }
@@ -178,7 +178,7 @@ impl Running {
 
     /// Writes to its stdin.
     pub(crate) fn feed(&mut self, bytes: impl AsRef<[u8]>) {
-        self.told.extend_from_slice(bytes.as_ref());
+        self.fed.extend_from_slice(bytes.as_ref());
         let stdin = self.stdin.as_mut().expect("stdin is open until `finish`");
         // A program that ended early is found by `finish`.
         let _ = stdin.write_all(bytes.as_ref());
@@ -242,7 +242,7 @@ impl Running {
             stdout: String::from_utf8_lossy(&stdout).into_owned(),
             stderr,
             command: format!("{:?}", self.program.command),
-            told: std::mem::take(&mut self.told),
+            fed: std::mem::take(&mut self.fed),
             journal: self.program.journal.lines(),
             secrets: self.program.secrets.clone(),
             config: self.program.folder.path().join("config.json"),
@@ -286,7 +286,7 @@ pub(crate) struct Output {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
     command: String,
-    told: Vec<u8>,
+    fed: Vec<u8>,
     journal: Vec<String>,
     secrets: Vec<String>,
     config: PathBuf,
@@ -384,12 +384,12 @@ impl Output {
     /// Everything that helps to find out why a test failed, without the secrets of its configuration.
     pub(crate) fn report(&self) -> String {
         let mut text = String::new();
-        let told = String::from_utf8_lossy(&self.told);
+        let fed = String::from_utf8_lossy(&self.fed);
         let parts = [
             ("command", self.command.clone()),
             ("ended", format!("{} after {:?}", self.status, self.took)),
             (&self.config.display().to_string(), self.config_text.clone()),
-            ("stdin", head(&told)),
+            ("stdin", head(&fed)),
             ("stdout", head(&self.stdout)),
             ("stderr", head(&self.stderr)),
             ("journal", self.journal.join("\n")),

@@ -1,8 +1,8 @@
 //! What may stand between the program and the servers that play AWS: a proxy that opens tunnels (CONNECT), the
-//! TLS of the servers behind it, roles whose credentials end within seconds, and faults at any call.
+//! TLS of the servers that it leads to, roles whose credentials end within seconds, and faults at any call.
 //!
 //! The servers themselves speak plain HTTP. So the proxy ends TLS where a tunnel begins, with a certificate of the
-//! tests' own authority; the program can not tell.
+//! tests' own authority; the program cannot tell them apart.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Result, Write};
@@ -37,14 +37,14 @@ pub(crate) enum Verb {
 pub(crate) struct Rules {
     /// Where requests go that come without a tunnel, and those for AWS's own names: the `host:port` of S3 and that
     /// of all else.
-    pub(crate) behind: [String; 2],
+    pub(crate) servers: [String; 2],
     /// The user and the password that tunnels need, in the form of the URL.
     pub(crate) login: Option<Login>,
     /// The credentials of a role end after so long.
     pub(crate) life: Option<Duration>,
     /// Decides what goes wrong with a call of this name.
     pub(crate) judge: Option<Judge>,
-    /// The TLS behind tunnels, where it is a special one.
+    /// The TLS inside tunnels, where it differs from the default.
     pub(crate) tls: Option<Arc<ServerConfig>>,
 }
 
@@ -201,7 +201,7 @@ impl Shared {
 
     /// Where the service is that the request is for.
     fn place_of(&self, request: &Request) -> &str {
-        let [s3, rest] = &self.rules.behind;
+        let [s3, rest] = &self.rules.servers;
         if request.header("authorization").contains("/s3/aws4_request") {
             s3
         } else {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::Names;
+use super::names::Names;
 use super::wire::{Answer, Request};
 
 /// Databases by name.
@@ -190,7 +190,7 @@ fn partitions(
     Ok(json!({"Errors": errors}))
 }
 
-/// The table as GetTable tells it: what was sent, and what Glue adds.
+/// The table as GetTable returns it: what was sent, and what Glue adds.
 fn shown(database: &str, entry: &Entry) -> Value {
     let mut table = entry.input.clone();
     table["DatabaseName"] = database.into();

@@ -1,7 +1,13 @@
 //! HTTP/1.1 as far as the scripted server needs it: requests with a known length, answers with one.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Result, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Result, Write};
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+
+/// How much is read at once: large enough that a part passes in few reads.
+pub(super) const BLOCK: usize = 256 * 1024;
 
 /// A request, decoded.
 pub(crate) struct Request {
@@ -13,12 +19,68 @@ pub(crate) struct Request {
     pub(crate) query: BTreeMap<String, String>,
     /// Names in lower case.
     pub(crate) headers: BTreeMap<String, String>,
+    /// Empty where the body is not kept.
     pub(crate) body: Vec<u8>,
+    /// Of the body, kept or not.
+    pub(crate) length: usize,
+    /// Of the body, where they are asked for.
+    pub(super) hashes: Option<Hashes>,
+}
+
+/// What a body hashes to.
+pub(super) struct Hashes {
+    /// In hexadecimal digits.
+    pub(super) sha256: String,
+    pub(super) crc32: u32,
+}
+
+/// How bodies are read.
+pub(super) struct Bodies {
+    pub(super) hashes: bool,
+    pub(super) bandwidth: Bandwidth,
+    block: Vec<u8>,
+}
+
+impl Bodies {
+    pub(super) fn new(hashes: bool, bandwidth: Bandwidth) -> Self {
+        let block = vec![0; BLOCK];
+        Self {
+            hashes,
+            bandwidth,
+            block,
+        }
+    }
+}
+
+/// The bandwidth of a connection in bytes per second; without a number there is no limit.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Bandwidth(pub(crate) Option<u64>);
+
+impl Bandwidth {
+    /// Waits until so many bytes may have passed since the beginning.
+    pub(super) fn wait(self, begin: Instant, bytes: usize) {
+        let Some(rate) = self.0 else { return };
+        let nanoseconds = bytes as u128 * 1_000_000_000 / u128::from(rate.max(1));
+        let time = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
+        std::thread::sleep(time.saturating_sub(begin.elapsed()));
+    }
 }
 
 impl Request {
-    /// The next request of a connection, or nothing when the client is done with it.
+    /// The next request of a connection, whole, or nothing when the client is done with it.
     pub(crate) fn read<S: Read + Write>(connection: &mut BufReader<S>) -> Result<Option<Self>> {
+        let Some(mut request) = Self::read_head(connection)? else {
+            return Ok(None);
+        };
+        request.body = vec![0; request.length];
+        connection.read_exact(&mut request.body)?;
+        Ok(Some(request))
+    }
+
+    /// The next request of a connection up to its body, which the client has been asked for.
+    pub(super) fn read_head<S: Read + Write>(
+        connection: &mut BufReader<S>,
+    ) -> Result<Option<Self>> {
         let mut first = String::new();
         if connection.read_line(&mut first)? == 0 {
             return Ok(None);
@@ -54,16 +116,58 @@ impl Request {
         let length = headers
             .get("content-length")
             .map_or(0, |text| text.parse().unwrap_or(0));
-        let mut body = vec![0; length];
-        connection.read_exact(&mut body)?;
         Ok(Some(Self {
             method,
             target,
             path,
             query,
             headers,
-            body,
+            body: Vec::new(),
+            length,
+            hashes: None,
         }))
+    }
+
+    /// Reads the body, and keeps it or not; `arrived` is called with its first bytes. One that is shorter than its length
+    /// is an error.
+    pub(super) fn read_body(
+        &mut self,
+        connection: &mut impl Read,
+        bodies: &mut Bodies,
+        keep: bool,
+        arrived: impl Fn(),
+    ) -> Result<()> {
+        let begin = Instant::now();
+        let (mut sha256, mut crc32) = (Sha256::new(), crc32fast::Hasher::new());
+        if keep {
+            self.body.reserve_exact(self.length);
+        }
+        let mut left = self.length;
+        while left > 0 {
+            let room = left.min(BLOCK);
+            let count = connection.read(&mut bodies.block[..room])?;
+            if count == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            if left == self.length {
+                arrived();
+            }
+            let bytes = &bodies.block[..count];
+            if bodies.hashes {
+                sha256.update(bytes);
+                crc32.update(bytes);
+            }
+            if keep {
+                self.body.extend_from_slice(bytes);
+            }
+            left -= count;
+            bodies.bandwidth.wait(begin, self.length - left);
+        }
+        self.hashes = bodies.hashes.then(|| Hashes {
+            sha256: hex(&sha256.finalize()),
+            crc32: crc32.finalize(),
+        });
+        Ok(())
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
@@ -125,6 +229,10 @@ impl Answer {
         connection.write_all(&bytes)?;
         connection.flush()
     }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Percent-decoded; a plus is a plus.

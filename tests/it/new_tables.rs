@@ -1,4 +1,4 @@
-//! `load` into a table that is not there: its first checkpoint makes it, and a load that fails before leaves none.
+//! `load` into a table that does not exist: its first checkpoint creates it, and a load that fails before leaves none.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ fn people(fake: &Fake, input: impl Into<Vec<u8>>) -> Program {
 }
 
 #[test]
-fn the_first_checkpoint_makes_the_table_behind_its_objects() {
+fn the_first_checkpoint_creates_the_table_after_its_objects() {
     let fake = Fake::start();
     ended(&people(&fake, lines(0..3)).run(), 0, &[]);
     ended(&people(&fake, lines(3..5)).run(), 0, &[]);
@@ -150,7 +150,7 @@ fn a_table_that_another_made_meanwhile_with_other_types_is_left_alone() {
 }
 
 #[test]
-fn rows_that_can_not_go_to_the_other_s_folder_are_all_taken_back() {
+fn rows_that_cannot_go_to_the_other_writer_s_folder_are_all_deleted() {
     let fake = Fake::start();
     fake.fault_from("CopyObject", 1, Fault::Reject(403, "AccessDenied"));
     let output = overtaken(&fake, &lines(7..9), || {

@@ -108,7 +108,7 @@ impl Journal {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A test that panicked elsewhere has told its story already.
+        // A test that panicked elsewhere has reported it already.
         self.0
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

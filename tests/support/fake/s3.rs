@@ -7,16 +7,19 @@ use flate2::read::MultiGzDecoder;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::Names;
-use super::wire::{Answer, Request, decoded, elements, escaped};
+use super::names::Names;
+use super::wire::{Answer, Request, decoded, elements, escaped, hex};
 
-const NAME: &str = "test-lake";
 /// S3 wants every part but the last to be as large as this.
 const LEAST_PART: usize = 5 << 20;
-const THEN: &str = "2026-11-22T09:00:00.000Z";
 
 /// The bucket.
 pub(crate) struct Bucket {
+    name: &'static str,
+    /// Whether objects and parts are kept; else they are counted, and lists are empty.
+    keeps: bool,
+    /// Bytes of objects and parts that were sent.
+    pub(crate) sent: u64,
     pub(crate) objects: BTreeMap<String, Vec<u8>>,
     /// The keys of objects in the order in which they were made, those of deleted ones too.
     pub(crate) made: Vec<String>,
@@ -26,19 +29,6 @@ pub(crate) struct Bucket {
     /// How many entries a listing gives at most; S3's own number is 1000.
     pub(crate) page: usize,
     begun: usize,
-}
-
-impl Default for Bucket {
-    fn default() -> Self {
-        Self {
-            objects: BTreeMap::new(),
-            made: Vec::new(),
-            uploads: BTreeMap::new(),
-            parts: BTreeMap::new(),
-            page: 1000,
-            begun: 0,
-        }
-    }
 }
 
 /// An upload that was begun and is not complete.
@@ -79,22 +69,35 @@ pub(crate) fn operation(request: &Request) -> &'static str {
 }
 
 impl Bucket {
+    pub(super) fn new(name: &'static str, keeps: bool) -> Self {
+        Self {
+            name,
+            keeps,
+            sent: 0,
+            objects: BTreeMap::new(),
+            made: Vec::new(),
+            uploads: BTreeMap::new(),
+            parts: BTreeMap::new(),
+            page: 1000,
+            begun: 0,
+        }
+    }
+
     pub(super) fn call(
         &mut self,
         operation: &str,
-        request: &Request,
+        request: &mut Request,
         names: &mut Names,
         note: &mut dyn FnMut(String),
     ) -> Answer {
-        let path = request.path.trim_start_matches('/');
-        let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
-        if bucket != NAME {
+        let path = request.path.trim_start_matches('/').to_owned();
+        let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
+        if bucket != self.name {
             return error(404, "NoSuchBucket");
         }
         if let Err(answer) = intact(request) {
             return answer;
         }
-        let upload = request.parameter("uploadId");
         match operation {
             "HeadBucket" => Answer::new(200, "").with("x-amz-bucket-region", "us-east-1"),
             "GetBucketLocation" => Answer::new(200, "<LocationConstraint/>"),
@@ -107,10 +110,15 @@ impl Bucket {
                     names.short(key),
                     rows_of(&request.body)
                 ));
+                let tag = etag_of(request);
+                self.sent += request.length as u64;
                 self.made.push(key.to_owned());
-                self.objects.insert(key.to_owned(), request.body.clone());
-                self.parts.remove(key);
-                Answer::new(200, "").with("etag", etag(&request.body))
+                if self.keeps {
+                    let body = std::mem::take(&mut request.body);
+                    self.objects.insert(key.to_owned(), body);
+                    self.parts.remove(key);
+                }
+                Answer::new(200, "").with("etag", tag)
             }
             "GetObject" | "HeadObject" => match self.objects.get(key) {
                 Some(body) => Answer::new(200, body.clone()).with("etag", self.etag_of(key, body)),
@@ -141,45 +149,67 @@ impl Bucket {
             | "UploadPartCopy"
             | "ListParts"
             | "CompleteMultipartUpload"
-            | "AbortMultipartUpload" => {
-                let begun = self
-                    .uploads
-                    .get_mut(upload)
-                    .filter(|begun| begun.key == key);
-                let Some(begun) = begun else {
-                    return error(404, "NoSuchUpload");
-                };
-                match operation {
-                    "UploadPart" => {
-                        let number = request.parameter("partNumber").parse().unwrap_or(0);
-                        if !(1..=10_000).contains(&number) {
-                            return error(400, "InvalidArgument");
-                        }
-                        note(format!("PART {number} {}", names.short(key)));
-                        begun.parts.insert(number, request.body.clone());
-                        Answer::new(200, "").with("etag", etag(&request.body))
-                    }
-                    "UploadPartCopy" => error(501, "NotImplemented"),
-                    "ListParts" => {
-                        let parts: String = begun
-                            .parts
-                            .iter()
-                            .map(|(number, body)| part(*number, body))
-                            .collect();
-                        xml(
-                            "ListPartsResult",
-                            &format!("<IsTruncated>false</IsTruncated>{parts}"),
-                        )
-                    }
-                    "AbortMultipartUpload" => {
-                        note(format!("ABORT {}", names.short(key)));
-                        self.uploads.remove(upload);
-                        Answer::new(204, "")
-                    }
-                    _ => self.complete(upload, request, names, note),
-                }
-            }
+            | "AbortMultipartUpload" => self.multipart(operation, key, request, names, note),
             _ => error(501, "NotImplemented"),
+        }
+    }
+
+    /// What is asked of an upload that was begun.
+    fn multipart(
+        &mut self,
+        operation: &str,
+        key: &str,
+        request: &mut Request,
+        names: &mut Names,
+        note: &mut dyn FnMut(String),
+    ) -> Answer {
+        let upload = request.parameter("uploadId").to_owned();
+        let begun = self
+            .uploads
+            .get_mut(&upload)
+            .filter(|begun| begun.key == key);
+        let Some(begun) = begun else {
+            return error(404, "NoSuchUpload");
+        };
+        match operation {
+            "UploadPart" => {
+                let number = request.parameter("partNumber").parse().unwrap_or(0);
+                if !(1..=10_000).contains(&number) {
+                    return error(400, "InvalidArgument");
+                }
+                note(format!("PART {number} {}", names.short(key)));
+                let tag = etag_of(request);
+                self.sent += request.length as u64;
+                if self.keeps {
+                    let body = std::mem::take(&mut request.body);
+                    begun.parts.insert(number, body);
+                }
+                Answer::new(200, "").with("etag", tag)
+            }
+            "UploadPartCopy" => error(501, "NotImplemented"),
+            "ListParts" => {
+                let parts: String = begun
+                    .parts
+                    .iter()
+                    .map(|(number, body)| part(*number, body))
+                    .collect();
+                xml(
+                    "ListPartsResult",
+                    &format!("<IsTruncated>false</IsTruncated>{parts}"),
+                )
+            }
+            "AbortMultipartUpload" => {
+                note(format!("ABORT {}", names.short(key)));
+                self.uploads.remove(&upload);
+                Answer::new(204, "")
+            }
+            _ if self.keeps => self.complete(&upload, request, names, note),
+            _ => {
+                note(format!("COMPLETE {}", names.short(key)));
+                self.uploads.remove(&upload);
+                self.made.push(key.to_owned());
+                xml("CompleteMultipartUploadResult", "<ETag>\"00-1\"</ETag>")
+            }
         }
     }
 
@@ -296,7 +326,7 @@ impl Bucket {
         let source = decoded(request.header("x-amz-copy-source"));
         let from = source
             .trim_start_matches('/')
-            .trim_start_matches(NAME)
+            .trim_start_matches(self.name)
             .trim_start_matches('/');
         let Some(body) = self.objects.get(from).cloned() else {
             return error(404, "NoSuchKey");
@@ -312,106 +342,27 @@ impl Bucket {
         self.objects.insert(key.to_owned(), body);
         xml("CopyObjectResult", &format!("<ETag>{tag}</ETag>"))
     }
-
-    fn list(&self, request: &Request) -> Answer {
-        let (prefix, delimiter) = (request.parameter("prefix"), request.parameter("delimiter"));
-        let after = request
-            .parameter("continuation-token")
-            .max(request.parameter("start-after"));
-        let limit = request
-            .parameter("max-keys")
-            .parse()
-            .unwrap_or(usize::MAX)
-            .min(self.page);
-        let encoded = request.parameter("encoding-type") == "url";
-        let spelled = |key: &str| if encoded { encode(key) } else { escaped(key) };
-        let mut entries: Vec<(String, Option<usize>)> = Vec::new();
-        for (key, body) in &self.objects {
-            let Some(rest) = key.strip_prefix(prefix) else {
-                continue;
-            };
-            let folder = rest.find(delimiter).filter(|_| !delimiter.is_empty());
-            let entry = match folder {
-                Some(end) => (format!("{prefix}{}", &rest[..end + delimiter.len()]), None),
-                None => (key.clone(), Some(body.len())),
-            };
-            if entry.0.as_str() > after && entries.last() != Some(&entry) {
-                entries.push(entry);
-            }
-        }
-        let more = entries.len() > limit;
-        entries.truncate(limit);
-        let mut body = format!(
-            "<IsTruncated>{more}</IsTruncated><KeyCount>{}</KeyCount>",
-            entries.len()
-        );
-        if encoded {
-            body += "<EncodingType>url</EncodingType>";
-        }
-        if let Some((last, _)) = entries.last().filter(|_| more) {
-            body += &format!(
-                "<NextContinuationToken>{}</NextContinuationToken>",
-                escaped(last)
-            );
-        }
-        for (key, size) in &entries {
-            let key = spelled(key);
-            body += &match size {
-                Some(size) => format!(
-                    "<Contents><Key>{key}</Key><LastModified>{THEN}</LastModified><Size>{size}</Size></Contents>"
-                ),
-                None => format!("<CommonPrefixes><Prefix>{key}</Prefix></CommonPrefixes>"),
-            };
-        }
-        xml("ListBucketResult", &body)
-    }
-
-    fn list_uploads(&self, request: &Request) -> Answer {
-        let prefix = request.parameter("prefix");
-        let after = (
-            request.parameter("key-marker"),
-            request.parameter("upload-id-marker"),
-        );
-        let mut found: Vec<_> = self
-            .uploads
-            .iter()
-            .map(|(id, upload)| (upload.key.as_str(), id.as_str()))
-            .collect();
-        found.sort_unstable();
-        found.retain(|entry| entry.0.starts_with(prefix) && (after.0.is_empty() || *entry > after));
-        let more = found.len() > self.page;
-        found.truncate(self.page);
-        let mut body = format!("<IsTruncated>{more}</IsTruncated>");
-        if let Some((key, id)) = found.last().filter(|_| more) {
-            let key = escaped(key);
-            body += &format!(
-                "<NextKeyMarker>{key}</NextKeyMarker><NextUploadIdMarker>{id}</NextUploadIdMarker>"
-            );
-        }
-        for (key, id) in found {
-            let key = escaped(key);
-            body += &format!(
-                "<Upload><Key>{key}</Key><UploadId>{id}</UploadId><Initiated>{THEN}</Initiated></Upload>"
-            );
-        }
-        xml("ListMultipartUploadsResult", &body)
-    }
 }
 
-/// The body is what its hash and checksum headers say.
+/// The body is what its hash and checksum headers say, where that is looked at. Other clients may leave it unsigned, or
+/// sign it in pieces.
 fn intact(request: &Request) -> Result<(), Answer> {
+    let Some(hashes) = &request.hashes else {
+        return Ok(());
+    };
     let claimed = request.header("x-amz-content-sha256");
-    if claimed != "UNSIGNED-PAYLOAD" && claimed != hex(&Sha256::digest(&request.body)) {
+    let is_whole = claimed != "UNSIGNED-PAYLOAD" && !claimed.starts_with("STREAMING-");
+    if is_whole && claimed != hashes.sha256 {
         return Err(error(400, "XAmzContentSHA256Mismatch"));
     }
     let claimed = request.header("x-amz-checksum-crc32");
-    if !claimed.is_empty() && claimed != base64(&crc32fast::hash(&request.body).to_be_bytes()) {
+    if !claimed.is_empty() && claimed != base64(&hashes.crc32.to_be_bytes()) {
         return Err(error(400, "BadDigest"));
     }
     Ok(())
 }
 
-fn xml(name: &str, inside: &str) -> Answer {
+pub(super) fn xml(name: &str, inside: &str) -> Answer {
     let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{name}>{inside}</{name}>");
     Answer::new(200, body).with("content-type", "application/xml")
 }
@@ -426,7 +377,15 @@ fn part(number: usize, body: &[u8]) -> String {
     format!("<Part><PartNumber>{number}</PartNumber><ETag>{tag}</ETag><Size>{size}</Size></Part>")
 }
 
-/// Any text that tells bodies apart will do.
+/// The ETag of the body of a request.
+fn etag_of(request: &Request) -> String {
+    match &request.hashes {
+        Some(hashes) => format!("\"{}\"", &hashes.sha256[..32]),
+        None => "\"00\"".to_owned(),
+    }
+}
+
+/// An ETag: any text that differs from body to body will do.
 fn etag(body: &[u8]) -> String {
     format!("\"{}\"", &hex(&Sha256::digest(body))[..32])
 }
@@ -450,10 +409,6 @@ fn unzipped(body: &[u8]) -> Option<String> {
     Some(text)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
@@ -468,17 +423,4 @@ fn base64(bytes: &[u8]) -> String {
         }
     }
     text
-}
-
-fn encode(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte);
-    text.bytes()
-        .map(|byte| {
-            if plain(byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
 }
