@@ -107,6 +107,14 @@ pub(crate) struct Seam {
 }
 
 impl FileWriter {
+    /// Bytes that a block may need beyond those of its rows.
+    pub(crate) fn room(&self) -> usize {
+        match self {
+            Self::Plain => 0,
+            Self::Gzip(_) | Self::Zstd => ROOM,
+        }
+    }
+
     /// Appends a block: the encoded form of whole rows.
     pub(crate) fn write(&mut self, rows: &[u8], out: &mut Vec<u8>) {
         match self {

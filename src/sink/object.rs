@@ -248,8 +248,9 @@ impl Object {
     /// Encodes the rows before `offset`.
     fn encode_to(&mut self, offset: usize, boundary: Boundary) {
         if offset > 0 {
-            self.sizes.reserve_encoded(&mut self.encoded, offset);
             if let Some(file) = &mut self.file {
+                self.sizes
+                    .reserve_encoded(&mut self.encoded, offset + file.room());
                 file.write(&self.rows[..offset], &mut self.encoded);
             }
             if offset < self.rows.len() {
