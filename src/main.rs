@@ -1,4 +1,4 @@
-//! From the arguments to the exit code.
+//! The program: runs the library with the process's arguments and exits with its code.
 
 use std::process::ExitCode;
 

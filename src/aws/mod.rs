@@ -1,8 +1,21 @@
 //! AWS: endpoints, signing, credentials, and the operations of S3, Glue, STS and Lake Formation.
 //!
-//! Imports point one way: `identity` is a plain value, which `sigv4` takes as an argument; `sender` sends an `operation`
-//! with the identity of a `Caller`; `sts` has operations, which `providers` perform with `sender`; `session` holds and
-//! renews an identity; `Aws`, here, is the caller that `lake` uses.
+//! # Modules, in the order of their imports
+//!
+//! Below `Aws`, which is here and which `lake` uses:
+//!
+//! - `session`: holds and renews an identity
+//! - `providers`: the sources of credentials
+//! - `lakeformation`, `glue`, `s3`, `sts`: the operations, one file each
+//! - `sender`: sends an operation, with the identity of a `Caller`
+//! - `attempt`: a failed attempt
+//! - `operation`: what an operation consists of
+//! - `decision`: which failures are retried
+//! - `endpoint`: the hosts of the services
+//! - `service`: the services
+//! - `sigv4`: signatures; the identity is an argument
+//! - `identity`: credentials as a plain value
+//! - `xml`: documents of S3 and STS
 
 mod attempt;
 mod decision;
@@ -10,8 +23,6 @@ mod endpoint;
 pub(crate) mod glue;
 pub(crate) mod identity;
 pub(crate) mod lakeformation;
-#[cfg(test)]
-mod layers;
 pub(crate) mod operation;
 mod providers;
 pub(crate) mod s3;

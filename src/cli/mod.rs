@@ -1,6 +1,6 @@
-//! The command line: what was asked for, checked for form alone. `help.txt` is its outline.
+//! The command line, parsed and checked for syntax only. `help.txt` describes it.
 
-mod given;
+mod arguments;
 #[cfg(test)]
 mod tests;
 
@@ -8,17 +8,17 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::feedback::Files;
+use crate::feedback::ReportFiles;
 
-use given::Given;
+use arguments::Arguments;
 
-/// The outline, and what `COMMAND --help` prints.
+/// The help texts of the program and of single commands.
 pub(crate) const HELP: &str = include_str!("../help.txt");
 const LOAD: &str = include_str!("load.txt");
 const PLAN: &str = include_str!("plan.txt");
 const POLICY: &str = include_str!("policy.txt");
 
-/// What was asked for.
+/// The command to run, with its arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     Help(&'static str),
@@ -34,10 +34,10 @@ pub(crate) enum Request {
 /// The lake that a command works on.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lake {
-    /// The configuration's file; it may be left out where flags or the environment say enough.
+    /// The configuration file; optional if options or the environment name the lake.
     pub(crate) config: Option<PathBuf>,
     pub(crate) local: Option<PathBuf>,
-    /// Settings from the line: paths of keys in the configuration, and their values.
+    /// Settings given as options: paths of keys in the configuration, and their values.
     pub(crate) settings: Vec<(String, String)>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Lake {
 pub(crate) struct Write {
     pub(crate) lake: Lake,
     pub(crate) catalog: PathBuf,
-    pub(crate) reports: Files,
+    pub(crate) reports: ReportFiles,
 }
 
 /// `load`.
@@ -59,21 +59,21 @@ pub(crate) struct Load {
     /// None means stdin.
     pub(crate) files: Vec<PathBuf>,
     pub(crate) checkpoint_interval: Option<Duration>,
-    /// Whether rescued values are worth an exit code.
+    /// Whether rescued values set the exit code.
     pub(crate) strict: bool,
-    pub(crate) reports: Files,
+    pub(crate) reports: ReportFiles,
 }
 
-/// What the lines of `load` are.
+/// The format of the lines that `load` reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
-    /// Records of this table.
+    /// Bare records, of this table.
     Records { table: String },
-    /// Singer's messages, which name their streams.
+    /// A Singer tap's messages, which name their streams.
     Singer,
 }
 
-/// What becomes of the rows that a table shows.
+/// Whether a table's existing rows are kept or replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Append,
@@ -84,13 +84,13 @@ pub(crate) enum Mode {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) lake: Lake,
-    pub(crate) of: Planned,
-    pub(crate) form: PlanForm,
+    pub(crate) target: PlanTarget,
+    pub(crate) format: PlanFormat,
 }
 
-/// What is planned for.
+/// What to plan for.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Planned {
+pub(crate) enum PlanTarget {
     /// The streams of a configured catalog.
     Catalog(PathBuf),
     /// One table, with its schema.
@@ -102,7 +102,7 @@ pub(crate) enum Planned {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PlanForm {
+pub(crate) enum PlanFormat {
     Text,
     Json,
 }
@@ -111,16 +111,16 @@ pub(crate) enum PlanForm {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Policy {
     pub(crate) lake: Lake,
-    /// Its streams may have databases of their own.
+    /// A configured catalog, whose streams may name databases of their own.
     pub(crate) catalog: Option<PathBuf>,
     pub(crate) holder: Holder,
     pub(crate) form: PolicyForm,
 }
 
-/// Whose policy is asked for.
+/// The identity that the policy is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Holder {
-    /// The identity that writes: the role, where the configuration has one.
+    /// The identity that writes: the role, if the configuration has one.
     Writer,
     /// The identity that assumes the role.
     Caller,
@@ -132,18 +132,19 @@ pub(crate) enum PolicyForm {
     Terraform,
 }
 
-/// Reads the arguments (without the program's name); the error is one line for the user.
+/// Parses the arguments (without the program's name); the error is one line for the user.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, String> {
-    let mut given = Given::read(arguments).map_err(|error| error.to_string() + "; try --help")?;
-    request(&mut given).map_err(|error| match given.command.as_str() {
-        "load" | "plan" | "policy" => format!("{error}; try {} --help", given.command),
+    let mut arguments =
+        Arguments::read(arguments).map_err(|error| error.to_string() + "; try --help")?;
+    request(&mut arguments).map_err(|error| match arguments.command.as_str() {
+        "load" | "plan" | "policy" => format!("{error}; try {} --help", arguments.command),
         _ => format!("{error}; try --help"),
     })
 }
 
-fn request(given: &mut Given) -> Result<Request, String> {
-    let command = given.command.clone();
-    if given.flag("help") {
+fn request(arguments: &mut Arguments) -> Result<Request, String> {
+    let command = arguments.command.clone();
+    if arguments.flag("help") {
         return Ok(Request::Help(match command.as_str() {
             "load" => LOAD,
             "plan" => PLAN,
@@ -151,28 +152,28 @@ fn request(given: &mut Given) -> Result<Request, String> {
             _ => HELP,
         }));
     }
-    if given.flag("version") {
+    if arguments.flag("version") {
         return Ok(Request::Version);
     }
     let request = match command.as_str() {
         "spec" => Request::Spec,
-        "check" => Request::Check(given.stored_lake()?),
+        "check" => Request::Check(arguments.stored_lake()?),
         "write" => Request::Write(Write {
-            lake: given.stored_lake()?,
-            catalog: given.required_path("catalog")?,
-            reports: given.reports(),
+            lake: arguments.stored_lake()?,
+            catalog: arguments.required_path("catalog")?,
+            reports: arguments.reports(),
         }),
-        "load" => Request::Load(load(given)?),
-        "plan" => Request::Plan(plan(given)?),
+        "load" => Request::Load(load(arguments)?),
+        "plan" => Request::Plan(plan(arguments)?),
         "policy" => Request::Policy(Policy {
-            lake: given.lake()?,
-            catalog: given.path("catalog"),
-            holder: if given.flag("caller") {
+            lake: arguments.lake()?,
+            catalog: arguments.path("catalog"),
+            holder: if arguments.flag("caller") {
                 Holder::Caller
             } else {
                 Holder::Writer
             },
-            form: if given.flag("terraform") {
+            form: if arguments.flag("terraform") {
                 PolicyForm::Terraform
             } else {
                 PolicyForm::Json
@@ -180,87 +181,98 @@ fn request(given: &mut Given) -> Result<Request, String> {
         }),
         "" => {
             return Err(
-                "a command is missing: spec, check, write, load, plan or policy".to_owned(),
+                "missing command; expected spec, check, write, load, plan or policy".to_owned(),
             );
         }
         other => {
             return Err(format!(
-                "there is no command {other:?}; there are spec, check, write, load, plan and policy"
+                "unknown command {other:?}; expected spec, check, write, load, plan or policy"
             ));
         }
     };
-    given.refuse_the_rest()?;
+    arguments.refuse_leftovers()?;
     Ok(request)
 }
 
-fn load(given: &mut Given) -> Result<Load, String> {
-    let lake = given.lake()?;
-    let table = given.text("table")?;
-    let schema = given.path("schema");
-    let input = match given.text("input")?.as_deref() {
+fn load(arguments: &mut Arguments) -> Result<Load, String> {
+    let lake = arguments.lake()?;
+    let table = arguments.text("table")?;
+    let schema = arguments.path("schema");
+    let input = match arguments.text("input")?.as_deref() {
         None | Some("records") => Input::Records {
-            table: table.ok_or("load needs --table NAME")?,
+            table: table.ok_or("load requires --table NAME")?,
         },
         Some("singer") if table.is_some() => {
-            return Err("--input singer takes no --table: its streams have names".to_owned());
+            return Err(
+                "--table cannot be used with --input singer: a tap names its streams".to_owned(),
+            );
         }
         Some("singer") if schema.is_some() => {
-            return Err("--input singer takes no --schema: its streams have schemas".to_owned());
+            return Err(
+                "--schema cannot be used with --input singer: a tap sends its schemas".to_owned(),
+            );
         }
         Some("singer") => Input::Singer,
         Some(other) => return Err(expected("--input", "records or singer", other)),
     };
-    let mode = mode(given)?;
-    let checkpoint_interval =
-        match given.text("checkpoint-interval")? {
-            Some(_) if mode == Mode::Overwrite => {
-                return Err(
-                    "--mode overwrite takes no --checkpoint-interval: it shows all rows at the end"
+    let mode = mode(arguments)?;
+    let checkpoint_interval = match arguments.text("checkpoint-interval")? {
+        Some(_) if mode == Mode::Overwrite => {
+            return Err(
+                    "--checkpoint-interval cannot be used with --mode overwrite, which publishes all rows at the end"
                         .to_owned(),
                 );
-            }
-            Some(text) => Some(span(&text).ok_or_else(|| {
-                expected("--checkpoint-interval", "a time as 30s, 5m or 1h", &text)
-            })?),
-            None => None,
-        };
+        }
+        Some(text) => Some(duration(&text).ok_or_else(|| {
+            expected(
+                "--checkpoint-interval",
+                "a duration such as 30s, 5m or 1h",
+                &text,
+            )
+        })?),
+        None => None,
+    };
     Ok(Load {
         lake,
         input,
         mode,
         schema,
         checkpoint_interval,
-        strict: given.flag("strict"),
-        reports: given.reports(),
-        files: given.files(),
+        strict: arguments.flag("strict"),
+        reports: arguments.reports(),
+        files: arguments.files(),
     })
 }
 
-fn plan(given: &mut Given) -> Result<Plan, String> {
-    let lake = given.lake()?;
-    let of = match (given.path("catalog"), given.text("table")?) {
-        (Some(catalog), None) => Planned::Catalog(catalog),
-        (None, Some(table)) => Planned::Table {
+fn plan(arguments: &mut Arguments) -> Result<Plan, String> {
+    let lake = arguments.lake()?;
+    let target = match (arguments.path("catalog"), arguments.text("table")?) {
+        (Some(catalog), None) => PlanTarget::Catalog(catalog),
+        (None, Some(table)) => PlanTarget::Table {
             table,
-            schema: given.required_path("schema")?,
-            mode: mode(given)?,
+            schema: arguments.required_path("schema")?,
+            mode: mode(arguments)?,
         },
         _ => {
             return Err(
-                "plan needs either --catalog FILE or --table NAME with --schema FILE".to_owned(),
+                "plan requires either --catalog FILE or --table NAME with --schema FILE".to_owned(),
             );
         }
     };
-    let form = if given.flag("json") {
-        PlanForm::Json
+    let format = if arguments.flag("json") {
+        PlanFormat::Json
     } else {
-        PlanForm::Text
+        PlanFormat::Text
     };
-    Ok(Plan { lake, of, form })
+    Ok(Plan {
+        lake,
+        target,
+        format,
+    })
 }
 
-fn mode(given: &mut Given) -> Result<Mode, String> {
-    match given.text("mode")?.as_deref() {
+fn mode(arguments: &mut Arguments) -> Result<Mode, String> {
+    match arguments.text("mode")?.as_deref() {
         None | Some("append") => Ok(Mode::Append),
         Some("overwrite") => Ok(Mode::Overwrite),
         Some(other) => Err(expected("--mode", "append or overwrite", other)),
@@ -271,8 +283,8 @@ fn expected(option: &str, expected: &str, found: &str) -> String {
     format!("{option}: expected {expected}, found {found:?}")
 }
 
-/// `30s`, `5m`, `1h`.
-fn span(text: &str) -> Option<Duration> {
+/// Parses `30s`, `5m`, `1h`.
+fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let seconds = match unit {
         "s" => 1,

@@ -1,4 +1,4 @@
-//! Command lines as users write them, and as they should not.
+//! Command lines, valid and invalid.
 
 use super::*;
 
@@ -28,7 +28,7 @@ fn load_of(table: &str, lake: Lake) -> Load {
         files: Vec::new(),
         checkpoint_interval: None,
         strict: false,
-        reports: Files::default(),
+        reports: ReportFiles::default(),
     }
 }
 
@@ -41,7 +41,7 @@ fn commands_of_a_platform_with_their_files() {
     let write = Request::Write(Write {
         lake: lake(Some("c.json"), Some("lake"), &[]),
         catalog: "k.json".into(),
-        reports: Files::default(),
+        reports: ReportFiles::default(),
     });
     assert_eq!(
         parsed("write --catalog=k.json --config c.json --local lake"),
@@ -54,11 +54,14 @@ fn commands_of_a_platform_with_their_files() {
 }
 
 #[test]
-fn load_takes_a_place_files_and_settings() {
-    let place = [("bucket_name", "b"), ("bucket_prefix", "raw/events")];
+fn load_takes_a_location_files_and_settings() {
+    let location = [("bucket_name", "b"), ("bucket_prefix", "raw/events")];
     assert_eq!(
         parsed("load s3://b/raw/events --table events"),
-        Ok(Request::Load(load_of("events", lake(None, None, &place))))
+        Ok(Request::Load(load_of(
+            "events",
+            lake(None, None, &location)
+        )))
     );
     let settings = [
         ("region", "eu-west-1"),
@@ -70,7 +73,7 @@ fn load_takes_a_place_files_and_settings() {
         files: vec!["a.jsonl.gz".into(), "-".into()],
         checkpoint_interval: Some(Duration::from_secs(300)),
         strict: true,
-        reports: Files {
+        reports: ReportFiles {
             summary: Some("sum.json".into()),
             metrics: None,
         },
@@ -86,22 +89,28 @@ fn load_takes_a_place_files_and_settings() {
 }
 
 #[test]
-fn wrong_usage_names_itself_and_the_way_out() {
+fn usage_errors_name_the_argument_and_the_help() {
     for (line, part) in [
-        ("", "a command is missing"),
-        ("sync", "no command \"sync\""),
-        ("check", "check needs --config FILE"),
-        ("write --config c", "write needs --catalog FILE"),
+        ("", "missing command; expected spec"),
+        ("sync", "unknown command \"sync\""),
+        ("check", "check requires --config FILE"),
+        ("write --config c", "write requires --catalog FILE"),
         ("check --config", "--config"),
         ("check --colour", "--colour"),
-        ("check --config c --strict", "check takes no --strict"),
+        (
+            "check --config c --strict",
+            "unexpected option --strict for check",
+        ),
         ("spec more", "more"),
-        ("load --local d", "load needs --table NAME"),
+        ("load --local d", "load requires --table NAME"),
         ("load --table t --mode upsert", "append or overwrite"),
-        ("load --table t --table u", "--table is given twice"),
+        (
+            "load --table t --table u",
+            "--table: expected once, found twice",
+        ),
         ("load --table=", "--table: expected a value"),
         ("load --table t --input csv", "records or singer"),
-        ("load --table t --input singer", "takes no --table"),
+        ("load --table t --input singer", "--table cannot be used"),
         ("load --table t --checkpoint-interval 5", "30s, 5m or 1h"),
         ("load --table t --checkpoint-interval é", "30s, 5m or 1h"),
         (
@@ -109,10 +118,10 @@ fn wrong_usage_names_itself_and_the_way_out() {
             "at the end",
         ),
         ("load --table t --set region", "KEY=VALUE"),
-        ("load --table t s3://a s3://b", "found several"),
-        ("load --table t s3:///p", "no bucket"),
-        ("load --table t --json", "load takes no --json"),
-        ("plan --table t", "plan needs --schema FILE"),
+        ("load --table t s3://a s3://b", "found more"),
+        ("load --table t s3:///p", "no bucket name"),
+        ("load --table t --json", "unexpected option --json for load"),
+        ("plan --table t", "plan requires --schema FILE"),
         ("plan --table t --catalog c", "either --catalog"),
         ("policy file", "file"),
     ] {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::cli;
-use crate::command::ending::Ending;
+use crate::command::exit::Exit;
 use crate::command::{configuration, open};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -16,12 +16,12 @@ use crate::table::layout::{self, Run};
 use crate::time::Clock;
 
 /// Runs `check`: prints exactly one CONNECTION_STATUS. What fails is its message; the program succeeds.
-pub(super) fn run(asked: &cli::Lake, environment: &Environment) -> Result<Ending> {
+pub(super) fn run(asked: &cli::Lake, environment: &Environment) -> Result<Exit> {
     let failure = check(asked, environment)
         .err()
         .map(|error| error.to_string());
     out::line(out::connection_status(failure.as_deref()).as_bytes())?;
-    Ok(Ending::Done)
+    Ok(Exit::Success)
 }
 
 fn check(asked: &cli::Lake, environment: &Environment) -> Result<()> {

@@ -1,11 +1,10 @@
-//! The commands, one file each. This is the rim: the environment, files and exit codes are known here and nowhere below.
+//! The commands, one file each. Only here is the environment read and the exit code chosen.
 
 mod check;
-mod ending;
+mod exit;
 mod load;
 mod plan;
 mod policy;
-mod reading;
 mod spec;
 mod write;
 
@@ -13,21 +12,24 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use ending::Ending;
+use serde_json::Value;
 
-use crate::cli::{self, Request};
+use crate::cli::{self, Mode, Request};
 use crate::config::{self, Backend, Config, Layers};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::http::retry::RetryPolicy;
 use crate::lake::{self, Lake};
-use crate::out::{self, Reader};
+use crate::out::{self, Audience};
+use crate::protocol::catalog::{Completion, Refresh};
 use crate::sink;
 use crate::table;
 use crate::table::layout::Run;
 use crate::time::Clock;
 
-/// Runs the command of the arguments, and returns the exit code.
+use exit::Exit;
+
+/// Runs the command that the arguments name, and returns the exit code.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let request = match cli::parse(arguments) {
         Ok(request) => request,
@@ -37,36 +39,36 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let environment = environment();
-    let reader = match &request {
-        Request::Spec | Request::Check(_) | Request::Write(_) => Reader::Platform,
-        _ => Reader::Person,
+    let audience = match &request {
+        Request::Spec | Request::Check(_) | Request::Write(_) => Audience::Platform,
+        _ => Audience::Person,
     };
-    out::start(reader, level(&environment));
-    let ending = match request {
-        Request::Help(text) => out::text(text).map(|()| Ending::Done),
+    out::start(audience, level(&environment));
+    let exit = match request {
+        Request::Help(text) => out::text(text).map(|()| Exit::Success),
         Request::Version => out::text(concat!(
             "destination-aws-datalake ",
             env!("CARGO_PKG_VERSION")
         ))
-        .map(|()| Ending::Done),
-        Request::Spec => spec::run().map(|()| Ending::Done),
+        .map(|()| Exit::Success),
+        Request::Spec => spec::run().map(|()| Exit::Success),
         Request::Check(lake) => check::run(&lake, &environment),
         Request::Write(write) => write::run(&write, &environment),
         Request::Load(load) => load::run(&load, &environment),
         Request::Plan(plan) => plan::run(&plan, &environment),
         Request::Policy(policy) => policy::run(&policy, &environment),
     };
-    match ending {
-        Ok(Ending::Done) => 0,
-        Ok(Ending::Told(code)) => code,
+    match exit {
+        Ok(Exit::Success) => 0,
+        Ok(Exit::Reported(code)) => code,
         Err(error) => {
-            out::failure(reader, &error);
+            out::failure(audience, &error);
             1
         }
     }
 }
 
-#[allow(clippy::disallowed_methods)] // the one place that reads it
+#[allow(clippy::disallowed_methods)] // the only place that reads it
 fn environment() -> Environment {
     let text = |(name, value): (OsString, OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -83,11 +85,35 @@ fn level(environment: &Environment) -> log::LevelFilter {
 
 fn read_file(path: &Path, what: &str) -> Result<Vec<u8>> {
     fs::read(path).map_err(|error| {
-        Error::config(format!("the {what} {} cannot be read", path.display())).because(error)
+        Error::config(format!("cannot read the {what} {}", path.display())).because(error)
     })
 }
 
-/// Reads the configuration, and logs its warnings.
+/// Reads a file with a JSON schema.
+fn read_schema(path: &Path) -> Result<Value> {
+    let schema = serde_json::from_slice(&read_file(path, "schema")?).map_err(|error| {
+        Error::config(format!("the schema {} is not valid JSON", path.display())).because(error)
+    })?;
+    match schema {
+        Value::Object(_) => Ok(schema),
+        _ => Err(Error::config(format!(
+            "the schema {}: expected a JSON object such as {{\"properties\": {{\"id\": {{\"type\": \"integer\"}}}}}}",
+            path.display()
+        ))),
+    }
+}
+
+/// How `load` and `plan` treat the rows that a table already has. Their input ends a stream; no status does.
+fn refresh(mode: Mode) -> Refresh {
+    match mode {
+        Mode::Append => Refresh::Append {
+            completion: Completion::EndOfInput,
+        },
+        Mode::Overwrite => Refresh::Overwrite,
+    }
+}
+
+/// Reads the configuration and logs its warnings.
 fn configuration(asked: &cli::Lake, environment: &Environment) -> Result<Config> {
     let backend = if asked.local.is_some() {
         Backend::Local

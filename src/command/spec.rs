@@ -1,9 +1,9 @@
-//! `spec`: the connector's specification, on one line. It needs neither configuration nor network.
+//! `spec`: prints the connector's specification on one line. Needs neither configuration nor network.
 
 use crate::error::{Error, Result};
 use crate::out;
 
-/// A file, so that it can be read, and compared, as one.
+/// The specification, a file of its own so that it can be compared with the Python connector's.
 const SPECIFICATION: &str = include_str!("spec.json");
 
 pub(super) fn run() -> Result<()> {

@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers formatted for people.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
-/// `0 B`, `1.5 kB`, `12 MB`: powers of a thousand, two digits or three.
+/// `0 B`, `1.5 kB`, `12 MB`: decimal units, two or three digits.
 pub(super) fn bytes(number: u64) -> String {
     const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
     let mut unit = 0;
@@ -32,7 +32,7 @@ pub(super) fn bytes(number: u64) -> String {
     }
 }
 
-/// Bytes a second; nothing before there is anything to divide by.
+/// Bytes per second; an elapsed time below a millisecond counts as one.
 pub(super) fn speed(number: u64, elapsed: Duration) -> String {
     let millis = elapsed.as_millis().max(1);
     let per_second = u128::from(number) * 1000 / millis;

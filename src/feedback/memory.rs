@@ -1,6 +1,6 @@
-//! How much memory the process has held at most, as Linux tells it.
+//! The process's peak resident memory, as Linux reports it.
 
-/// Bytes, where the system says so: <https://man7.org/linux/man-pages/man5/proc_pid_status.5.html>.
+/// Bytes; `None` where the system does not report it: <https://man7.org/linux/man-pages/man5/proc_pid_status.5.html>.
 pub(super) fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status

@@ -1,4 +1,4 @@
-//! What a run tells while it works and when it is done: a line on a terminal or a message a minute, a summary, and files.
+//! Feedback on a run: progress as a terminal line or a log message a minute, a summary at the end, and report files.
 
 mod figures;
 mod memory;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::out::{self, Reader};
+use crate::out::{self, Audience};
 use crate::sink::{Sink, Tally};
 use crate::time::{Clock, Millis};
 
@@ -21,30 +21,30 @@ use summary::Summary;
 
 pub(crate) use summary::Outcome;
 
-/// Between two messages of progress to a platform.
-const MESSAGES: Duration = Duration::from_secs(60);
+/// The time between two progress messages to a platform.
+const MESSAGE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Between two looks of a progress line.
-const FRAMES: Duration = Duration::from_millis(250);
+/// The time between two updates of a terminal's progress line.
+const LINE_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Lines between two looks at the clock.
+/// Input lines between two looks at the clock.
 const LINES_BETWEEN_LOOKS: u32 = 1024;
 
-/// Files to be written at the end.
+/// Report files, written at the end of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Files {
+pub(crate) struct ReportFiles {
     /// The summary, in JSON.
     pub(crate) summary: Option<PathBuf>,
     /// The same numbers as a Prometheus text file.
     pub(crate) metrics: Option<PathBuf>,
 }
 
-/// Watches a run.
+/// Reports on one run.
 pub(crate) struct Feedback {
-    files: Files,
+    files: ReportFiles,
     clock: Clock,
-    /// What is told while it works, and how often.
-    telling: Option<(Telling, Duration)>,
+    /// How progress is shown, and how often; `None` if it is not.
+    progress: Option<(Style, Duration)>,
     began: Instant,
     began_at: Millis,
     next: Instant,
@@ -53,22 +53,22 @@ pub(crate) struct Feedback {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Telling {
-    /// A LOG message.
+enum Style {
+    /// Log messages.
     Message,
-    /// A line of a terminal that is written over and over.
+    /// One line of the terminal, rewritten in place.
     Line,
 }
 
 impl Feedback {
-    /// Watches the work. Also a run that fails before it has a sink leaves its files.
-    pub(crate) fn over<T>(
-        reader: Reader,
-        files: &Files,
+    /// Reports on `work`. The report files are written even if it fails before it has a sink.
+    pub(crate) fn during<T>(
+        audience: Audience,
+        files: &ReportFiles,
         environment: &Environment,
         work: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
-        let mut feedback = Self::begin(reader, files.clone(), environment, Clock::System)?;
+        let mut feedback = Self::begin(audience, files.clone(), environment, Clock::System)?;
         let result = work(&mut feedback);
         if let Err(error) = &result
             && !feedback.has_ended
@@ -79,27 +79,27 @@ impl Feedback {
         result
     }
 
-    /// Files that can not be written are an error now, not after hours of work.
+    /// Fails now, not after hours of work, if a report file cannot be written.
     pub(crate) fn begin(
-        reader: Reader,
-        files: Files,
+        audience: Audience,
+        files: ReportFiles,
         environment: &Environment,
         clock: Clock,
     ) -> Result<Self> {
         for path in [&files.summary, &files.metrics].into_iter().flatten() {
             refuse_unwritable(path)?;
         }
-        let telling = match reader {
-            Reader::Platform => Some((Telling::Message, MESSAGES)),
-            // Nothing is told to a pipe or a file before the end.
-            Reader::Person if environment.get("TERM") == Some("dumb") => None,
-            Reader::Person => out::terminal_width().map(|_| (Telling::Line, FRAMES)),
+        let progress = match audience {
+            Audience::Platform => Some((Style::Message, MESSAGE_INTERVAL)),
+            // A pipe or a file gets the summary only.
+            Audience::Person if environment.get("TERM") == Some("dumb") => None,
+            Audience::Person => out::terminal_width().map(|_| (Style::Line, LINE_INTERVAL)),
         };
         let began = clock.instant();
-        let every = telling.map_or(Duration::ZERO, |(_, every)| every);
+        let every = progress.map_or(Duration::ZERO, |(_, every)| every);
         Ok(Self {
             files,
-            telling,
+            progress,
             began,
             began_at: clock.now(),
             next: began + every,
@@ -109,12 +109,12 @@ impl Feedback {
         })
     }
 
-    /// When something is to be told although the source is silent.
+    /// When progress is due next.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.telling.map(|_| self.next)
+        self.progress.map(|_| self.next)
     }
 
-    /// A line of input was taken.
+    /// Counts a line of input.
     #[inline]
     pub(crate) fn line(&mut self, sink: &Sink<'_>, bytes_in: u64) {
         self.until_look -= 1;
@@ -124,9 +124,9 @@ impl Feedback {
         }
     }
 
-    /// Tells what there is to tell, if it is time.
+    /// Shows progress if it is due.
     pub(crate) fn tick(&mut self, sink: &Sink<'_>, bytes_in: u64) {
-        let Some((telling, every)) = self.telling else {
+        let Some((style, every)) = self.progress else {
             return;
         };
         let now = self.clock.instant();
@@ -136,23 +136,23 @@ impl Feedback {
         self.next = now + every;
         let tally = sink.tally();
         let since = |instant: Instant| now.saturating_duration_since(instant);
-        let progress = progress::Progress {
+        let current = progress::Progress {
             tally: &tally,
             bytes_in,
             elapsed: since(self.began),
             since_checkpoint: tally.last_checkpoint.map(since),
         };
-        match telling {
-            Telling::Message => log::info!("{}", progress.message()),
-            Telling::Line => {
+        match style {
+            Style::Message => log::info!("{}", current.message()),
+            Style::Line => {
                 if let Some(width) = out::terminal_width() {
-                    out::progress(&progress.line(width));
+                    out::progress(&current.line(width));
                 }
             }
         }
     }
 
-    /// The run is over. That a file can not be written is only told: the rows are where they are.
+    /// Logs the summary and writes the report files. A failure to write one is only logged: the rows are stored.
     pub(crate) fn end(&mut self, tally: Tally, bytes_in: u64, outcome: Outcome) {
         self.has_ended = true;
         out::end_progress();
@@ -179,7 +179,7 @@ impl Feedback {
             if let Some(path) = path
                 && let Err(error) = replace(path, &text)
             {
-                log::warn!("{} can not be written: {error}", path.display());
+                log::warn!("cannot write {}: {error}", path.display());
             }
         };
         write(&self.files.summary, format!("{:#}\n", summary.to_json()));
@@ -189,22 +189,22 @@ impl Feedback {
 
 fn refuse_unwritable(path: &Path) -> Result<()> {
     let fail = |error: std::io::Error| {
-        Error::config(format!("{} can not be written", path.display())).because(error)
+        Error::config(format!("cannot write {}", path.display())).because(error)
     };
-    let beside = beside(path);
-    std::fs::write(&beside, "").map_err(fail)?;
-    std::fs::remove_file(&beside).map_err(fail)
+    let temporary = temporary(path);
+    std::fs::write(&temporary, "").map_err(fail)?;
+    std::fs::remove_file(&temporary).map_err(fail)
 }
 
-/// Whole or not at all: a collector may read at any moment.
+/// Replaces the file atomically: a collector may read it at any moment.
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let beside = beside(path);
-    std::fs::write(&beside, text)?;
-    std::fs::rename(&beside, path)
+    let temporary = temporary(path);
+    std::fs::write(&temporary, text)?;
+    std::fs::rename(&temporary, path)
 }
 
-/// The textfile collector reads only names that end in `.prom`.
-fn beside(path: &Path) -> PathBuf {
+/// A temporary name in the same folder. Prometheus's textfile collector ignores it: it reads only `*.prom`.
+fn temporary(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     path.with_file_name(name)

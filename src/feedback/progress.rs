@@ -1,11 +1,11 @@
-//! How far a run has come: a line as wide as the terminal, or a message.
+//! The progress of a run, as a line that fits the terminal or as a message.
 
 use std::time::Duration;
 
 use crate::feedback::figures::{bytes, grouped, span, speed};
 use crate::sink::Tally;
 
-/// The moment that is told.
+/// The figures at one moment.
 pub(super) struct Progress<'a> {
     pub(super) tally: &'a Tally,
     pub(super) bytes_in: u64,
@@ -14,9 +14,9 @@ pub(super) struct Progress<'a> {
 }
 
 impl Progress<'_> {
-    /// One line of fewer than `width` characters: where there is no room, what matters less is left out.
+    /// One line of fewer than `width` characters: the least important figures are left out first.
     pub(super) fn line(&self, width: usize) -> String {
-        // In the order of the line, each with its rank.
+        // In the order of the line, each with its rank (0 is the most important).
         let uncommitted = self.tally.uncommitted;
         let mut parts = vec![
             (0, counted(self.records(), "row")),

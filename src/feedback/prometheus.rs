@@ -1,24 +1,22 @@
-//! A summary as a text file for Prometheus: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
-//! All are gauges: they describe the last run, and begin anew with the next.
+//! The summary in Prometheus's text format: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
+//! All metrics are gauges: they describe the last run.
 
 use std::fmt::Write;
 
 use crate::feedback::summary::{Outcome, Summary};
 use crate::sink::StreamTally;
 
-type OfStream = (&'static str, &'static str, fn(&StreamTally) -> u64);
+type StreamMetric = (&'static str, &'static str, fn(&StreamTally) -> u64);
 
-const OF_STREAMS: [OfStream; 4] = [
-    ("records", "Records that were read.", |stream| {
-        stream.records
-    }),
-    ("record_bytes", "Bytes of their JSON text.", |stream| {
-        stream.bytes_in
-    }),
-    ("objects", "Objects that were written.", |stream| {
-        stream.objects
-    }),
-    ("object_bytes", "Bytes of these objects.", |stream| {
+const STREAM_METRICS: [StreamMetric; 4] = [
+    ("records", "Records read.", |stream| stream.records),
+    (
+        "record_bytes",
+        "Bytes of the records' JSON text.",
+        |stream| stream.bytes_in,
+    ),
+    ("objects", "Objects written.", |stream| stream.objects),
+    ("object_bytes", "Bytes of objects written.", |stream| {
         stream.bytes_out
     }),
 ];
@@ -28,65 +26,61 @@ pub(super) fn text(summary: &Summary) -> String {
     #[allow(clippy::cast_precision_loss)] // Prometheus has no other numbers
     let whole = |number: u64| number as f64;
     let is_done = summary.outcome == Outcome::Done;
-    let of_run = [
+    let run_metrics = [
         (
             "success",
-            "Whether the last run did its work.",
+            "Whether the last run succeeded.",
             f64::from(u8::from(is_done)),
         ),
         (
             "duration_seconds",
-            "How long it took.",
+            "Duration of the run.",
             summary.elapsed.as_secs_f64(),
         ),
         (
             "end_timestamp_seconds",
-            "When it ended.",
+            "End time of the run.",
             whole(summary.ended.0.unsigned_abs()) / 1000.0,
         ),
         (
             "input_bytes",
-            "Bytes that were read.",
+            "Bytes of input read.",
             whole(summary.bytes_in),
         ),
         (
             "checkpoints",
-            "Checkpoints.",
+            "Checkpoints completed.",
             whole(summary.tally.checkpoints),
         ),
         (
             "states",
-            "States that were acknowledged.",
+            "States acknowledged.",
             whole(summary.tally.states),
         ),
-        (
-            "retries",
-            "Calls that were sent again.",
-            whole(summary.retries),
-        ),
+        ("retries", "Requests retried.", whole(summary.retries)),
         (
             "peak_memory_bytes",
-            "The most memory that was held.",
+            "Peak resident memory.",
             whole(summary.peak_memory.unwrap_or(0)),
         ),
     ];
-    for (name, help, value) in of_run {
+    for (name, help, value) in run_metrics {
         head(&mut text, name, help);
         line(&mut text, &format!("datalake_{name} {value}"));
     }
-    for (name, help, of) in OF_STREAMS {
+    for (name, help, value) in STREAM_METRICS {
         head(&mut text, name, help);
         for stream in &summary.tally.streams {
             line(
                 &mut text,
-                &format!("datalake_{name}{{{}}} {}", labels(stream), of(stream)),
+                &format!("datalake_{name}{{{}}} {}", labels(stream), value(stream)),
             );
         }
     }
     head(
         &mut text,
         "rescued_values",
-        "Values that did not fit their columns.",
+        "Values rescued because they do not fit their columns.",
     );
     for stream in &summary.tally.streams {
         for (column, count) in &stream.rescued {

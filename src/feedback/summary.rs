@@ -1,4 +1,4 @@
-//! What a run has done, when it is over.
+//! The summary of a finished run.
 
 use std::time::Duration;
 
@@ -8,21 +8,22 @@ use crate::feedback::figures::{bytes, grouped, speed};
 use crate::sink::{StreamTally, Tally};
 use crate::time::Millis;
 
-/// How it ended.
+/// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Done,
     Failed(String),
-    /// By a signal, or by a reader that went away.
+    /// By a signal, or because the reader of stdout was gone.
     Stopped,
 }
 
+/// The figures of a run, for the log and the report files.
 pub(super) struct Summary {
     pub(super) outcome: Outcome,
     pub(super) began: Millis,
     pub(super) ended: Millis,
     pub(super) elapsed: Duration,
-    /// Bytes of the whole input, envelopes and all.
+    /// Bytes of the whole input, envelopes included.
     pub(super) bytes_in: u64,
     pub(super) retries: u64,
     pub(super) peak_memory: Option<u64>,
@@ -43,7 +44,7 @@ impl Summary {
                 stream.objects,
             );
         }
-        let sum = |of: fn(&StreamTally) -> u64| self.tally.sum(of);
+        let sum = |count: fn(&StreamTally) -> u64| self.tally.sum(count);
         let memory = self.peak_memory.map_or_else(String::new, |peak| {
             format!(" peak_memory={:?}", bytes(peak))
         });
@@ -70,7 +71,7 @@ impl Summary {
     }
 
     pub(super) fn to_json(&self) -> Value {
-        let sum = |of: fn(&StreamTally) -> u64| self.tally.sum(of);
+        let sum = |count: fn(&StreamTally) -> u64| self.tally.sum(count);
         let mut value = json!({
             "outcome": self.word(),
             "began_at": self.began.iso(),
@@ -85,7 +86,7 @@ impl Summary {
             "states": self.tally.states,
             "retries": self.retries,
             "peak_memory_bytes": self.peak_memory,
-            "streams": self.tally.streams.iter().map(of_stream).collect::<Vec<_>>(),
+            "streams": self.tally.streams.iter().map(stream_to_json).collect::<Vec<_>>(),
         });
         if let Outcome::Failed(error) = &self.outcome {
             value["error"] = error.as_str().into();
@@ -94,7 +95,7 @@ impl Summary {
     }
 }
 
-fn of_stream(stream: &StreamTally) -> Value {
+fn stream_to_json(stream: &StreamTally) -> Value {
     json!({
         "stream": stream.stream.name,
         "namespace": stream.stream.namespace,

@@ -1,4 +1,4 @@
-//! What is told, to the letter.
+//! The texts of progress, summaries and metrics.
 
 use std::collections::BTreeMap;
 

@@ -1,13 +1,14 @@
-//! Input as lines, with a deadline: the only place that waits for the source.
+//! Input as lines, read with a deadline; only this module waits for input.
 //!
-//! Between lines it also watches for SIGTERM and SIGINT, and for a reader of stdout that went away.
+//! Between lines it also watches for SIGTERM, SIGINT, and the closing of stdout by its reader.
 
-mod packed;
+mod compressed;
 #[cfg(test)]
 mod tests;
 mod watch;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -20,58 +21,58 @@ use crate::time::Clock;
 
 pub(crate) use watch::Stdout;
 
-use packed::Codec;
+use compressed::Compression;
 use watch::{Wake, Watch};
 
-/// How much is asked of the kernel at once; the pipe's 64 KiB or a file's read-ahead arrive whole.
+/// Bytes per read: at least a pipe's default capacity (64 KiB) and a file's read-ahead.
 const BLOCK: usize = 256 * 1024;
 
-/// How much the source may write ahead: what Linux allows everybody, instead of its usual 64 KiB.
+/// The requested capacity of a pipe on stdin: the most that Linux allows an unprivileged process (default 64 KiB).
 const PIPE: usize = 1 << 20;
 
-/// What came next.
+/// What `Lines::next` returned for.
 #[derive(Debug)]
 pub(crate) enum Event<'a> {
-    /// A line that is not blank, without its line end (`\n`, or `\r\n`). The lines of each input are numbered from 1,
-    /// blank ones too.
+    /// A line that is not blank, without its line end (`\n` or `\r\n`). Each input's lines are numbered from 1, blank
+    /// lines included.
     Line {
         /// The name of the input.
         input: &'a str,
         number: u64,
         text: &'a [u8],
     },
-    /// The deadline passed while the source was silent.
-    Due,
-    /// A signal asks to stop.
-    Stop(Signal),
-    /// Whoever read stdout is gone.
-    Closed,
+    /// The deadline has passed and no line has arrived.
+    Deadline,
+    /// A signal has arrived that asks the program to stop.
+    Signal(Signal),
+    /// The reader of stdout is gone.
+    StdoutClosed,
     /// The end of input.
     End,
 }
 
-/// The signals that ask to stop.
+/// A signal that asks the program to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
     Interrupt,
     Terminate,
 }
 
-impl Signal {
-    /// 128 plus the signal's number, as shells report it.
-    pub(crate) fn exit_code(self) -> u8 {
-        match self {
-            Self::Interrupt => 130,
-            Self::Terminate => 143,
-        }
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+        })
     }
 }
 
-/// Reads the lines of one input after the other.
+/// The lines of one input after another.
 pub(crate) struct Lines {
-    source: Source,
-    /// The name of the input that is being read.
+    content: Content,
+    /// The name of the current input.
     name: String,
+    /// The inputs after the current one.
     waiting: VecDeque<PathBuf>,
     watch: Rc<Watch>,
     /// Bytes read and not yet handed out are `buffer[start..end]`; no line end is in `buffer[start..searched]`.
@@ -80,45 +81,47 @@ pub(crate) struct Lines {
     searched: usize,
     end: usize,
     number: u64,
+    /// Bytes of text read so far, over all inputs.
     read: u64,
+    /// The most bytes that a line may have.
     longest: usize,
 }
 
-/// Where bytes come from.
-enum Source {
-    /// Nothing was read of it, so that it may be compressed.
-    Unread(File),
+/// The current input, by how its bytes are encoded.
+enum Content {
+    /// Too little was read to tell whether it is compressed.
+    Undetected(File),
     Plain(File),
-    Packed(Box<dyn Read>),
+    Compressed(Box<dyn Read>),
     Ended,
 }
 
 impl Lines {
-    /// Lines of stdin, none longer than `longest` bytes. From here on signals stop the run instead of killing it.
+    /// Reads stdin, whose lines may have `longest` bytes. From here on signals are events and do not kill the process.
     pub(crate) fn stdin(longest: usize, stdout: Stdout, clock: Clock) -> Result<Self> {
         Self::files(vec![PathBuf::from("-")], longest, stdout, clock)
     }
 
-    /// Lines of these files, as one input after the other; `-` is stdin.
+    /// Reads these files in order; `-` is stdin.
     pub(crate) fn files(
         paths: Vec<PathBuf>,
         longest: usize,
         stdout: Stdout,
         clock: Clock,
     ) -> Result<Self> {
-        // All are looked at now, not after hours of reading those before them.
+        // All are checked now, not after hours of reading the first ones.
         for path in paths.iter().filter(|path| !is_stdin(path)) {
             let found = std::fs::metadata(path).map_err(|error| unreadable(path, error))?;
             if found.is_dir() {
                 return Err(Error::config(format!(
-                    "{} is a folder; expected a file of JSON lines",
+                    "{} is a directory; expected a JSON Lines file",
                     path.display()
                 ))
-                .hint("name its files, as DIR/*.jsonl"));
+                .hint("name the files in it, as in DIR/*.jsonl"));
             }
         }
         Ok(Self {
-            source: Source::Ended,
+            content: Content::Ended,
             name: String::new(),
             waiting: paths.into(),
             watch: Rc::new(Watch::new(stdout, clock)?),
@@ -132,13 +135,13 @@ impl Lines {
         })
     }
 
-    /// Bytes of text that were read so far.
+    /// Bytes of text read so far, after decompression.
     pub(crate) fn bytes(&self) -> u64 {
         self.read
     }
 
-    /// The next line, or what came instead of one by the deadline (none means to wait for ever), which is asked for only
-    /// where there is something to wait for.
+    /// Waits for the next line, or for another event. `deadline` is called only if no line is buffered; `None` means to
+    /// wait without limit.
     pub(crate) fn next(&mut self, deadline: impl Fn() -> Option<Instant>) -> Result<Event<'_>> {
         let (from, to) = loop {
             let searched = &self.buffer[self.searched..self.end];
@@ -154,7 +157,7 @@ impl Lines {
                 continue;
             }
             self.searched = self.end;
-            if matches!(self.source, Source::Ended) {
+            if matches!(self.content, Content::Ended) {
                 if self.start < self.end {
                     let line = (self.start, self.end);
                     self.number += 1;
@@ -163,7 +166,7 @@ impl Lines {
                         break line;
                     }
                 }
-                if !self.begin_the_next()? {
+                if !self.open_next()? {
                     return Ok(Event::End);
                 }
             }
@@ -172,9 +175,9 @@ impl Lines {
             }
             match self.wait(deadline())? {
                 Wake::Input => self.fill()?,
-                Wake::Due => return Ok(Event::Due),
-                Wake::Stop(signal) => return Ok(Event::Stop(signal)),
-                Wake::Closed => return Ok(Event::Closed),
+                Wake::Deadline => return Ok(Event::Deadline),
+                Wake::Signal(signal) => return Ok(Event::Signal(signal)),
+                Wake::StdoutClosed => return Ok(Event::StdoutClosed),
             }
         };
         if to - from > self.longest {
@@ -188,9 +191,9 @@ impl Lines {
     }
 
     fn too_long(&self) -> Error {
-        // A line is counted when its end is found; a line that grows past the limit is the next one.
+        // A line is counted once its end is found, so an unfinished line that exceeds the limit is the next one.
         Error::config(format!(
-            "a line of {} near line {} is longer than {} MiB",
+            "{} near line {}: expected lines of at most {} MiB, found a longer one",
             self.name,
             self.number + 1,
             self.longest >> 20
@@ -198,7 +201,7 @@ impl Lines {
         .hint("raise max_record_mb in the configuration")
     }
 
-    /// The line without its `\r`, or nothing where it is blank.
+    /// The line without its `\r`; `None` if it is blank.
     #[inline]
     fn trimmed(&self, (from, mut to): (usize, usize)) -> Option<(usize, usize)> {
         let line = &self.buffer[from..to];
@@ -208,8 +211,8 @@ impl Lines {
         (!line.iter().all(u8::is_ascii_whitespace)).then_some((from, to))
     }
 
-    /// Opens the input that comes after the one that has ended, if there is one.
-    fn begin_the_next(&mut self) -> Result<bool> {
+    /// Opens the next input; returns false if there is none.
+    fn open_next(&mut self) -> Result<bool> {
         let Some(path) = self.waiting.pop_front() else {
             return Ok(false);
         };
@@ -217,7 +220,7 @@ impl Lines {
             "stdin".clone_into(&mut self.name);
             let stdin = std::io::stdin().as_fd().try_clone_to_owned();
             if let Ok(pipe) = &stdin {
-                // Fewer turns between the source and us. Not every stdin is a pipe, and not every user may.
+                // Fewer context switches. Failure is harmless: stdin may be no pipe, and the system's limit may be lower.
                 let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);
             }
             stdin.map(File::from)
@@ -225,22 +228,22 @@ impl Lines {
             self.name = path.display().to_string();
             File::open(&path)
         };
-        self.source = Source::Unread(file.map_err(|error| unreadable(&path, error))?);
+        self.content = Content::Undetected(file.map_err(|error| unreadable(&path, error))?);
         self.number = 0;
         Ok(true)
     }
 
     fn wait(&self, deadline: Option<Instant>) -> Result<Wake> {
-        match &self.source {
-            Source::Unread(file) | Source::Plain(file) => self.watch.wait(file, deadline),
-            Source::Packed(_) | Source::Ended => Ok(match self.watch.look()? {
-                Wake::Due => Wake::Input,
+        match &self.content {
+            Content::Undetected(file) | Content::Plain(file) => self.watch.wait(file, deadline),
+            Content::Compressed(_) | Content::Ended => Ok(match self.watch.look()? {
+                Wake::Deadline => Wake::Input,
                 other => other,
             }),
         }
     }
 
-    /// Reads what is there, making room for a block first.
+    /// Reads available bytes into the buffer, which is grown if needed.
     fn fill(&mut self) -> Result<()> {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
@@ -249,7 +252,7 @@ impl Lines {
             self.start = 0;
         }
         if self.end == 0 && self.buffer.len() > 4 * BLOCK {
-            // A giant line went by: give its memory back.
+            // A very long line was read: release its memory.
             self.buffer = vec![0; BLOCK];
         }
         if self.buffer.len() - self.end < BLOCK / 2 {
@@ -258,34 +261,34 @@ impl Lines {
             self.buffer.resize(longer, 0);
         }
         let room = &mut self.buffer[self.end..];
-        let count = match &mut self.source {
-            Source::Unread(file) | Source::Plain(file) => file.read(room),
-            Source::Packed(text) => text.read(room),
-            Source::Ended => Ok(0),
+        let count = match &mut self.content {
+            Content::Undetected(file) | Content::Plain(file) => file.read(room),
+            Content::Compressed(text) => text.read(room),
+            Content::Ended => Ok(0),
         };
         let count = match count {
             Ok(count) => count,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(()),
-            // The reading was stopped, and not by the data: the next wait says by what.
-            Err(_) if self.watch.look()? != Wake::Due => return Ok(()),
-            Err(error) => return Err(self.broken(error)),
+            // An event interrupted the read; the next wait returns it.
+            Err(_) if self.watch.look()? != Wake::Deadline => return Ok(()),
+            Err(error) => return Err(self.read_error(error)),
         };
         self.end += count;
-        if let Source::Unread(file) = &self.source {
-            // Nothing but what was read of this input is left in the buffer.
+        if let Content::Undetected(file) = &self.content {
+            // The buffer holds only bytes of this input.
             let beginning = &self.buffer[self.start..self.end];
-            if count > 0 && Codec::may_be(beginning) {
+            if count > 0 && Compression::is_undecided(beginning) {
                 return Ok(());
             }
             let fail = |error| unreadable(Path::new(&self.name), error);
             let file = file.try_clone().map_err(fail)?;
-            self.source = match Codec::of(beginning) {
-                Some(codec) => Source::Packed(
-                    packed::open(codec, beginning.to_vec(), file, &self.watch).map_err(fail)?,
+            self.content = match Compression::detect(beginning) {
+                Some(codec) => Content::Compressed(
+                    compressed::open(codec, beginning.to_vec(), file, &self.watch).map_err(fail)?,
                 ),
-                None => Source::Plain(file),
+                None => Content::Plain(file),
             };
-            if matches!(self.source, Source::Packed(_)) {
+            if matches!(self.content, Content::Compressed(_)) {
                 self.end = self.start;
                 self.searched = self.start;
                 return Ok(());
@@ -293,24 +296,24 @@ impl Lines {
             self.read += (self.end - self.start - count) as u64;
         }
         if count == 0 {
-            self.source = Source::Ended;
+            self.content = Content::Ended;
         }
         self.read += count as u64;
         Ok(())
     }
 
-    fn broken(&self, error: std::io::Error) -> Error {
+    fn read_error(&self, error: std::io::Error) -> Error {
         let name = &self.name;
-        match self.source {
-            Source::Packed(_) => {
-                let what = match error.kind() {
-                    std::io::ErrorKind::UnexpectedEof => "ends too early",
-                    _ => "is broken",
+        match self.content {
+            Content::Compressed(_) => {
+                let fault = match error.kind() {
+                    std::io::ErrorKind::UnexpectedEof => "is truncated",
+                    _ => "is corrupt",
                 };
-                Error::config(format!("{name}: the compressed data {what}"))
-                    .hint("copy it here again, or pack it again, and load it whole")
+                Error::config(format!("{name}: the compressed data {fault}"))
+                    .hint("download or recompress the file, then load it again")
             }
-            _ => Error::system(format!("{name} can not be read")),
+            _ => Error::system(format!("cannot read {name}")),
         }
         .because(error)
     }
@@ -321,5 +324,5 @@ fn is_stdin(path: &Path) -> bool {
 }
 
 fn unreadable(path: &Path, error: std::io::Error) -> Error {
-    Error::config(format!("{} can not be read", path.display())).because(error)
+    Error::config(format!("cannot read {}", path.display())).because(error)
 }

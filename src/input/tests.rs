@@ -1,4 +1,4 @@
-//! Files as input: one after the other, plain and compressed.
+//! Files as input: several in order, plain and compressed.
 
 use std::io::Write;
 
@@ -31,7 +31,7 @@ fn gzip(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn files_follow_each_other_whatever_they_are_packed_with() {
+fn files_are_read_in_order_however_they_are_compressed() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
@@ -67,7 +67,7 @@ fn files_follow_each_other_whatever_they_are_packed_with() {
 }
 
 #[test]
-fn a_pipe_that_brings_byte_by_byte_is_known_all_the_same() {
+fn compression_is_detected_even_if_a_pipe_delivers_single_bytes() {
     use std::os::fd::AsRawFd;
     let text = "{\"a\":1}\n";
     let zstd = zstd::encode_all(text.as_bytes(), 1).unwrap();
@@ -83,7 +83,7 @@ fn a_pipe_that_brings_byte_by_byte_is_known_all_the_same() {
         let (first, rest) = bytes.split_at(1);
         writer.write_all(first).unwrap();
         let soon = Some(Clock::System.instant() + std::time::Duration::from_millis(5));
-        assert!(matches!(input.next(|| soon), Ok(Event::Due)));
+        assert!(matches!(input.next(|| soon), Ok(Event::Deadline)));
         writer.write_all(rest).unwrap();
         drop(writer);
         match input.next(|| None).unwrap() {
@@ -97,20 +97,20 @@ fn a_pipe_that_brings_byte_by_byte_is_known_all_the_same() {
 }
 
 #[test]
-fn a_file_that_ends_too_early_is_an_error() {
+fn a_truncated_file_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let whole = gzip(&"{\"a\":1}\n".repeat(10_000));
     let zstd = zstd::encode_all(&b"{\"a\":1}\n".repeat(10_000)[..], 1).unwrap();
-    for packed in [whole, zstd] {
-        let path = folder.path().join("packed");
-        std::fs::write(&path, &packed[..packed.len() - 5]).unwrap();
+    for compressed in [whole, zstd] {
+        let path = folder.path().join("compressed");
+        std::fs::write(&path, &compressed[..compressed.len() - 5]).unwrap();
         let error = lines(vec![path]).unwrap_err().to_string();
-        assert!(error.contains("ends too early"), "{error}");
+        assert!(error.contains("is truncated"), "{error}");
     }
 }
 
 #[test]
-fn files_that_are_none_are_refused_before_anything_is_read() {
+fn paths_that_are_not_files_are_refused_before_anything_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let good = folder.path().join("good");
     std::fs::write(&good, "{}\n").unwrap();
@@ -121,6 +121,6 @@ fn files_that_are_none_are_refused_before_anything_is_read() {
             .unwrap()
             .to_string()
     };
-    assert!(of(folder.path().to_owned()).contains("is a folder"));
-    assert!(of(folder.path().join("none")).contains("none can not be read"));
+    assert!(of(folder.path().to_owned()).contains("is a directory"));
+    assert!(of(folder.path().join("none")).contains("none"));
 }

@@ -1,4 +1,4 @@
-//! Waiting for a source, with a deadline, while signals and a reader of stdout that went away are watched.
+//! Waiting for input with a deadline, while watching for signals and for the closing of stdout by its reader.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,16 +12,16 @@ use crate::error::{Error, Result};
 use crate::input::Signal;
 use crate::time::Clock;
 
-/// Whether somebody must be reading stdout.
+/// Whether stdout must have a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stdout {
-    /// States go there: without a reader the run is pointless.
+    /// States are printed, so a run without a reader is pointless.
     Needed,
-    /// Nothing goes there.
+    /// Nothing is printed.
     Unused,
 }
 
-/// What to look out for while waiting.
+/// The events that end a wait, besides input.
 pub(super) struct Watch {
     stdout: Option<OwnedFd>,
     interrupts: UnixStream,
@@ -29,20 +29,20 @@ pub(super) struct Watch {
     clock: Clock,
 }
 
-/// What ended the waiting.
+/// What ended a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wake {
     Input,
-    Due,
-    Stop(Signal),
-    Closed,
+    Deadline,
+    Signal(Signal),
+    StdoutClosed,
 }
 
 impl Watch {
-    /// From here on signals stop the run instead of killing it.
+    /// From here on signals are events and do not kill the process.
     pub(super) fn new(stdout: Stdout, clock: Clock) -> Result<Self> {
         let fail = |error: std::io::Error| {
-            Error::system("signals and stdout can not be watched").because(error)
+            Error::system("cannot watch for signals and for the closing of stdout").because(error)
         };
         let stdout = match stdout {
             Stdout::Needed => Some(
@@ -61,14 +61,14 @@ impl Watch {
         })
     }
 
-    /// Waits until the file can be read, or something else happens; no deadline means for ever.
+    /// Waits until the file is readable or another event happens; without a deadline, without limit.
     pub(super) fn wait(&self, file: &File, deadline: Option<Instant>) -> Result<Wake> {
         let timeout =
             deadline.map(|deadline| deadline.saturating_duration_since(self.clock.instant()));
         self.poll(Some(file), timeout)
     }
 
-    /// What has happened already, without waiting: `Due` where nothing has.
+    /// Returns an event that has already happened, without waiting; `Deadline` if none has.
     pub(super) fn look(&self) -> Result<Wake> {
         self.poll(None, Some(Duration::ZERO))
     }
@@ -78,11 +78,14 @@ impl Watch {
             PollFd::new(&self.interrupts, PollFlags::IN),
             PollFd::new(&self.terminations, PollFlags::IN),
         ];
-        let mut wakes = vec![Wake::Stop(Signal::Interrupt), Wake::Stop(Signal::Terminate)];
+        let mut wakes = vec![
+            Wake::Signal(Signal::Interrupt),
+            Wake::Signal(Signal::Terminate),
+        ];
         if let Some(stdout) = &self.stdout {
-            // No flag is asked for: poll reports a closed pipe unasked.
+            // poll reports a closed pipe even if no flag is requested.
             waiting.push(PollFd::new(stdout, PollFlags::empty()));
-            wakes.push(Wake::Closed);
+            wakes.push(Wake::StdoutClosed);
         }
         if let Some(file) = file {
             waiting.push(PollFd::new(file, PollFlags::IN));
@@ -90,7 +93,7 @@ impl Watch {
         }
         loop {
             match poll(&mut waiting, timeout.map(timespec).as_ref()) {
-                Ok(0) => return Ok(Wake::Due),
+                Ok(0) => return Ok(Wake::Deadline),
                 Ok(_) => {
                     let mut ready = waiting.iter().map(|fd| !fd.revents().is_empty());
                     let index = ready.position(|is_ready| is_ready).unwrap_or_default();
@@ -98,8 +101,9 @@ impl Watch {
                 }
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => {
-                    return Err(Error::system("waiting for input failed")
-                        .because(std::io::Error::from(error)));
+                    return Err(
+                        Error::system("cannot wait for input").because(std::io::Error::from(error))
+                    );
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The messages we print, but for states: LOG, TRACE ERROR, SPEC and CONNECTION_STATUS, each as one line.
+//! The messages that the program prints, except states: LOG, TRACE ERROR, SPEC and CONNECTION_STATUS, each as one line.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ pub(crate) fn log(level: log::Level, message: &str) -> String {
     json!({"type": "LOG", "log": {"level": level.as_str(), "message": message}}).to_string()
 }
 
-/// The TRACE ERROR that says why the run failed; `failure_type` decides whether the platform tries again.
+/// The TRACE ERROR with the reason of a failed run; from `failure_type` the platform decides whether to retry.
 pub(crate) fn trace_error(error: &Error, now: Millis) -> String {
     let message = error.to_string();
     json!({"type": "TRACE", "trace": {"type": "ERROR", "emitted_at": now.0, "error": {
@@ -21,7 +21,7 @@ pub(crate) fn trace_error(error: &Error, now: Millis) -> String {
     .to_string()
 }
 
-/// The outcome of `check`; nothing to say means success.
+/// The outcome of `check`; no failure means success.
 pub(crate) fn connection_status(failure: Option<&str>) -> String {
     match failure {
         None => json!({"type": "CONNECTION_STATUS", "connectionStatus": {"status": "SUCCEEDED"}}),
@@ -32,7 +32,7 @@ pub(crate) fn connection_status(failure: Option<&str>) -> String {
     .to_string()
 }
 
-/// The SPEC message around a specification in JSON.
+/// The SPEC message with the given specification.
 pub(crate) fn spec(specification: &serde_json::Value) -> String {
     json!({"type": "SPEC", "spec": specification}).to_string()
 }

@@ -1,4 +1,4 @@
-//! The configured catalog: which streams come, with what schema, and what is to become of older rows.
+//! The configured catalog: the streams of a sync, their schemas, and how each treats the rows of its table.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,41 +13,41 @@ pub(crate) struct ConfiguredStream {
     pub(crate) key: StreamKey,
     /// The JSON schema as the source sent it; any JSON value.
     pub(crate) json_schema: Value,
-    /// Who says so.
+    /// Whether the schema was declared or inferred.
     pub(crate) claim: Claim,
     pub(crate) refresh: Refresh,
     pub(crate) generation_id: Option<i64>,
     pub(crate) sync_id: Option<i64>,
 }
 
-/// What the sync does to the rows that are there, and what ends it.
+/// What a sync does to a table's existing rows, and what completes a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refresh {
-    /// Rows are added. `ends` says what tells that the source has finished.
-    Append { ends: Ends },
-    /// A new generation replaces the old one once the source says COMPLETE.
+    /// Rows are added.
+    Append { completion: Completion },
+    /// A new generation replaces the old one once the stream's status is COMPLETE.
     Truncate { generation: i64 },
-    /// The mode without generation ids: a new generation replaces the old one at the end of input.
+    /// For platforms without generation ids: a new generation replaces the old one at the end of input.
     Overwrite,
 }
 
-/// What tells a finished source from a broken one.
+/// What shows that a source has finished a stream, and did not break off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ends {
+pub(crate) enum Completion {
     /// The platform's STREAM_STATUS COMPLETE.
-    WithComplete,
-    /// Nothing: the end of input is all there is.
-    WithInput,
+    Status,
+    /// The end of input; no status is sent.
+    EndOfInput,
 }
 
 impl Refresh {
-    /// Whether the platform sends COMPLETE for the stream when its source has finished.
+    /// Whether the platform sends the status COMPLETE once the source has finished the stream.
     pub(crate) fn needs_complete(self) -> bool {
         matches!(
             self,
             Self::Truncate { .. }
                 | Self::Append {
-                    ends: Ends::WithComplete
+                    completion: Completion::Status
                 }
         )
     }
@@ -75,10 +75,10 @@ struct Stream {
     json_schema: Value,
 }
 
-/// How deep a catalog may nest: far below what the stack bears.
+/// The deepest nesting of a catalog; the stack has room for much more.
 const DEEPEST: usize = 1000;
 
-/// How deep brackets nest in the text, outside of strings.
+/// The nesting depth of brackets outside of strings.
 fn depth(text: &[u8]) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let mut bytes = text.iter();
@@ -102,7 +102,7 @@ fn depth(text: &[u8]) -> usize {
     deepest
 }
 
-/// Reads the file's text. No streams at all is fine; a stream twice, or a mode we do not have, is a config error.
+/// Parses a configured catalog, which may have no streams. A duplicate stream or an unsupported mode is a config error.
 pub(crate) fn read(text: &[u8]) -> Result<Vec<ConfiguredStream>> {
     if depth(text) > DEEPEST {
         return Err(Error::config(format!(
@@ -118,7 +118,7 @@ pub(crate) fn read(text: &[u8]) -> Result<Vec<ConfiguredStream>> {
     });
     let catalog = catalog.map_err(|error| {
         Error::config(format!(
-            "the configured catalog can not be read: {error}; expected {{\"streams\": [{{\"stream\": {{\"name\": …, \"json_schema\": …}}, \"sync_mode\": …, \"destination_sync_mode\": …}}]}}"
+            "cannot parse the configured catalog: {error}; expected {{\"streams\": [{{\"stream\": {{\"name\": …, \"json_schema\": …}}, \"sync_mode\": …, \"destination_sync_mode\": …}}]}}"
         ))
     })?;
     let mut seen = std::collections::HashSet::new();
@@ -131,7 +131,7 @@ pub(crate) fn read(text: &[u8]) -> Result<Vec<ConfiguredStream>> {
         let refresh = refresh(&key, &configured)?;
         if !seen.insert(key.clone()) {
             return Err(Error::config(format!(
-                "the configured catalog has the stream {key} twice"
+                "stream {key}: configured more than once in the catalog"
             )));
         }
         streams.push(ConfiguredStream {
@@ -159,13 +159,13 @@ fn refresh(key: &StreamKey, configured: &Configured) -> Result<Refresh> {
     match (configured.generation_id, configured.minimum_generation_id) {
         (None, None) if overwrite => Ok(Refresh::Overwrite),
         (None, None) => Ok(Refresh::Append {
-            ends: Ends::WithInput,
+            completion: Completion::EndOfInput,
         }),
         (Some(_), Some(0)) if overwrite => Err(Error::config(format!(
             "stream {key}: the destination sync mode is \"overwrite\" but minimum_generation_id is 0, which keeps the old rows; expected it to equal generation_id"
         ))),
         (Some(_), Some(0)) => Ok(Refresh::Append {
-            ends: Ends::WithComplete,
+            completion: Completion::Status,
         }),
         (Some(generation), Some(minimum)) if generation == minimum && minimum > 0 => {
             Ok(Refresh::Truncate { generation })
@@ -173,12 +173,12 @@ fn refresh(key: &StreamKey, configured: &Configured) -> Result<Refresh> {
         (Some(generation), Some(minimum)) => Err(Error::config(format!(
             "stream {key}: hybrid refreshes are not supported: expected minimum_generation_id to be 0 or to equal generation_id {generation}, found {minimum}"
         ))),
-        (Some(_), None) => Err(one_kind_only(key, "generation_id", "minimum_generation_id")),
-        (None, Some(_)) => Err(one_kind_only(key, "minimum_generation_id", "generation_id")),
+        (Some(_), None) => Err(missing_id(key, "generation_id", "minimum_generation_id")),
+        (None, Some(_)) => Err(missing_id(key, "minimum_generation_id", "generation_id")),
     }
 }
 
-fn one_kind_only(key: &StreamKey, found: &str, missing: &str) -> Error {
+fn missing_id(key: &StreamKey, found: &str, missing: &str) -> Error {
     Error::config(format!(
         "stream {key}: the configured catalog has {found} without {missing}; expected both or neither"
     ))
@@ -203,19 +203,19 @@ mod tests {
             (
                 append.to_string(),
                 Refresh::Append {
-                    ends: Ends::WithInput,
+                    completion: Completion::EndOfInput,
                 },
             ),
             (
                 format!("{append},\"generation_id\":null,\"minimum_generation_id\":null"),
                 Refresh::Append {
-                    ends: Ends::WithInput,
+                    completion: Completion::EndOfInput,
                 },
             ),
             (
                 format!("{append},\"generation_id\":0,\"minimum_generation_id\":0"),
                 Refresh::Append {
-                    ends: Ends::WithComplete,
+                    completion: Completion::Status,
                 },
             ),
             (
@@ -286,18 +286,18 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_twice_is_refused_and_an_empty_namespace_is_none() {
+    fn a_duplicate_stream_is_refused_and_an_empty_namespace_means_none() {
         let stream = |namespace: &str| {
             format!(
                 r#"{{"stream":{{"name":"s","namespace":{namespace},"json_schema":{{}}}},"destination_sync_mode":"append"}}"#
             )
         };
-        let twice = format!(r#"{{"streams":[{},{}]}}"#, stream("\"\""), stream("null"));
+        let duplicate = format!(r#"{{"streams":[{},{}]}}"#, stream("\"\""), stream("null"));
         assert!(
-            read(twice.as_bytes())
+            read(duplicate.as_bytes())
                 .unwrap_err()
                 .to_string()
-                .contains("twice")
+                .contains("more than once")
         );
         let apart = format!(r#"{{"streams":[{},{}]}}"#, stream("\"a\""), stream("null"));
         assert_eq!(read(apart.as_bytes()).unwrap().len(), 2);

@@ -1,5 +1,5 @@
 //! Airbyte's protocol: the configured catalog, messages in, states in and out; and Singer's messages.
-//! It knows no tables and no AWS. Facts: <https://docs.airbyte.com/platform/understanding-airbyte/airbyte-protocol>.
+//! It knows no tables and no AWS. Specification: <https://docs.airbyte.com/platform/understanding-airbyte/airbyte-protocol>.
 
 pub(crate) mod catalog;
 mod envelope;
@@ -10,7 +10,7 @@ pub(crate) mod state;
 
 use std::fmt;
 
-/// A stream's key: namespace and name together, never the name alone. An empty namespace is none.
+/// A stream's key: its namespace and its name. An empty namespace counts as none.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct StreamKey {
     pub(crate) namespace: Option<String>,

@@ -1,4 +1,4 @@
-//! Singer's messages, as taps write them: <https://hub.meltano.com/singer/spec>.
+//! Singer's messages: <https://hub.meltano.com/singer/spec>.
 
 use std::borrow::Cow;
 
@@ -13,14 +13,14 @@ use crate::time::Millis;
 #[derive(Debug)]
 pub(crate) enum Message<'a> {
     Record(Record<'a>),
-    /// What the records of the stream look like from here on.
+    /// The schema of the stream's following records.
     Schema {
         stream: Cow<'a, str>,
         schema: Value,
     },
-    /// The JSON text of the state's value, which is what a target prints.
+    /// The JSON text of a state's value, which a target prints.
     State(&'a [u8]),
-    /// The stream's rows of this version are all there are: older ones are to vanish.
+    /// This version of the stream is complete: rows of older versions are to be removed.
     ActivateVersion {
         stream: Cow<'a, str>,
         version: i64,
@@ -47,8 +47,8 @@ struct Envelope<'a> {
     record: Option<&'a RawValue>,
     #[serde(borrow)]
     schema: Option<&'a RawValue>,
-    /// RawValue takes a null for one, so that a state of null is a state.
-    #[serde(borrow, default, deserialize_with = "some")]
+    /// Deserialized so that null is a value: a state may be null.
+    #[serde(borrow, default, deserialize_with = "present")]
     value: Option<&'a RawValue>,
     #[serde(borrow)]
     version: Option<&'a RawValue>,
@@ -56,11 +56,11 @@ struct Envelope<'a> {
     time_extracted: Option<Cow<'a, str>>,
 }
 
-fn some<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
+fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(from).map(Some)
 }
 
-/// Reads one line, which is neither blank nor holds a line end. Errors name the column and what was expected, never data.
+/// Parses one line, which is not blank and has no line end. Errors name the column and what was expected, never data.
 pub(crate) fn read(line: &[u8]) -> Result<Message<'_>> {
     let message: Envelope<'_> = serde_json::from_slice(line).map_err(|error| malformed(&error))?;
     let version = version(message.version)?;
@@ -100,25 +100,25 @@ pub(crate) fn read(line: &[u8]) -> Result<Message<'_>> {
             stream: stream("ACTIVATE_VERSION")?,
             version: version.ok_or_else(|| missing("ACTIVATE_VERSION", "version"))?,
         }),
-        // It names files that hold the records: to pass it over would lose them.
+        // It names files with records: skipping it would lose them.
         "BATCH" => Err(Error::config(
-            "a BATCH message, which names files of records; expected the records themselves",
+            "expected records, found a BATCH message, which names files of records",
         )
-        .hint("switch batches off in the tap (remove batch_config)")),
+        .hint("disable batches in the tap (remove batch_config)")),
         _ => Err(Error::system(
-            "a message of an unknown type; expected RECORD, SCHEMA, STATE or ACTIVATE_VERSION",
+            "unknown message type; expected RECORD, SCHEMA, STATE or ACTIVATE_VERSION",
         )),
     }
 }
 
-/// Versions number generations, so they are neither negative nor fractions.
+/// Parses a version, which is a generation id and so a whole number from 0 on.
 fn version(version: Option<&RawValue>) -> Result<Option<i64>> {
     match version.map(RawValue::get) {
         None | Some("null") => Ok(None),
         Some(text) => match text.parse::<i64>() {
             Ok(version) if version >= 0 => Ok(Some(version)),
             _ => Err(Error::system(
-                "a version that is no whole number from 0 on; expected milliseconds since 1970",
+                "version: expected milliseconds since 1970 as a whole number, found another value",
             )),
         },
     }
@@ -128,18 +128,18 @@ fn missing(kind: &str, key: &str) -> Error {
     Error::system(format!("a {kind} message without the key {key:?}"))
 }
 
-/// serde_json's own text may quote values, so only its class and place are told.
+/// serde_json's own text may quote values, so only its category and column are reported.
 fn malformed(error: &serde_json::Error) -> Error {
     use serde_json::error::Category;
     let what = match error.classify() {
-        Category::Eof => "the line ends in the middle of a message",
+        Category::Eof => "the line is truncated",
         Category::Data => {
-            "the line is JSON, but not a Singer message: a key is missing, twice, or of another type"
+            "the line is JSON, but not a Singer message: a key is missing, duplicated, or of another type"
         }
         _ => "the line is not valid JSON",
     };
     Error::system(format!("{what} (column {})", error.column())).hint(
-        "expected one JSON object per line, as {\"type\": \"RECORD\", \"stream\": …, \"record\": {…}}",
+        "expected one JSON object per line, such as {\"type\": \"RECORD\", \"stream\": …, \"record\": {…}}",
     )
 }
 
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_message_is_read() {
+    fn each_message_is_parsed() {
         let line = br#"{"type":"RECORD","stream":"users","record":{"id": 1},"version":7,"time_extracted":"2026-11-22T09:15:51Z"}"#;
         let Message::Record(record) = read(line).unwrap() else {
             panic!("no record");
@@ -179,13 +179,13 @@ mod tests {
     }
 
     #[test]
-    fn what_would_lose_records_is_an_error_without_data() {
+    fn messages_that_would_lose_records_are_errors_without_data() {
         for (line, part) in [
             (
                 r#"{"type":"BATCH","stream":"s","manifest":["hunter2"]}"#,
                 "remove batch_config",
             ),
-            (r#"{"type":"NEW","x":"hunter2"}"#, "unknown type"),
+            (r#"{"type":"NEW","x":"hunter2"}"#, "unknown message type"),
             (
                 r#"{"type":"RECORD","stream":"s"}"#,
                 "without the key \"record\"",
@@ -196,10 +196,10 @@ mod tests {
             ),
             (
                 r#"{"type":"RECORD","stream":"s","record":{},"version":1.5}"#,
-                "no whole number",
+                "as a whole number",
             ),
             (r#"{"type":"STATE"}"#, "without the key \"value\""),
-            (r#"{"type":"hunter2"#, "ends in the middle"),
+            (r#"{"type":"hunter2"#, "is truncated"),
             (r#"{"id":"hunter2"}"#, "not a Singer message"),
             ("hunter2", "not valid JSON"),
         ] {

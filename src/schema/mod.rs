@@ -12,10 +12,8 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-#[allow(unused_imports)] // while the parts are being joined
 pub(crate) use note::{Note, Why};
-#[allow(unused_imports)] // while the parts are being joined
-pub(crate) use read::{Numbers, Schema, read};
+pub(crate) use read::{Numbers, read};
 pub(crate) use rules::Rules;
 
 /// The type of a column, a struct field or an array element, in the catalog's (Hive's) terms.

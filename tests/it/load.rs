@@ -108,9 +108,9 @@ fn a_truncated_compressed_file_is_reported_by_name_and_nothing_is_published() {
         let mut broken = bytes.clone();
         broken[whole / 2 + 5..whole / 2 + 50].fill(0x55);
         for (bytes, what) in [
-            (&bytes[..whole - 3], "ends too early"),
-            (&bytes[..whole / 4], "ends too early"),
-            (&broken[..], "is broken"),
+            (&bytes[..whole - 3], "is truncated"),
+            (&bytes[..whole / 4], "is truncated"),
+            (&broken[..], "is corrupt"),
         ] {
             let path = folder.path().join(name);
             std::fs::write(&path, bytes).unwrap();
@@ -118,7 +118,7 @@ fn a_truncated_compressed_file_is_reported_by_name_and_nothing_is_published() {
             let of_stdin = load(folder.path(), &["--table", "t"]).stdin(bytes);
             for (program, name) in [(of_file, name), (of_stdin, "stdin")] {
                 let words = format!("{name}: the compressed data {what}");
-                ended(&program.run(), 1, &[&words, "load it whole"]);
+                ended(&program.run(), 1, &[&words, "load it again"]);
                 assert!(!folder.path().join("catalog/default/t.json").exists());
                 assert!(!folder.path().join("objects/default/t").exists());
             }
@@ -141,7 +141,7 @@ fn a_broken_line_is_reported_by_file_and_number_and_nothing_is_published() {
         ended(&output, 1, &["line 1 of stdin", words]);
     }
     let output = load(folder.path(), &["--table", "t", "none.jsonl"]).run();
-    ended(&output, 1, &["none.jsonl can not be read"]);
+    ended(&output, 1, &["cannot read none.jsonl"]);
 }
 
 #[test]
@@ -186,7 +186,11 @@ fn a_given_schema_decides_and_strict_reports_misfits() {
             .run()
     };
     ended(&run(&[]), 0, &["id=1"]);
-    ended(&run(&["--strict"]), 3, &["1 values", "were rescued"]);
+    ended(
+        &run(&["--strict"]),
+        3,
+        &["did not fit their columns", "rescued: 1"],
+    );
     let (entry, rows) = table(folder.path(), "t");
     assert_eq!(columns(&entry), ["id bigint", "note string"]);
     assert_eq!(rows.len(), 4);
@@ -265,7 +269,7 @@ fn an_endless_pipe_is_published_at_intervals() {
     let output = running.finish_after_signal();
     ended(&output, 143, &["stopped after"]);
     let last = output.stderr.lines().last().unwrap();
-    assert!(last.contains("stopped by Terminate"), "{last}");
+    assert!(last.contains("stopped by SIGTERM"), "{last}");
     assert_eq!(ids(&table(folder.path(), "t").1), [0, 1, 2]);
 }
 

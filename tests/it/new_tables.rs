@@ -117,7 +117,7 @@ fn a_table_that_another_made_meanwhile_gets_the_rows() {
     let output = overtaken(&fake, input, || {
         ended(&people(&fake, lines(0..2)).run(), 0, &[]);
     });
-    ended(&output, 0, &["another writer made the table meanwhile"]);
+    ended(&output, 0, &["another writer created the table first"]);
     assert_eq!(shown(&fake), [0, 1, 7]);
     fake.assert_journal(&[
         "CREATE DATABASE test",
@@ -142,7 +142,7 @@ fn a_table_that_another_made_meanwhile_with_other_types_is_left_alone() {
         ended(
             &output,
             1,
-            &["made by another writer meanwhile", "load them again"],
+            &["another writer created the table", "load them again"],
         );
         assert_eq!(shown(&fake), [true]);
         assert_one_object(&fake);

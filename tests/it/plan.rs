@@ -62,7 +62,7 @@ stream \"My Events\": table default.my_events
     payload        string   $.payload
     a_b_c8687a08   date     $[\"a b\"]
     a_b_6c1908f9   boolean  $.A_B
-    _rescued_data  string   (what the program adds)
+    _rescued_data  string   (added by the program)
 "
     );
     assert_eq!(output.stdout, expected);

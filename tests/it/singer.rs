@@ -93,7 +93,7 @@ fn a_tap_that_breaks_leaves_what_its_last_state_covers() {
             row("others", 3),
         ],
     );
-    ended(&output, 1, &["line 5 of stdin", "before its SCHEMA"]);
+    ended(&output, 1, &["line 5 of stdin", "a SCHEMA message before"]);
     assert_eq!(output.stdout, "{\"bookmarks\":{\"id\":1}}\n");
     assert_eq!(ids(&table(folder.path(), "users").1), [1]);
 }

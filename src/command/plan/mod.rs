@@ -1,13 +1,12 @@
-//! `plan`: what a sync or a load would create or change, without touching anything.
+//! `plan`: prints what a sync or a load would create or change, and changes nothing.
 
 mod text;
 
 use serde_json::{Value, json};
 
-use crate::cli::{self, PlanForm, Planned};
-use crate::command::ending::Ending;
-use crate::command::load::{read_schema, refresh};
-use crate::command::{configuration, open, options, read_file};
+use crate::cli::{self, PlanFormat, PlanTarget};
+use crate::command::exit::Exit;
+use crate::command::{configuration, open, options, read_file, read_schema, refresh};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::http::retry::RetryPolicy;
@@ -21,11 +20,11 @@ use crate::table::forecast::{self, Column, Forecast, Origin, TableAction};
 use crate::table::layout::Run;
 use crate::time::Clock;
 
-pub(super) fn run(asked: &cli::Plan, environment: &Environment) -> Result<Ending> {
+pub(super) fn run(asked: &cli::Plan, environment: &Environment) -> Result<Exit> {
     let config = configuration(&asked.lake, environment)?;
-    let streams = match &asked.of {
-        Planned::Catalog(path) => catalog::read(&read_file(path, "configured catalog")?)?,
-        Planned::Table {
+    let streams = match &asked.target {
+        PlanTarget::Catalog(path) => catalog::read(&read_file(path, "configured catalog")?)?,
+        PlanTarget::Table {
             table,
             schema,
             mode,
@@ -46,9 +45,9 @@ pub(super) fn run(asked: &cli::Plan, environment: &Environment) -> Result<Ending
         open(&asked.lake, config, &run, environment, RetryPolicy::short())?
     };
     let forecasts = forecast::forecast(&lake, streams, &options.table)?;
-    let text = match asked.form {
-        PlanForm::Text => text::all(&forecasts),
-        PlanForm::Json => {
+    let text = match asked.format {
+        PlanFormat::Text => text::all(&forecasts),
+        PlanFormat::Json => {
             let streams: Vec<Value> = forecasts.iter().map(to_json).collect();
             format!("{:#}", json!({"streams": streams}))
         }
@@ -56,9 +55,9 @@ pub(super) fn run(asked: &cli::Plan, environment: &Environment) -> Result<Ending
     out::text(&text)?;
     let is_refused = |forecast: &Forecast| matches!(forecast.action, TableAction::Refused(_));
     Ok(if forecasts.iter().any(is_refused) {
-        Ending::Told(1)
+        Exit::Reported(1)
     } else {
-        Ending::Done
+        Exit::Success
     })
 }
 

@@ -1,11 +1,11 @@
-//! A plan for a person.
+//! Forecasts as text.
 
 use std::fmt::{self, Display, Write};
 
 use crate::table::Change;
 use crate::table::forecast::{Column, Forecast, Origin, TableAction};
 
-/// The widest name and type that push the columns behind them to the right.
+/// The longest name and type that widen the columns of the listing.
 const WIDEST: usize = 32;
 
 pub(super) fn all(forecasts: &[Forecast]) -> String {
@@ -38,15 +38,15 @@ fn write(out: &mut String, forecast: &Forecast) -> fmt::Result {
         TableAction::Extended => writeln!(out, "  adds rows at {}", forecast.location)?,
         TableAction::Replaced(from) => {
             writeln!(out, "  replaces the rows at {from}")?;
-            writeln!(out, "  by those at {}", forecast.location)?;
+            writeln!(out, "  with those at {}", forecast.location)?;
         }
         TableAction::Refused(why) => return writeln!(out, "  fails: {why}"),
     }
     section(out, "changes", forecast.changes.iter().map(Line))?;
     section(out, "notes", forecast.notes.iter())?;
     writeln!(out, "  columns")?;
-    let width = |of: fn(&Column) -> usize| {
-        let widths = forecast.columns.iter().map(of);
+    let width = |length: fn(&Column) -> usize| {
+        let widths = forecast.columns.iter().map(length);
         widths.max().unwrap_or(0).min(WIDEST)
     };
     let (names, types) = (
@@ -56,11 +56,11 @@ fn write(out: &mut String, forecast: &Forecast) -> fmt::Result {
     for column in &forecast.columns {
         let origin = match &column.origin {
             Origin::Record(path) => path,
-            Origin::Program => "(what the program adds)",
+            Origin::Program => "(added by the program)",
             Origin::Nothing => "(not in the schema)",
         };
-        let (name, of) = (&column.name, column.of.to_string());
-        writeln!(out, "    {name:names$}  {of:types$}  {origin}")?;
+        let (name, data_type) = (&column.name, column.of.to_string());
+        writeln!(out, "    {name:names$}  {data_type:types$}  {origin}")?;
     }
     Ok(())
 }

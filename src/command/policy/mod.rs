@@ -7,7 +7,7 @@ mod tests;
 
 use crate::aws::{self, AwsPartition, Credentials, Encryption};
 use crate::cli::{self, Holder, PolicyForm};
-use crate::command::ending::Ending;
+use crate::command::exit::Exit;
 use crate::command::{configuration, read_file};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -19,7 +19,7 @@ use crate::table::layout;
 
 use statement::{Condition, Statement};
 
-pub(super) fn run(asked: &cli::Policy, environment: &Environment) -> Result<Ending> {
+pub(super) fn run(asked: &cli::Policy, environment: &Environment) -> Result<Exit> {
     let config = configuration(&asked.lake, environment)?;
     let Some(settings) = &config.aws else {
         return Err(Error::config("a lake in a folder needs no policy").hint("leave out --local"));
@@ -45,7 +45,7 @@ pub(super) fn run(asked: &cli::Policy, environment: &Environment) -> Result<Endi
         PolicyForm::Terraform => terraform::document(&statements),
     };
     out::text(&text)?;
-    Ok(Ending::Done)
+    Ok(Exit::Success)
 }
 
 /// The statements for the identity that writes.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::error::Result;
 use crate::lake::{Lake, Objects};
-use crate::protocol::catalog::{Ends, Refresh};
+use crate::protocol::catalog::{Completion, Refresh};
 use crate::table::hive::HiveTable;
 use crate::table::layout::{self, Generation};
 use crate::time::Millis;
@@ -36,7 +36,7 @@ pub(super) fn reconcile(
         }
     }
     let Refresh::Append {
-        ends: Ends::WithComplete,
+        completion: Completion::Status,
     } = refresh
     else {
         return Ok(());

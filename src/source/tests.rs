@@ -1,4 +1,4 @@
-//! The main loop beside what is told of it.
+//! The main loop, with the feedback that it gives.
 
 use std::cell::{Cell, RefCell};
 use std::io::{PipeWriter, Write};
@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use super::*;
 use crate::environment::Environment;
-use crate::feedback::Files;
+use crate::feedback::ReportFiles;
 use crate::file::{Codec, Format};
 use crate::input::Stdout;
 use crate::lake::dir;
-use crate::out::Reader;
+use crate::out::Audience;
 use crate::schema::Numbers;
 use crate::sink::{Acknowledge, Options};
 use crate::table::layout::Run;
@@ -41,27 +41,26 @@ impl log::Log for Keeper {
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Takes whatever comes. When nothing more does, it puts the clock forward to shortly before the next minute is
-/// full, waits for that, and ends the source after so many minutes.
-struct Silent<'a, 'lake> {
-    sink: &'a mut Sink<'lake>,
-    source: Option<PipeWriter>,
+/// A source that drops its lines. Once no more arrive, it puts the clock forward to shortly before the next full
+/// minute, waits for that minute, and ends the input after `minutes` of them.
+struct Silent {
+    input: Option<PipeWriter>,
     clock: Clock,
     ahead: Rc<Cell<Duration>>,
     wake: Option<Instant>,
     minutes: u32,
 }
 
-impl<'lake> Taker<'lake> for Silent<'_, 'lake> {
-    fn take(&mut self, _: &[u8]) -> Result<()> {
+impl Source for Silent {
+    fn take(&mut self, _: &[u8], _: &mut Sink<'_>) -> Result<()> {
         Ok(())
     }
 
-    fn deadline(&self) -> Option<Instant> {
+    fn deadline(&self, _: &Sink<'_>) -> Option<Instant> {
         self.wake
     }
 
-    fn tick(&mut self) -> Result<()> {
+    fn tick(&mut self, _: &mut Sink<'_>) -> Result<()> {
         if self.wake.take().is_some() {
             let shortly = MINUTE.saturating_sub(Duration::from_millis(50));
             self.ahead.set(self.ahead.get() + shortly);
@@ -69,14 +68,10 @@ impl<'lake> Taker<'lake> for Silent<'_, 'lake> {
         }
         self.minutes -= 1;
         if self.minutes == 0 {
-            self.source = None;
+            self.input = None;
         }
         self.wake = Some(self.clock.instant());
         Ok(())
-    }
-
-    fn sink(&self) -> &Sink<'lake> {
-        self.sink
     }
 }
 
@@ -108,8 +103,8 @@ fn options() -> Options {
 }
 
 #[test]
-fn a_platform_is_told_every_minute_whether_the_source_speaks_or_not() {
-    // Another test may have set it already; it is the only one there is.
+fn progress_is_logged_every_minute_whether_or_not_lines_arrive() {
+    // Another test may have set it already: a process has one logger.
     let _ = log::set_logger(&Keeper);
     log::set_max_level(log::LevelFilter::Info);
     let folder = tempfile::tempdir().unwrap();
@@ -127,8 +122,8 @@ fn a_platform_is_told_every_minute_whether_the_source_speaks_or_not() {
     )
     .unwrap();
     let mut feedback = Feedback::begin(
-        Reader::Platform,
-        Files::default(),
+        Audience::Platform,
+        ReportFiles::default(),
         &Environment::from_pairs([]),
         clock.clone(),
     )
@@ -138,23 +133,22 @@ fn a_platform_is_told_every_minute_whether_the_source_speaks_or_not() {
     let mut lines =
         Lines::files(vec![path.into()], 1 << 20, Stdout::Unused, clock.clone()).unwrap();
     drop(LOGGED.take());
-    // A minute goes by while lines come, and two more when none does.
+    // One minute passes while lines arrive, and two more while none does.
     writer.write_all(&b"{}\n".repeat(3000)).unwrap();
     ahead.set(MINUTE);
-    let mut taker = Silent {
-        sink: &mut sink,
-        source: Some(writer),
+    let mut source = Silent {
+        input: Some(writer),
         wake: Some(clock.instant()),
         clock,
         ahead,
         minutes: 2,
     };
-    assert!(read(&mut lines, &mut taker, &mut feedback).is_ok());
-    let told = LOGGED.take();
-    let told: Vec<&str> = told
+    assert!(read(&mut lines, &mut source, &mut sink, &mut feedback).is_ok());
+    let logged = LOGGED.take();
+    let logged: Vec<&str> = logged
         .iter()
         .map(|line| line.split(" speed=").next().unwrap())
         .collect();
     let progress = "INFO progress: records=0 bytes_in=9000 bytes_out=0";
-    assert_eq!(told, [progress; 3]);
+    assert_eq!(logged, [progress; 3]);
 }

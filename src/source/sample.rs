@@ -1,24 +1,24 @@
-//! The first records, from which a schema is guessed, and which are then written like all others.
+//! The first records of an input without a schema: the schema is inferred from them, then they are written like all others.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::command::ending::Stop;
 use crate::input::{Event, Lines};
 use crate::schema::infer::Inference;
+use crate::source::Interruption;
 use crate::time::Clock;
 
-/// Bytes of records that decide. What comes later is rescued where it does not fit.
+/// How many bytes of records are sampled. Values of later records that do not fit are rescued.
 const SIZE: usize = 4 << 20;
 
-/// Records that were read and not yet written.
+/// Records that were read but not yet written.
 #[derive(Default)]
 pub(super) struct Sample {
     text: Vec<u8>,
     lines: Vec<Line>,
-    /// The names of the inputs that they came from.
+    /// The names of the inputs that the lines were read from.
     inputs: Vec<String>,
     inference: Inference,
 }
@@ -30,12 +30,12 @@ struct Line {
 }
 
 impl Sample {
-    /// Reads until enough has come, or the input ends, or the first record has waited for so long.
+    /// Reads until the sample is full, the input ends, or the first record has waited for `longest_wait`.
     pub(super) fn read(
         lines: &mut Lines,
-        patience: Option<Duration>,
+        longest_wait: Option<Duration>,
         clock: &Clock,
-    ) -> Result<Self, Stop> {
+    ) -> Result<Self, Interruption> {
         let mut sample = Self::default();
         let mut deadline: Option<Instant> = None;
         while sample.text.len() < SIZE {
@@ -45,12 +45,12 @@ impl Sample {
                     number,
                     text,
                 } => sample.add(input, number, text),
-                Event::Due | Event::End => break,
-                Event::Closed => return Err(Stop::Closed),
-                Event::Stop(signal) => return Err(Stop::Signal(signal)),
+                Event::Deadline | Event::End => break,
+                Event::StdoutClosed => return Err(Interruption::StdoutClosed),
+                Event::Signal(signal) => return Err(Interruption::Signal(signal)),
             }
             if deadline.is_none() {
-                deadline = patience.map(|patience| clock.instant() + patience);
+                deadline = longest_wait.map(|wait| clock.instant() + wait);
             }
         }
         Ok(sample)
@@ -70,12 +70,12 @@ impl Sample {
         });
     }
 
-    /// The JSON schema of what was read.
+    /// The JSON schema inferred from the records.
     pub(super) fn schema(&self) -> Value {
         self.inference.schema()
     }
 
-    /// The records: the name of the input of each, its line number, and its text.
+    /// The name of its input, the line number, and the text of each record.
     pub(super) fn lines(&self) -> impl Iterator<Item = (&str, u64, &[u8])> {
         self.lines.iter().map(|line| {
             let input = self.inputs[line.input].as_str();

@@ -1,4 +1,4 @@
-//! The arguments as they were given, by name, before anything is made of them.
+//! The parsed arguments, by name; a command takes those that it supports.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::cli::Lake;
-use crate::feedback::Files;
+use crate::feedback::ReportFiles;
 
-/// Options with a value.
+/// Options that take a value.
 const VALUES: [&str; 14] = [
     "catalog",
     "checkpoint-interval",
@@ -27,20 +27,20 @@ const VALUES: [&str; 14] = [
     "table",
 ];
 
-/// Options without one.
+/// Options that take no value.
 const FLAGS: [&str; 6] = ["caller", "help", "json", "strict", "terraform", "version"];
 
-/// Options that are settings of the configuration.
+/// Options that set a key of the configuration.
 const SETTINGS: [(&str, &str); 3] = [
     ("region", "region"),
     ("database", "lakeformation_database_name"),
     ("endpoint-url", "endpoint_url"),
 ];
 
-/// What was given and not yet asked for.
+/// The arguments that no command has taken yet.
 #[derive(Default)]
-pub(super) struct Given {
-    /// Empty where there was none.
+pub(super) struct Arguments {
+    /// Empty if there is none.
     pub(super) command: String,
     values: BTreeMap<&'static str, OsString>,
     flags: BTreeSet<&'static str>,
@@ -49,12 +49,12 @@ pub(super) struct Given {
     operands: Vec<OsString>,
 }
 
-impl Given {
+impl Arguments {
     pub(super) fn read(
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Result<Self, lexopt::Error> {
         let mut parser = Parser::from_args(arguments);
-        let mut given = Self::default();
+        let mut arguments = Self::default();
         let mut has_command = false;
         while let Some(argument) = parser.next()? {
             let flag = match argument {
@@ -64,7 +64,7 @@ impl Given {
                 _ => None,
             };
             if let Some(flag) = flag {
-                given.flags.insert(flag);
+                arguments.flags.insert(flag);
                 continue;
             }
             let value = match argument {
@@ -72,8 +72,8 @@ impl Given {
                 _ => None,
             };
             if let Some(name) = value {
-                if given.values.insert(name, parser.value()?).is_some() {
-                    return Err(format!("--{name} is given twice").into());
+                if arguments.values.insert(name, parser.value()?).is_some() {
+                    return Err(format!("--{name}: expected once, found twice").into());
                 }
                 continue;
             }
@@ -82,18 +82,18 @@ impl Given {
                     let text = parser.value()?.string()?;
                     let (key, value) = text
                         .split_once('=')
-                        .ok_or("--set: expected KEY=VALUE, found no equals sign")?;
-                    given.set.push((key.to_owned(), value.to_owned()));
+                        .ok_or("--set: expected KEY=VALUE, found no `=`")?;
+                    arguments.set.push((key.to_owned(), value.to_owned()));
                 }
                 Arg::Value(value) if !has_command => {
-                    given.command = value.string()?;
+                    arguments.command = value.string()?;
                     has_command = true;
                 }
-                Arg::Value(value) => given.operands.push(value),
+                Arg::Value(value) => arguments.operands.push(value),
                 _ => return Err(argument.unexpected()),
             }
         }
-        Ok(given)
+        Ok(arguments)
     }
 
     pub(super) fn flag(&mut self, name: &str) -> bool {
@@ -106,9 +106,9 @@ impl Given {
         };
         let text = value
             .into_string()
-            .map_err(|_| format!("--{name}: expected text in UTF-8"))?;
+            .map_err(|_| format!("--{name}: expected UTF-8 text"))?;
         if text.is_empty() {
-            return Err(format!("--{name}: expected a value, found an empty one"));
+            return Err(format!("--{name}: expected a value, found an empty string"));
         }
         Ok(Some(text))
     }
@@ -119,23 +119,23 @@ impl Given {
 
     pub(super) fn required_path(&mut self, name: &str) -> Result<PathBuf, String> {
         self.path(name)
-            .ok_or_else(|| format!("{} needs --{name} FILE", self.command))
+            .ok_or_else(|| format!("{} requires --{name} FILE", self.command))
     }
 
-    pub(super) fn reports(&mut self) -> Files {
-        Files {
+    pub(super) fn reports(&mut self) -> ReportFiles {
+        ReportFiles {
             summary: self.path("summary"),
             metrics: self.path("metrics"),
         }
     }
 
-    /// The lake; flags win over the file and the environment.
+    /// The lake's options, which take precedence over the environment and the configuration file.
     pub(super) fn lake(&mut self) -> Result<Lake, String> {
         let mut settings = Vec::new();
         if let Some(location) = self.location()? {
             let (bucket, prefix) = location.split_once('/').unwrap_or((&location, ""));
             if bucket.is_empty() {
-                return Err("expected s3://BUCKET/PREFIX, found no bucket".to_owned());
+                return Err("expected s3://BUCKET/PREFIX, found no bucket name".to_owned());
             }
             settings.push(("bucket_name".to_owned(), bucket.to_owned()));
             settings.push(("bucket_prefix".to_owned(), prefix.to_owned()));
@@ -160,18 +160,19 @@ impl Given {
         })
     }
 
-    /// The lake of commands that a platform calls: it stores a configuration.
+    /// The lake of a command that a platform calls, which requires a configuration.
     pub(super) fn stored_lake(&mut self) -> Result<Lake, String> {
         let lake = self.lake()?;
-        let is_told = lake.config.is_some() || lake.local.is_some() || !lake.settings.is_empty();
-        if is_told {
+        let is_configured =
+            lake.config.is_some() || lake.local.is_some() || !lake.settings.is_empty();
+        if is_configured {
             Ok(lake)
         } else {
-            Err(format!("{} needs --config FILE", self.command))
+            Err(format!("{} requires --config FILE", self.command))
         }
     }
 
-    /// The operand that begins with `s3://`, without it.
+    /// The operand that begins with `s3://`, without that prefix.
     fn location(&mut self) -> Result<Option<String>, String> {
         let mut locations = Vec::new();
         self.operands.retain(|operand| {
@@ -180,7 +181,7 @@ impl Given {
             location.is_none()
         });
         if locations.len() > 1 {
-            return Err("expected one s3://BUCKET/PREFIX, found several".to_owned());
+            return Err("expected one s3://BUCKET/PREFIX, found more".to_owned());
         }
         Ok(locations.pop())
     }
@@ -192,20 +193,20 @@ impl Given {
             .collect()
     }
 
-    /// What the command has not asked for is not for it.
-    pub(super) fn refuse_the_rest(&self) -> Result<(), String> {
+    /// Fails if an argument is left that the command did not take.
+    pub(super) fn refuse_leftovers(&self) -> Result<(), String> {
         let option = self.values.keys().next().or(self.flags.first());
         if let Some(option) = option {
-            return Err(format!("{} takes no --{option}", self.command));
+            return Err(format!("unexpected option --{option} for {}", self.command));
         }
         if !self.set.is_empty() {
-            return Err(format!("{} takes no --set", self.command));
+            return Err(format!("unexpected option --set for {}", self.command));
         }
         match self.operands.first() {
             Some(operand) => Err(format!(
-                "{} does not take the argument {}",
-                self.command,
-                operand.display()
+                "unexpected argument {:?} for {}",
+                operand.display(),
+                self.command
             )),
             None => Ok(()),
         }

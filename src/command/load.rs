@@ -1,0 +1,91 @@
+//! `load`: bare records or a Singer tap's messages into tables, for people and scripts.
+
+use crate::cli::{self, Input};
+use crate::command::exit::{self, Exit};
+use crate::command::{Printed, configuration, open, options, read_schema, refresh};
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::feedback::Feedback;
+use crate::http::retry::RetryPolicy;
+use crate::input::{Lines, Stdout};
+use crate::out::{self, Audience};
+use crate::sink::{Sink, StreamTally};
+use crate::source::{self, Interruption, json, singer};
+use crate::table::Creation;
+use crate::table::layout::Run;
+use crate::time::Clock;
+
+/// The exit code of `--strict` if everything was loaded but values were rescued.
+const RESCUED: u8 = 3;
+
+pub(super) fn run(asked: &cli::Load, environment: &Environment) -> Result<Exit> {
+    let audience = Audience::Person;
+    Feedback::during(audience, &asked.reports, environment, |feedback| {
+        load(asked, environment, feedback)
+    })
+}
+
+fn load(asked: &cli::Load, environment: &Environment, feedback: &mut Feedback) -> Result<Exit> {
+    let config = configuration(&asked.lake, environment)?;
+    let clock = Clock::System;
+    let run = Run::begin(clock.now())?;
+    let stdout = match asked.input {
+        Input::Records { .. } => Stdout::Unused,
+        Input::Singer => Stdout::Needed,
+    };
+    let files = if asked.files.is_empty() {
+        vec!["-".into()]
+    } else {
+        asked.files.clone()
+    };
+    // From here on signals no longer interrupt a checkpoint.
+    let mut lines = Lines::files(files, config.max_record, stdout, clock.clone())?;
+    let mut options = options(&config);
+    options.table.creation = Creation::AtTheFirstCheckpoint;
+    let lake = open(&asked.lake, config, &run, environment, RetryPolicy::long())?;
+    if let Some(interval) = asked.checkpoint_interval {
+        options.checkpoint_interval = interval;
+    }
+    let mut sink = Sink::open(
+        &lake,
+        Vec::new(),
+        options,
+        run,
+        clock.clone(),
+        Box::new(Printed),
+    )?;
+    let read = read(asked, &mut lines, &mut sink, feedback, &clock);
+    let exit = exit::conclude(read, &mut sink, feedback, lines.bytes(), Audience::Person)?;
+    let rescued = sink.tally().sum(StreamTally::rescued);
+    if asked.strict && exit == Exit::Success && rescued > 0 {
+        let error = Error::config(format!(
+            "loaded, but some values did not fit their columns and were rescued: {rescued}"
+        ))
+        .hint("correct the values or pass --schema, then load again");
+        out::failure(Audience::Person, &error);
+        return Ok(Exit::Reported(RESCUED));
+    }
+    Ok(exit)
+}
+
+fn read(
+    asked: &cli::Load,
+    lines: &mut Lines,
+    sink: &mut Sink<'_>,
+    feedback: &mut Feedback,
+    clock: &Clock,
+) -> Result<(), Interruption> {
+    let refresh = refresh(asked.mode);
+    match &asked.input {
+        Input::Records { table } => {
+            let target = json::Target {
+                name: table,
+                schema: asked.schema.as_deref().map(read_schema).transpose()?,
+                refresh,
+                checkpoint_interval: asked.checkpoint_interval,
+            };
+            json::read(target, lines, sink, feedback, clock)
+        }
+        Input::Singer => source::read(lines, &mut singer::Tap::new(refresh), sink, feedback),
+    }
+}

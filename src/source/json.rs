@@ -1,0 +1,111 @@
+//! Bare records, one JSON object per line, of one stream.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::error::Result;
+use crate::feedback::Feedback;
+use crate::input::Lines;
+use crate::protocol::StreamKey;
+use crate::protocol::catalog::{ConfiguredStream, Refresh};
+use crate::protocol::message::Record;
+use crate::schema::evolve::Claim;
+use crate::sink::Sink;
+use crate::source::sample::Sample;
+use crate::source::{self, Interruption, Source};
+use crate::time::Clock;
+
+/// Records between two looks at the clock, for a source that is never silent.
+const RECORDS_BETWEEN_LOOKS: u32 = 256;
+
+/// Where bare records go, and how.
+pub(crate) struct Target<'a> {
+    /// The name of the stream, and so of its table.
+    pub(crate) name: &'a str,
+    /// The declared JSON schema; without one it is inferred from the first records.
+    pub(crate) schema: Option<Value>,
+    pub(crate) refresh: Refresh,
+    /// How often rows are published; without it they are published by `Sink::finish`.
+    pub(crate) checkpoint_interval: Option<Duration>,
+}
+
+/// Reads to the end of input.
+pub(crate) fn read(
+    target: Target<'_>,
+    lines: &mut Lines,
+    sink: &mut Sink<'_>,
+    feedback: &mut Feedback,
+    clock: &Clock,
+) -> Result<(), Interruption> {
+    let interval = target.checkpoint_interval;
+    let (schema, claim, sample) = if let Some(schema) = target.schema {
+        (schema, Claim::Declared, Sample::default())
+    } else {
+        let sample = Sample::read(lines, interval, clock)?;
+        (sample.schema(), Claim::Guessed, sample)
+    };
+    sink.add(ConfiguredStream {
+        key: StreamKey::new(None, target.name),
+        json_schema: schema,
+        claim,
+        refresh: target.refresh,
+        generation_id: None,
+        sync_id: None,
+    })?;
+    let mut records = Records {
+        stream: target.name,
+        clock,
+        interval,
+        due: None,
+        until_look: RECORDS_BETWEEN_LOOKS,
+    };
+    for (input, number, text) in sample.lines() {
+        records
+            .take(text, sink)
+            .map_err(|error| source::at_line(error, number, input))?;
+        feedback.line(sink, lines.bytes());
+    }
+    drop(sample);
+    source::read(lines, &mut records, sink, feedback)
+}
+
+/// Bare records of one stream, published at an interval if there is one.
+struct Records<'a> {
+    stream: &'a str,
+    clock: &'a Clock,
+    interval: Option<Duration>,
+    /// When the rows accepted since the last checkpoint are to be published; `None` if there are none.
+    due: Option<Instant>,
+    until_look: u32,
+}
+
+impl Source for Records<'_> {
+    fn take(&mut self, line: &[u8], sink: &mut Sink<'_>) -> Result<()> {
+        sink.record(&Record::bare(self.stream.into(), line, None))?;
+        let Some(interval) = self.interval else {
+            return Ok(());
+        };
+        if self.due.is_none() {
+            self.due = Some(self.clock.instant() + interval);
+        }
+        self.until_look -= 1;
+        if self.until_look == 0 {
+            self.until_look = RECORDS_BETWEEN_LOOKS;
+            self.tick(sink)?;
+        }
+        Ok(())
+    }
+
+    fn deadline(&self, _: &Sink<'_>) -> Option<Instant> {
+        self.due
+    }
+
+    fn tick(&mut self, sink: &mut Sink<'_>) -> Result<()> {
+        if self.due.is_none_or(|due| self.clock.instant() < due) {
+            return Ok(());
+        }
+        self.due = None;
+        sink.publish_all()
+    }
+}
