@@ -102,8 +102,7 @@ impl Moment {
         let mut two = |place: usize, number: u32| {
             #[allow(clippy::cast_possible_truncation)] // below 100
             let number = number as u8;
-            bytes[place] += number / 10;
-            bytes[place + 1] += number % 10;
+            bytes[place..place + 2].copy_from_slice(&[b'0' + number / 10, b'0' + number % 10]);
         };
         two(1, u32::from(self.year) / 100);
         two(3, u32::from(self.year) % 100);
@@ -160,9 +159,35 @@ impl Moment {
 #[inline]
 pub(super) fn begins_with_date(text: &[u8]) -> bool {
     match text.first_chunk::<12>() {
-        Some([b'"', date @ .., b'"']) => Text(date).day().is_some(),
+        Some([b'"', date @ .., b'"']) => day(date).is_some(),
         _ => false,
     }
+}
+
+/// Year, month and day of `YYYY-MM-DD`.
+#[inline]
+fn day(text: &[u8; 10]) -> Option<(u16, u8, u8)> {
+    let [c, cc, y, yy, b'-', m, mm, b'-', d, dd] = *text else {
+        return None;
+    };
+    let year = u16::from(two(c, cc)?) * 100 + u16::from(two(y, yy)?);
+    let (month, day) = (two(m, mm)?, two(d, dd)?);
+    let is_leap = || year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 if is_leap() => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    let is_day = (1..=12).contains(&month) && (1..=days).contains(&day) && year > 0;
+    is_day.then_some((year, month, day))
+}
+
+/// The number of two digits.
+#[inline]
+fn two(tens: u8, ones: u8) -> Option<u8> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens <= 9 && ones <= 9).then(|| tens * 10 + ones)
 }
 
 /// The rest of a text that is being read.
@@ -178,45 +203,35 @@ impl Text<'_> {
     }
 
     /// Two digits, up to a greatest number.
-    #[inline]
     fn two(&mut self, greatest: u8) -> Option<u8> {
-        let [tens @ b'0'..=b'9', ones @ b'0'..=b'9', rest @ ..] = self.0 else {
+        let [tens, ones, rest @ ..] = self.0 else {
             return None;
         };
-        let number = (tens - b'0') * 10 + (ones - b'0');
         self.0 = rest;
-        (number <= greatest).then_some(number)
+        two(*tens, *ones).filter(|number| *number <= greatest)
     }
 
     #[inline]
     fn day(&mut self) -> Option<(u16, u8, u8)> {
-        let century = self.two(99)?;
-        let year = u16::from(century) * 100 + u16::from(self.two(99)?);
-        self.take(b'-').then_some(())?;
-        let month = self.two(12)?;
-        self.take(b'-').then_some(())?;
-        let day = self.two(31)?;
-        let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-        let days = match month {
-            2 if leap => 29,
-            2 => 28,
-            4 | 6 | 9 | 11 => 30,
-            _ => 31,
-        };
-        let is_day = month > 0 && (1..=days).contains(&day) && year > 0;
-        is_day.then_some((year, month, day))
+        let (text, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        day(text)
     }
 
     /// Hours, minutes, and seconds if they are given; a fraction may follow only these.
     #[inline]
     fn time(&mut self) -> Option<(u8, u8, u8)> {
-        let hour = self.two(23)?;
-        self.take(b':').then_some(())?;
-        let minute = self.two(59)?;
-        if self.take(b':') {
-            return Some((hour, minute, self.two(59)?));
-        }
-        (self.0.first() != Some(&b'.')).then_some((hour, minute, 0))
+        let [h, hh, b':', m, mm, rest @ ..] = self.0 else {
+            return None;
+        };
+        let (hour, minute) = (two(*h, *hh)?, two(*m, *mm)?);
+        let (second, rest) = match rest {
+            [b':', s, ss, rest @ ..] => (two(*s, *ss)?, rest),
+            [b':' | b'.', ..] => return None,
+            _ => (0, rest),
+        };
+        self.0 = rest;
+        (hour <= 23 && minute <= 59 && second <= 59).then_some((hour, minute, second))
     }
 
     /// Microseconds, from one digit or more; and whether something finer was cut off.

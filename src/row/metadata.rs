@@ -155,12 +155,14 @@ impl Random {
         self.used += 16;
         bytes[6] = 0x40 | (bytes[6] & 0x0F);
         bytes[8] = 0x80 | (bytes[8] & 0x3F);
+        let mut text = [b'-'; 36];
+        let mut at = 0;
         for (index, byte) in bytes.iter().enumerate() {
-            if matches!(index, 4 | 6 | 8 | 10) {
-                out.push(b'-');
-            }
-            out.extend_from_slice(&hex_digits(*byte));
+            at += usize::from(matches!(index, 4 | 6 | 8 | 10));
+            text[at..at + 2].copy_from_slice(&hex_digits(*byte));
+            at += 2;
         }
+        out.extend_from_slice(&text);
         Ok(())
     }
 }

@@ -80,7 +80,6 @@ impl<'a> Splice<'a> {
 
     /// Appends the members in `source[from..to]`, if there are any, and what separates the first from the one before;
     /// returns what separates the next.
-    #[inline]
     pub(super) fn put_members(
         &mut self,
         separator: Separator,

@@ -169,7 +169,8 @@ impl Walker<'_> {
                 Some(b'}') => true,
                 _ => break false,
             };
-            now.pass(now.predicted, expected.next(now.predicted));
+            now.lowest = now.predicted + 1;
+            now.predicted = expected.next(now.predicted);
             at = end + usize::from(!is_last);
             match taken {
                 Taken::Verbatim => to = end,
@@ -188,6 +189,9 @@ impl Walker<'_> {
             }
         };
         now.separator = self.row.put_members(now.separator, from, to);
+        if now.lowest > progress.lowest {
+            now.previous = now.lowest - 1;
+        }
         *progress = now;
         (at, is_closed)
     }
