@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-/// What is named with an underscore is only there to be of the right type.
+/// The members with an underscore are only checked to be of the right type.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(rename = "type", borrow)]
@@ -46,7 +46,7 @@ fuzz_target!(|lines: &[u8]| {
     let schema = json!({"properties": {"a": {"type": "integer"}, "b": {"type": "string"}}});
     let mut rows = Rows::new(&schema, false);
     for line in lines.split(|byte| *byte == b'\n') {
-        // Again, because the beginning of a line is known the second time.
+        // Twice, because the line's prefix is known the second time.
         check(&mut rows, line);
         check(&mut rows, line);
     }
@@ -57,7 +57,7 @@ fn check(rows: &mut Rows, line: &[u8]) {
     let done = rows.message(line, &mut out);
     assert!(
         done.is_ok() || out.is_empty(),
-        "an error leaves nothing behind"
+        "an error writes nothing"
     );
 
     let text = std::str::from_utf8(line).ok();

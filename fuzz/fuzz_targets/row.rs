@@ -46,7 +46,7 @@ fuzz_target!(|input: &[u8]| {
     let mut rows = Rows::new(&schema, false);
     for record in lines {
         let row = check(&mut rows, record, &names);
-        // What the plan learned of earlier records changes nothing.
+        // What the encoder learned from earlier records changes nothing.
         assert_eq!(row, check(&mut rows, record, &names));
         assert_eq!(row, check(&mut Rows::new(&schema, false), record, &names));
     }
@@ -67,7 +67,7 @@ fn check(rows: &mut Rows, record: &[u8], names: &BTreeSet<String>) -> Result<Vec
         let ends = out.iter().filter(|&&byte| byte == b'\n').count();
         assert_eq!(ends, 1, "a row is one line");
     } else {
-        assert!(out.is_empty(), "an error leaves nothing behind");
+        assert!(out.is_empty(), "an error writes nothing");
     }
     done.map(|()| out)
 }

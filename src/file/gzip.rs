@@ -1,8 +1,8 @@
 //! gzip (RFC 1952) in one member for each file, whatever cuts it has.
 //!
-//! A run of members is a whole file by the standard, and `gzip -d` reads it; Java's reader may stop behind any of them
-//! and say nothing (<https://bugs.openjdk.org/browse/JDK-7036144>), and with it the engines that are built on it.
-//! So a cut needs nothing in the file: each write comes to the end of a byte and knows nothing of those before it.
+//! A run of members is a whole file by the standard, and `gzip -d` reads it; Java's reader may stop after any of
+//! them without an error (<https://bugs.openjdk.org/browse/JDK-7036144>), and with it the engines that are built on it.
+//! So a cut leaves nothing in the file: each write ends at the end of a byte and refers to nothing before it.
 
 use std::cell::RefCell;
 
@@ -21,7 +21,7 @@ const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 const LAST_BLOCK: [u8; 2] = [3, 0];
 
 thread_local! {
-    /// One for all streams, since it starts anew with each write: its tables, 320 KiB, stay in the processor's cache
+    /// One for all streams, since each write resets it: its tables, 320 KiB, stay in the processor's cache
     /// where those of a hundred streams would not.
     static DEFLATE: RefCell<Compress> = RefCell::new(Compress::new(Compression::new(LEVEL), false));
 }
@@ -34,7 +34,7 @@ pub(crate) struct Gzip {
     since: Checked,
 }
 
-/// Rows as the trailer tells them.
+/// The checksum and length of rows, as the trailer holds them.
 #[derive(Default)]
 struct Checked {
     crc: crc32fast::Hasher,
@@ -56,11 +56,11 @@ impl Checked {
         self.length += other.length;
     }
 
-    /// What is missing behind the rows for a whole member.
+    /// The bytes that end a member after these rows.
     fn ending(self) -> Vec<u8> {
         let mut ending = LAST_BLOCK.to_vec();
         ending.extend(self.crc.finalize().to_le_bytes());
-        // The length is told modulo 2^32.
+        // The length is stored modulo 2^32.
         ending.extend(&self.length.to_le_bytes()[..4]);
         ending
     }
@@ -119,7 +119,7 @@ fn deflate(encoder: &mut Compress, rows: &[u8], out: &mut Vec<u8>) {
         encoder
             .compress_vec(&rows[taken..], out, FlushCompress::Sync)
             .expect("a deflate stream that is fed in order has no error");
-        // Where all room is used up there may be more to come.
+        // If all room is used up there may be more output.
         if out.len() < out.capacity() {
             return;
         }
@@ -155,7 +155,7 @@ mod tests {
         gzip.write(&numbers(), &mut out);
         gzip.cut();
         let cut = out.len();
-        // Matches what came before, if that were still known.
+        // The compressor would find this in the block before, if it were not reset.
         gzip.write(&numbers()[..1000], &mut out);
         gzip.write(b"second\n", &mut out);
         let seam = gzip.split();
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_split_with_nothing_behind_the_cut_begins_anew() {
+    fn a_split_with_nothing_after_the_cut_begins_a_new_file() {
         let mut gzip = Gzip::default();
         let mut out = Vec::new();
         gzip.write(b"first\n", &mut out);

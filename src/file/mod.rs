@@ -1,4 +1,4 @@
-//! File formats: what an object is made of, between rows and bytes. It knows no stream and no store.
+//! File formats: how rows become the bytes of an object. It knows no streams and no store.
 
 mod gzip;
 mod zstd;
@@ -7,7 +7,7 @@ use crate::schema::{Field, Rules};
 
 use gzip::Gzip;
 
-/// How much room an encoder's output gets at a time.
+/// How many bytes are reserved at a time for an encoder's output.
 const ROOM: usize = 32 * 1024;
 
 /// How the rows of an object are stored.
@@ -26,7 +26,7 @@ pub(crate) enum Codec {
 }
 
 impl Format {
-    /// The end of the object's name. Engines choose the codec by the last extension, whatever the catalog says.
+    /// The extension of the object's name. Engines choose the codec by the last extension, whatever the catalog says.
     pub(crate) fn extension(self) -> &'static str {
         match self {
             Self::Jsonl(Codec::Plain) => ".jsonl",
@@ -58,7 +58,7 @@ impl Format {
         }
     }
 
-    /// How many bytes of rows are best encoded at once, where it matters: a block knows nothing of those before it.
+    /// How many bytes of rows are best encoded at once, where it matters: a block refers to nothing before it.
     /// With these sizes the benchmark stream's 37.0 MB of rows become 7.47 MB by gzip instead of 7.39 in one go, and
     /// 7.92 MB by zstd instead of 7.88 (2026-11-22).
     pub(crate) fn block(self) -> Option<usize> {
@@ -70,8 +70,8 @@ impl Format {
     }
 }
 
-/// Turns blocks of rows into an object's bytes. Each block stands for itself, so that one set of the libraries' tables
-/// serves all objects, and nothing but rows waits in memory.
+/// Turns blocks of rows into an object's bytes. Each block is encoded by itself, so that one set of the libraries'
+/// tables serves all objects, and nothing but rows waits in memory.
 ///
 /// A checkpoint may end an object in the middle of what was encoded, and that is known only afterwards. So there are
 /// cuts: at the last one, the file can still be split in two.
@@ -81,7 +81,7 @@ pub(crate) enum FileWriter {
     Zstd,
 }
 
-/// What a manifest or a metric may want to know of a file's rows.
+/// Statistics of a file's rows, for manifests and metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Statistics {
     /// Bytes of the rows as JSON text, before compression.
@@ -97,12 +97,12 @@ impl Statistics {
     }
 }
 
-/// What both sides of a cut need to be files of their own.
+/// The bytes that make each side of a cut a file of its own.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seam {
-    /// Goes behind the bytes before the cut.
+    /// Bytes to append to those before the cut.
     pub(crate) ending: Vec<u8>,
-    /// Goes before the bytes behind the cut.
+    /// Bytes to put before those after the cut.
     pub(crate) beginning: Vec<u8>,
 }
 
@@ -124,7 +124,7 @@ impl FileWriter {
         }
     }
 
-    /// From here on the file can be split behind the last block.
+    /// Marks the end of the last block as the place where the file can be split.
     pub(crate) fn cut(&mut self) {
         match self {
             Self::Plain | Self::Zstd => {}
@@ -140,7 +140,7 @@ impl FileWriter {
         }
     }
 
-    /// Appends what is missing for the bytes so far to be a whole file. The next block begins another.
+    /// Appends the bytes that make a whole file of those so far. The next block begins another.
     pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::Plain | Self::Zstd => {}

@@ -13,15 +13,15 @@ use crate::file::ROOM;
 const LEVEL: i32 = 1;
 
 thread_local! {
-    /// One for all streams, since it starts anew with each write: it takes 1.3 MB.
+    /// One for all streams, since each write resets it: it takes 1.3 MB.
     static ENCODER: RefCell<Encoder<'static>> = RefCell::new(encoder());
 }
 
 fn encoder() -> Encoder<'static> {
     let mut encoder = Encoder::new(LEVEL).expect("the level is one of the library's");
-    // A reader can tell damage, as with gzip.
+    // A reader can detect damage, as with gzip.
     let set = encoder.set_parameter(CParameter::ChecksumFlag(true));
-    set.expect("every build of the library knows checksums");
+    set.expect("every build of the library has checksums");
     encoder
 }
 
@@ -42,7 +42,7 @@ fn frame(encoder: &mut Encoder<'_>, rows: &[u8], out: &mut Vec<u8>) {
     while step(out, |room| encoder.finish(room, true)) > 0 {}
 }
 
-/// Lets the encoder append to `out`; returns the bytes that it has still to say.
+/// Lets the encoder append to `out`; returns how many bytes it has still to write.
 fn step(
     out: &mut Vec<u8>,
     encode: impl FnOnce(&mut OutBuffer<'_, Vec<u8>>) -> std::io::Result<usize>,
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_noticed() {
+    fn damage_is_detected() {
         let mut out = Vec::new();
         write(&b"{\"id\":1}\n".repeat(100), &mut out);
         let last = out.len() - 1;

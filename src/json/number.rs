@@ -10,7 +10,7 @@ pub(crate) struct Number<'a> {
 }
 
 impl<'a> Number<'a> {
-    /// The whole text as one number, if it is one by JSON's grammar: `007`, `+1`, `1.` and ` 1` are none.
+    /// The whole text as one number, if it is one by JSON's grammar: `007`, `+1`, `1.` and ` 1` are not.
     pub(crate) fn read(text: &'a [u8]) -> Option<Self> {
         let mut scanner = Scanner::new(text);
         let shape = scanner.number().ok()?;
@@ -31,14 +31,14 @@ impl<'a> Number<'a> {
             .any(|byte| matches!(byte, b'1'..=b'9'))
     }
 
-    /// What stands before the exponent.
+    /// The digits before the exponent.
     pub(crate) fn mantissa(&self) -> &'a [u8] {
         let exponent = |byte: &u8| matches!(byte, b'e' | b'E');
         self.text.split(exponent).next().unwrap_or_default()
     }
 
     /// Appends the number as digits with at most one point, if it has no more than `whole` digits before
-    /// the point and `fraction` behind it; else appends nothing and says no.
+    /// the point and `fraction` after it; else appends nothing and returns false.
     ///
     /// A text that is such already is copied, but for the minus of a zero; any other one is written with
     /// as few digits as it needs.
@@ -164,7 +164,7 @@ mod tests {
             expected,
             "{text} as ({whole}, {fraction})"
         );
-        assert!(written || out == b"<", "{text} left something behind");
+        assert!(written || out == b"<", "{text} left digits in the output");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Walks over JSON text, validates what it passes and says where things are.
+//! A scanner: walks over JSON text, validates what it passes, and returns the places of things.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::json::span;
 use crate::json::text::unquoted;
 
-/// What should have stood where the scanner is: the text is not JSON, or not the JSON that was expected.
+/// A fault of the text: what was expected where the scanner is. The text is not JSON, or not the JSON that was expected.
 ///
 /// The place is the scanner's, so that a result fits into registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl<'a> Scanner<'a> {
         self.text.get(self.at).copied().unwrap_or(0)
     }
 
-    /// The error to tell of a fault that was found here. It says where and what was expected, and holds no text.
+    /// The error for a fault that was found here: where, and what was expected. It holds no text.
     pub(crate) fn error(&self, fault: Fault) -> Error {
         Error::system(format!(
             "malformed at byte {}: expected {}",
@@ -127,7 +127,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Walks over a string, from its opening quote to behind its closing one.
+    /// Walks over a string, from its opening quote to after its closing one.
     #[inline]
     pub(crate) fn string(&mut self) -> Result<Inside, Fault> {
         self.expect(b'"', "a string")?;
@@ -139,7 +139,7 @@ impl<'a> Scanner<'a> {
         self.rest_of_string()
     }
 
-    /// Walks over the rest of a string, behind its first run of plain characters.
+    /// Walks over the rest of a string, after its first run of plain characters.
     pub(crate) fn rest_of_string(&mut self) -> Result<Inside, Fault> {
         let mut inside = Inside::Plain;
         loop {
@@ -190,13 +190,13 @@ impl<'a> Scanner<'a> {
             }
             b'u' => match self.unit()? {
                 0xD800..=0xDBFF => {
-                    let behind = *self;
+                    let after_first = *self;
                     if self.text.get(self.at..self.at + 2) == Some(b"\\u") {
                         self.at += 1;
                         if matches!(self.unit()?, 0xDC00..=0xDFFF) {
                             return Ok(true);
                         }
-                        *self = behind; // the second one is looked at again, as a first
+                        *self = after_first; // the second one is read again, as a first
                     }
                     Ok(false)
                 }
@@ -349,7 +349,7 @@ impl<'a> Scanner<'a> {
                 }
                 _ => return Err(Fault("a value")),
             }
-            // Behind a value: close what ends here, up to a comma.
+            // After a value: close what ends here, up to a comma.
             loop {
                 let Some(bracket) = open.last() else {
                     return Ok(());

@@ -58,7 +58,7 @@ fn last(text: &[u8], at: usize, stops: impl Fn(u8x16) -> u32) -> usize {
 mod tests {
     use super::*;
 
-    /// Each byte at each place of a text of each length, behind and before bytes that go on.
+    /// Each byte at each place of a text of each length, after and before bytes that go on.
     fn check(goes_on: u8, span: impl Fn(&[u8], usize) -> usize, ends: impl Fn(u8) -> bool) {
         for byte in 0..=u8::MAX {
             for length in 0..40 {
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_end_at_the_first_byte_that_is_none() {
+    fn digits_end_at_the_first_byte_that_is_not_one() {
         check(b'0', digits, |byte| !byte.is_ascii_digit());
         check(b'9', digits, |byte| !byte.is_ascii_digit());
     }

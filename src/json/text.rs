@@ -1,4 +1,4 @@
-//! The contents of JSON strings: read as the characters they stand for, and written so that they stand for a text.
+//! The contents of JSON strings: unquoted to the characters that they stand for, and quoted from a text.
 
 use std::borrow::Cow;
 

@@ -158,7 +158,7 @@ fn guess_end(scan: &Scanner<'_>) -> Option<usize> {
     Some(scan.at + before_emitted_at.or_else(before_the_end)? + 1)
 }
 
-/// Walks over null, if that is the value here; says whether it is.
+/// Walks over a null; returns whether there was one.
 #[inline]
 fn null(scan: &mut Scanner<'_>) -> Result<bool, Fault> {
     let is_null = scan.peek() == b'n';

@@ -67,11 +67,11 @@ impl<'a> Record<'a> {
         Self { view, line: None }
     }
 
-    /// Has `read` read the record, and returns its result.
+    /// Calls `read` with the record, and returns its result.
     ///
-    /// `read` reads `data` to its end as one JSON object, proves that it did, and fails on any other text; when it
-    /// fails it leaves nothing behind. If it fails on a guess, it is called once more with the record that a walk over
-    /// the whole line finds. If the line turns out to be no message, the error says where.
+    /// `read` must read `data` to its end as one JSON object, and fail on any other text; when it fails it must have
+    /// written nothing. If it fails on a guess, it is called once more, with the record that a walk over the whole line
+    /// finds. If the line turns out to be no message, the error says where.
     #[inline]
     pub(crate) fn read_with<T>(
         &self,

@@ -49,7 +49,7 @@ impl Prefixes {
     pub(super) fn find<'a>(&mut self, line: &'a [u8]) -> Option<Match<'a>> {
         let mut prefix = self.known.get(self.recent)?;
         if !line.starts_with(&prefix.text) {
-            // Streams mostly come in turns, or many records of one come together.
+            // Mostly streams take turns, or many records of one follow each other.
             let next = prefix.next;
             prefix = &self.known[next];
             if line.starts_with(&prefix.text) {
@@ -91,7 +91,7 @@ impl Prefixes {
         &self.known[found.prefix_id]
     }
 
-    /// Remembers what a line begins with, up to its record's object. Of all it may say only the stream counts.
+    /// Remembers what a line begins with, up to its record's object. Of what it holds only the stream is used.
     pub(super) fn learn(&mut self, text: &[u8]) {
         if self.by_text.len() == MOST || text.len() > LONGEST || self.by_text.contains_key(text) {
             return;
@@ -113,8 +113,8 @@ fn up_to_data(line: &[u8]) -> Option<&[u8]> {
     Some(&near[..=colon + spaces.count()])
 }
 
-/// The prefix of this text. An object and a time after it make a valid message of the stream, whatever else the prefix
-/// says, if an empty object and some time do.
+/// Reads a prefix. With any object and time after it, it is a valid message of the stream if it is one with an empty
+/// object and some time, whatever else it holds.
 fn understand(text: &[u8]) -> Option<Prefix> {
     let line = [text, b"{}", ENDINGS[0], b"1}}"].concat();
     let envelope = envelope::read(&line, EndOfData::Walked).ok()?;

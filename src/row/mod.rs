@@ -19,8 +19,8 @@
 //!
 //! `walk` alone decides what a row holds. It goes through the text of a record once and can read any record: it finds
 //! the step of each key, converts or copies the value, notes misfits, and puts members in order. Most records need none
-//! of that: their keys come as in the record before, and their values belong into the row byte by byte. So there are
-//! shortcuts, and one invariant ties them:
+//! of that: they have the keys of the record before, in the same order, and values that are verbatim in the row. So
+//! there are shortcuts, and one invariant ties them:
 //!
 //! > **A shortcut looks at the text from a place that the walk has reached, and returns a place that the walk would
 //! > reach too with the text between the two verbatim in the row; or it returns nothing. It writes nothing itself.**
@@ -52,7 +52,8 @@
 //! | without keys as numbers | 4,536 | 7 % |
 //! | without any, nor dates read eight bytes at once | 9,596 | 126 % |
 //!
-//! (Dates read eight bytes at once were worth 3 % and are gone.)
+//! Dates read eight bytes at once were worth 3 % and were removed. Keys as numbers stay for the records of the benchmark,
+//! whose rows take 2 to 3 % less time by them; with 1,000 short columns they save 10 % of the instructions and no time.
 //!
 //! `tests::laws` holds all of this: rows of generated records are compared with those of a slow encoder, errors with
 //! those of a plan that no shortcut fits, and each after records of other shapes.

@@ -1,17 +1,17 @@
-//! A table's columns brought together with a stream's: what the table must become, and what stays as it is.
+//! Reconciling a table's columns with a stream's: which columns are added, which types are widened, and which stay.
 //! Pure: it neither reads the catalog nor writes it.
 
 use std::collections::{HashMap, HashSet};
 
-use crate::schema::note::{Path, Step};
+use crate::schema::note::{Path, PathStep};
 use crate::schema::{Field, LONGEST_TYPE, Note, Rules, Type};
 
-/// What a table has to look like before rows of the stream are written to it.
+/// The columns that a table must have before rows of the stream are written to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reconciled {
     /// The table's columns in its own order, then the new ones; the keys are those of the stream.
     ///
-    /// A column that the stream does not have is filled from the property of its own name, should one come back. Keys are
+    /// A column that the stream does not have is filled from the property of its own name, should one appear again. Keys are
     /// distinct: where another column is filled from that property, this one gets a key that no property has.
     pub(crate) fields: Vec<Field>,
     /// Whether the catalog must be updated: names or types differ, not only how they are spelled.
@@ -19,7 +19,7 @@ pub(crate) struct Reconciled {
     pub(crate) notes: Vec<Note>,
 }
 
-/// Where the types of a stream's columns come from.
+/// Whether a stream's schema was declared or inferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
     /// Somebody wrote a schema.
@@ -29,10 +29,10 @@ pub(crate) enum Claim {
     Guessed,
 }
 
-/// Brings the stream's columns into the table's.
+/// Reconciles the table's columns with the stream's.
 ///
 /// No column is lost, none is moved, and a type changes only where every engine can read the JSON rows that were written
-/// under the old one. Where that can not be, the table's type stays, and values that do not fit it can not be written.
+/// under the old one. Where they cannot, the table's type stays, and the stream's values that it cannot hold are misfits.
 pub(crate) fn reconcile(
     table: &[Field],
     stream: &[Field],
@@ -49,7 +49,7 @@ pub(crate) fn reconcile(
     };
     let fields = merger.columns(table, stream);
     if table.is_empty() {
-        // Nobody needs to be told that a new table has new columns.
+        // That a new table has new columns is no news.
         merger.notes.clear();
     }
     Reconciled {
@@ -119,7 +119,7 @@ impl<'a> Merger<'a> {
         let mut keys: HashSet<String> = stream.iter().map(|field| field.key.clone()).collect();
         let mut fields = Vec::with_capacity(table.len());
         for (old, source) in table.iter().zip(source) {
-            self.path.push(Step::Name(&old.name));
+            self.path.push(PathStep::Name(&old.name));
             let (key, of) = if let Some(index) = source {
                 let new = &stream[*index];
                 (new.key.clone(), merge(self, &old.of, &new.of))
@@ -138,7 +138,7 @@ impl<'a> Merger<'a> {
         for (index, new) in stream.iter().enumerate() {
             if !found.contains(&index) {
                 self.changed = true;
-                self.path.push(Step::Name(&new.name));
+                self.path.push(PathStep::Name(&new.name));
                 let of = new.of.clone();
                 self.note(|path| Note::Added { path, of });
                 self.path.pop();
@@ -155,7 +155,7 @@ impl<'a> Merger<'a> {
                 Type::Struct(self.fields(old, new, &source, Self::merge))
             }
             (Type::Array(old), Type::Array(new)) => {
-                self.path.push(Step::Items);
+                self.path.push(PathStep::Items);
                 let element = self.merge(old, new);
                 self.path.pop();
                 Type::Array(Box::new(element))
@@ -188,7 +188,7 @@ impl<'a> Merger<'a> {
     }
 }
 
-/// For each field of the table, which of the stream has its name in any case.
+/// For each field of the table, the index of the stream's field with the same name, ignoring case.
 fn by_name(table: &[Field], stream: &[Field]) -> Vec<Option<usize>> {
     let mut free: HashMap<String, usize> = stream
         .iter()

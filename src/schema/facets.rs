@@ -1,4 +1,4 @@
-//! What a JSON schema says about a value, with references followed and conjunctions joined; it makes no types yet.
+//! Facets: what a JSON schema states about a value, with references followed and conjunctions joined. It makes no types.
 //! Forms and keywords: <https://docs.airbyte.com/platform/understanding-airbyte/supported-data-types>.
 
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use crate::schema::{DEEPEST_TYPE, Why};
 /// since a field takes six characters at least and four visits at most.
 const COLUMN_VISITS: usize = 131_072;
 
-/// How many visits all columns may take together, so that references to references can not multiply without end.
+/// How many visits all columns may take together, so that references to references cannot multiply without end.
 const SCHEMA_VISITS: usize = 1_000_000;
 
 /// A set of JSON types.
@@ -71,11 +71,11 @@ impl Kinds {
     }
 }
 
-/// Everything that the schemas of one value say together.
+/// All that the schemas of one value state together.
 #[derive(Debug)]
 pub(super) struct Facets<'a> {
     kinds: Kinds,
-    /// Types that schemas give by the way of `enum` and `const`; only asked where no `type` is.
+    /// The types of the values in `enum` and `const`; they count only where there is no `type`.
     examples: Option<Kinds>,
     pub(super) unknown_type: Option<&'a str>,
     pub(super) no_target: Option<&'a str>,
@@ -83,13 +83,13 @@ pub(super) struct Facets<'a> {
     pub(super) airbyte_type: Option<&'a str>,
     pub(super) properties: Vec<(&'a str, Vec<&'a Value>)>,
     property_index: HashMap<&'a str, usize>,
-    says_properties: bool,
+    has_properties: bool,
     /// Properties other than the declared ones are allowed expressly.
     pub(super) open: bool,
     /// The schemas of the items, each of them an alternative.
     pub(super) items: Vec<&'a Value>,
-    says_items: bool,
-    /// `oneOf` and `anyOf` with two branches or more that say something.
+    has_items: bool,
+    /// `oneOf` and `anyOf` with two branches or more that add a type.
     pub(super) choices: Vec<Vec<&'a Value>>,
 }
 
@@ -104,24 +104,24 @@ impl Default for Facets<'_> {
             airbyte_type: None,
             properties: Vec::new(),
             property_index: HashMap::new(),
-            says_properties: false,
+            has_properties: false,
             open: false,
             items: Vec::new(),
-            says_items: false,
+            has_items: false,
             choices: Vec::new(),
         }
     }
 }
 
 impl<'a> Facets<'a> {
-    /// The types that are said or can be inferred; `None` where nothing is.
+    /// The types that are stated or follow from other keywords; `None` where there are none.
     pub(super) fn kinds(&self) -> Option<Kinds> {
         if self.kinds != Kinds::ALL {
             return Some(self.kinds);
         }
-        if self.says_properties || self.open {
+        if self.has_properties || self.open {
             Some(Kinds::OBJECT)
-        } else if self.says_items {
+        } else if self.has_items {
             Some(Kinds::ARRAY)
         } else if !self.choices.is_empty() || self.no_target.is_some() {
             None
@@ -187,7 +187,7 @@ impl<'a> Facets<'a> {
         self.format = self.format.or(text("format"));
         self.airbyte_type = self.airbyte_type.or(text("airbyte_type"));
         if let Some(Value::Object(properties)) = schema.get("properties") {
-            self.says_properties = true;
+            self.has_properties = true;
             for (key, property) in properties {
                 let index = *self.property_index.entry(key).or_insert_with(|| {
                     self.properties.push((key, Vec::new()));
@@ -203,13 +203,13 @@ impl<'a> Facets<'a> {
         for key in ["prefixItems", "items"] {
             match schema.get(key) {
                 Some(Value::Array(several)) => {
-                    self.says_items = true;
+                    self.has_items = true;
                     self.items.extend(several);
                 }
                 // `items: false` closes a tuple and allows nothing more.
                 Some(Value::Bool(false)) | None => {}
                 Some(one) => {
-                    self.says_items = true;
+                    self.has_items = true;
                     self.items.push(one);
                 }
             }
@@ -228,7 +228,7 @@ pub(super) struct Gatherer<'a> {
     root: &'a Value,
     /// The schemas of every value from the root to here, one list for each level.
     levels: Vec<Vec<&'a Value>>,
-    /// At which level a schema, told by its address, is being read.
+    /// The level at which a schema, identified by its address, is being read.
     open: HashMap<*const Value, usize>,
     visits: usize,
     column_visits: usize,
@@ -345,7 +345,7 @@ impl<'a> Gatherer<'a> {
 
 /// Whether a branch of a choice adds a type: one that allows null alone does not, nor one that only restricts.
 fn counts(branch: &Value) -> bool {
-    const SAYING: [&str; 13] = [
+    const TYPING: [&str; 13] = [
         "$ref",
         "additionalProperties",
         "airbyte_type",
@@ -374,8 +374,8 @@ fn counts(branch: &Value) -> bool {
         }
         _ => false,
     };
-    let says_something = schema.is_empty() || SAYING.iter().any(|key| schema.contains_key(*key));
-    says_something && !only_null
+    let adds_a_type = schema.is_empty() || TYPING.iter().any(|key| schema.contains_key(*key));
+    adds_a_type && !only_null
 }
 
 fn percent_decoded(text: &str) -> Option<String> {

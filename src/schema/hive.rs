@@ -34,9 +34,9 @@ impl fmt::Display for Type {
     }
 }
 
-/// Reads a type string; spaces, upper case and synonyms are fine, and what we can not write becomes `Foreign`.
+/// Reads a type string; spaces, upper case and synonyms are fine, and what we cannot write becomes `Foreign`.
 ///
-/// Names of struct fields stay as they are spelled, because the keys in the rows must be spelled the same.
+/// Names of struct fields keep their spelling, because the keys in the rows must be spelled the same.
 pub(crate) fn parse(text: &str) -> Type {
     let mut parser = Parser { text, at: 0 };
     match brackets_match(text).then(|| parser.any()).flatten() {
@@ -124,7 +124,7 @@ impl Parser<'_> {
         valid.then_some(Type::Decimal { precision, scale })
     }
 
-    /// What follows `struct`: at least one field, and no two that differ in case only, since engines can not tell them apart.
+    /// What follows `struct`: at least one field, and no two that differ in case only, since engines cannot tell them apart.
     fn fields(&mut self) -> Option<Type> {
         self.expect('<')?;
         let mut fields: Vec<Field> = Vec::new();
@@ -190,7 +190,7 @@ impl Parser<'_> {
         )
     }
 
-    /// Goes to the end of a type that is not known, over everything in its brackets.
+    /// Skips to the end of an unknown type, over everything in its brackets.
     fn skip(&mut self) {
         let mut open = 0_usize;
         for (index, byte) in self.text[self.at..].bytes().enumerate() {
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_written_is_foreign() {
+    fn what_cannot_be_written_is_foreign() {
         for text in [
             "",
             "binary",

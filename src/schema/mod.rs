@@ -16,7 +16,7 @@ pub(crate) use note::{Note, Why};
 pub(crate) use read::{Numbers, read};
 pub(crate) use rules::Rules;
 
-/// The type of a column, a struct field or an array element, in the catalog's (Hive's) terms.
+/// The type of a column, a struct field or an array element, in the catalog's (Hive's) words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Type {
     Boolean,
@@ -36,14 +36,14 @@ pub(crate) enum Type {
     String,
     Array(Box<Type>),
     Struct(Vec<Field>),
-    /// A type that we never make and can not write (`binary`, `map<…>`, `varchar(3)`…), as the table spells it.
+    /// A type that we never make and cannot write (`binary`, `map<…>`, `varchar(3)`…), as the table spells it.
     Foreign(String),
 }
 
 /// The longest type string that the catalog takes (`Column.Type` of the Glue API).
 pub(crate) const LONGEST_TYPE: usize = 131_072;
 
-/// How deep types may nest, both read from a schema and parsed from the catalog; keeps recursion off the stack's end.
+/// How deep types may nest, both read from a schema and parsed from the catalog; bounds the recursion.
 pub(crate) const DEEPEST_TYPE: usize = 256;
 
 /// How many bits an integer type has.

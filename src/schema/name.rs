@@ -16,12 +16,12 @@ const LONGEST: usize = 255;
 /// How many hexadecimal digits of a digest tell two names apart.
 const DIGITS: usize = 8;
 
-/// What a name is for.
+/// The kind of thing that a name is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum NameKind {
     /// A column may begin with a digit.
     Column,
-    /// A field of a struct stands bare in a type string, so it must match `[a-z_][a-z0-9_]*`.
+    /// A field of a struct is not quoted in a type string, so it must match `[a-z_][a-z0-9_]*`.
     Field,
 }
 
@@ -73,10 +73,10 @@ pub(crate) fn database(namespace: &str) -> String {
 ///
 /// A name depends on which properties there are, never on their order. Where several would share a name, the property that
 /// is spelled so keeps it and the others get a suffix made from their own spelling; equal properties share a name.
-pub(crate) fn distinct(properties: &[&str], place: Place, reserved: &[&str]) -> Vec<String> {
+pub(crate) fn distinct(properties: &[&str], kind: NameKind, reserved: &[&str]) -> Vec<String> {
     let plain: Vec<String> = properties
         .iter()
-        .map(|property| placed(property, place))
+        .map(|property| placed(property, kind))
         .collect();
     let mut sharers: HashMap<&str, HashSet<&str>> = HashMap::with_capacity(plain.len());
     for (name, property) in plain.iter().zip(properties) {
@@ -129,8 +129,8 @@ pub(crate) fn distinct(properties: &[&str], place: Place, reserved: &[&str]) -> 
         .collect()
 }
 
-/// Category Me, which the rule keeps (it becomes `_`, as in `1️⃣`); categories Mn and Mc are not told apart, because a
-/// spacing mark (Mc) stands on a letter of its own script, where the run of `_` has begun already.
+/// Category Me, which the rule keeps (it becomes `_`, as in `1️⃣`); categories Mn and Mc are not distinguished, because a
+/// spacing mark (Mc) follows a letter of its own script, where the run of `_` has begun already.
 fn is_enclosing_mark(character: char) -> bool {
     matches!(character,
         '\u{488}'..='\u{489}' | '\u{1ABE}' | '\u{20DD}'..='\u{20E0}' | '\u{20E2}'..='\u{20E4}' | '\u{A670}'..='\u{A672}')
@@ -145,9 +145,9 @@ fn usable(name: &str) -> String {
     within_limit(folded, name)
 }
 
-fn placed(property: &str, place: Place) -> String {
+fn placed(property: &str, kind: NameKind) -> String {
     let mut name = usable(property);
-    if place == Place::Field && name.starts_with(|first: char| first.is_ascii_digit()) {
+    if kind == NameKind::Field && name.starts_with(|first: char| first.is_ascii_digit()) {
         name.insert(0, '_');
         name = within_limit(name, property);
     }
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn names_without_a_latin_letter_stay_apart() {
-        let names = distinct(&["日本", "中国", "", "_", "__"], Place::Column, &[]);
+        let names = distinct(&["日本", "中国", "", "_", "__"], NameKind::Column, &[]);
         assert_eq!(names.iter().collect::<HashSet<_>>().len(), 5, "{names:?}");
         assert!(
             names.iter().all(|name| name.starts_with("name_")),
@@ -219,15 +219,19 @@ mod tests {
     fn long_names_are_cut_and_stay_apart() {
         let one = "a".repeat(300);
         let other = format!("{}b", "a".repeat(299));
-        let names = distinct(&[&one, &other], Place::Column, &[]);
+        let names = distinct(&[&one, &other], NameKind::Column, &[]);
         assert_ne!(names[0], names[1]);
         assert!(names.iter().all(|name| name.len() == LONGEST));
-        assert_eq!(placed(&"1".repeat(255), Place::Field).len(), LONGEST);
+        assert_eq!(placed(&"1".repeat(255), NameKind::Field).len(), LONGEST);
     }
 
     #[test]
     fn the_property_that_is_spelled_like_the_name_keeps_it() {
-        let names = distinct(&["userID", "userid", "UserId", "other"], Place::Column, &[]);
+        let names = distinct(
+            &["userID", "userid", "UserId", "other"],
+            NameKind::Column,
+            &[],
+        );
         assert_eq!(names[1], "userid");
         assert_eq!(names[3], "other");
         assert!(names[0].starts_with("userid_") && names[2].starts_with("userid_"));
@@ -238,7 +242,7 @@ mod tests {
     fn reserved_names_are_never_given() {
         let names = distinct(
             &["_rescued_data", "_Rescued_Data", "a"],
-            Place::Column,
+            NameKind::Column,
             &["_rescued_data"],
         );
         assert!(!names.contains(&"_rescued_data".to_string()), "{names:?}");
@@ -246,10 +250,10 @@ mod tests {
     }
 
     #[test]
-    fn a_suffix_that_is_taken_is_made_anew() {
+    fn a_suffix_that_is_taken_is_replaced() {
         let first = with_suffix("a", "A", 0);
         let second = with_suffix("a", "A", 1);
-        let names = distinct(&["A", "a", &first, &second], Place::Column, &[]);
+        let names = distinct(&["A", "a", &first, &second], NameKind::Column, &[]);
         assert_eq!(names[1..], ["a", &first, &second]);
         assert_eq!(names[0], with_suffix("a", "A", 2));
     }
@@ -270,9 +274,9 @@ mod tests {
 
     #[test]
     fn struct_fields_begin_with_no_digit() {
-        let names = distinct(&["1a", "_1a"], Place::Field, &[]);
+        let names = distinct(&["1a", "_1a"], NameKind::Field, &[]);
         assert_eq!(names[1], "_1a");
         assert!(names[0].starts_with("_1a_"));
-        assert_eq!(distinct(&["1a"], Place::Column, &[]), ["1a"]);
+        assert_eq!(distinct(&["1a"], NameKind::Column, &[]), ["1a"]);
     }
 }

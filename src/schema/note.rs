@@ -1,24 +1,24 @@
-//! What the user should know about how a schema became columns: all such lines on one page.
-//! It does not know who logs them, or how loud.
+//! Notes: what the user should know about how a schema became columns. The caller chooses the level at which each is
+//! logged.
 
 use std::fmt;
 
 use crate::schema::Type;
 
-/// One thing worth a log line; `Display` is that line.
+/// A note; `Display` is its log line.
 ///
 /// A path begins with `$`, the record or the table; `[]` stands for every element of an array.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Note {
     /// The schema has no properties at all, so the table has no columns of its own.
     NoColumns,
-    /// A property goes by another name in the catalog.
+    /// A property has another name in the catalog.
     Renamed { path: String, name: String },
-    /// A property is kept as JSON text.
+    /// A property is stored as JSON text.
     Text { path: String, why: Why },
     /// A column or struct field is new in the table.
     Added { path: String, of: Type },
-    /// A column of the table takes more than before.
+    /// A column of the table has a wider type than before.
     Widened { path: String, from: Type, to: Type },
     /// A column of a new generation has another type, since no row of the old one stays.
     Retyped { path: String, from: Type, to: Type },
@@ -37,7 +37,7 @@ pub(crate) enum Note {
 /// Why a property has no type but text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
-    /// Nothing in the schema says what the values are.
+    /// The schema gives no type.
     NoType,
     /// No value but null is allowed, or none at all.
     NoValue,
@@ -62,7 +62,7 @@ pub(crate) enum Why {
 }
 
 impl Why {
-    /// Whether the whole column has to be text, because no part of it can be kept within bounds.
+    /// Whether the whole column has to be text, because no part of it can be bounded by itself.
     pub(super) fn spoils_the_column(&self) -> bool {
         match self {
             Self::TooLong => true,
@@ -141,11 +141,11 @@ impl fmt::Display for Short<'_> {
     }
 }
 
-/// Where in a schema or a table something is; `Display` gives `$.address["first name"][]`.
+/// A path in a schema or a table; `Display` gives `$.address["first name"][]`.
 #[derive(Default)]
-pub(super) struct Path<'a>(Vec<Step<'a>>);
+pub(super) struct Path<'a>(Vec<PathStep<'a>>);
 
-pub(super) enum Step<'a> {
+pub(super) enum PathStep<'a> {
     /// A property, a column or a field of a struct.
     Name(&'a str),
     /// The elements of an array.
@@ -153,7 +153,7 @@ pub(super) enum Step<'a> {
 }
 
 impl<'a> Path<'a> {
-    pub(super) fn push(&mut self, step: Step<'a>) {
+    pub(super) fn push(&mut self, step: PathStep<'a>) {
         self.0.push(step);
     }
 
@@ -167,19 +167,19 @@ impl fmt::Display for Path<'_> {
         f.write_str("$")?;
         for step in &self.0 {
             match step {
-                Step::Items => f.write_str("[]")?,
-                Step::Name(name) if is_plain(name) => write!(f, ".{name}")?,
-                // Names come from anywhere: quoted, a line break in one can not break the log line.
-                Step::Name(name) => write!(f, "[{name:?}]")?,
+                PathStep::Items => f.write_str("[]")?,
+                PathStep::Name(name) if is_plain(name) => write!(f, ".{name}")?,
+                // Names come from anywhere: quoted, a line break in one cannot break the log line.
+                PathStep::Name(name) => write!(f, "[{name:?}]")?,
             }
         }
         Ok(())
     }
 }
 
-/// Where in a record a column comes from.
+/// The path of the property that a column is filled from.
 pub(crate) fn place(key: &str) -> String {
-    Path(vec![Step::Name(key)]).to_string()
+    Path(vec![PathStep::Name(key)]).to_string()
 }
 
 fn is_plain(name: &str) -> bool {

@@ -1,10 +1,11 @@
-//! A stream's JSON schema to columns. It never fails: what has no single type becomes text, and a note says why.
+//! Reads a stream's JSON schema into columns. It never fails: a property without a single type becomes text, and a note
+//! gives the reason.
 
 use serde_json::Value;
 
 use crate::schema::facets::{Facets, Gatherer, Kinds};
-use crate::schema::name::{Place, distinct};
-use crate::schema::note::{Path, Step};
+use crate::schema::name::{NameKind, distinct};
+use crate::schema::note::{Path, PathStep};
 use crate::schema::{Field, LONGEST_TYPE, Note, Type, Why, Width};
 
 /// What JSON numbers that may have a fraction become.
@@ -54,11 +55,11 @@ impl<'a> Reader<'a> {
             return Vec::new();
         };
         let keys: Vec<&str> = facets.properties.iter().map(|(key, _)| *key).collect();
-        let names = distinct(&keys, Place::Column, reserved);
+        let names = distinct(&keys, NameKind::Column, reserved);
         let mut fields = Vec::with_capacity(names.len());
         for ((key, schemas), name) in facets.properties.into_iter().zip(names) {
             self.gatherer.begin_column();
-            self.path.push(Step::Name(key));
+            self.path.push(PathStep::Name(key));
             self.note_name(key, &name);
             let inside = self.notes.len();
             let mut of = if alternatives {
@@ -85,7 +86,7 @@ impl<'a> Reader<'a> {
         fields
     }
 
-    /// What the schemas of the record say, and whether those of one property are alternatives: a table has one set of
+    /// The facets of the record, and whether those of one property are alternatives: a table has one set of
     /// columns, so what any branch of a choice at the root declares is a column.
     fn root(&mut self, root: &'a Value) -> Option<(Facets<'a>, bool)> {
         let facets = self.gatherer.enter(&[root]).ok()?;
@@ -168,7 +169,7 @@ impl<'a> Reader<'a> {
                 None => Err(Why::Items(Box::new(Why::NoType))),
             };
         }
-        self.path.push(Step::Items);
+        self.path.push(PathStep::Items);
         let element = self.common(&facets.items);
         self.path.pop();
         match element {
@@ -202,10 +203,10 @@ impl<'a> Reader<'a> {
             }
         }
         let keys: Vec<&str> = facets.properties.iter().map(|(key, _)| *key).collect();
-        let names = distinct(&keys, Place::Field, &[]);
+        let names = distinct(&keys, NameKind::Field, &[]);
         let mut fields = Vec::with_capacity(names.len());
         for ((key, schemas), name) in facets.properties.into_iter().zip(names) {
-            self.path.push(Step::Name(key));
+            self.path.push(PathStep::Name(key));
             self.note_name(key, &name);
             let of = match self.resolve(&schemas) {
                 Err(why) if !why.spoils_the_column() => Ok(self.text(why)),
@@ -228,7 +229,7 @@ impl<'a> Reader<'a> {
         let before = self.notes.len();
         let mut common: Option<Type> = None;
         for branch in branches {
-            let mark = self.notes.len();
+            let before_branch = self.notes.len();
             let of = match self.resolve(&[branch]) {
                 Ok(of) => of,
                 Err(why) => {
@@ -243,7 +244,7 @@ impl<'a> Reader<'a> {
             common = Some(match common {
                 None => of,
                 Some(first) => {
-                    self.notes.truncate(mark); // The first branch has said the same.
+                    self.notes.truncate(before_branch); // The notes of the first branch are the same.
                     if first == of {
                         of
                     } else if is_number(&first) && is_number(&of) {

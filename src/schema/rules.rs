@@ -2,7 +2,7 @@
 
 use crate::schema::{Type, Width};
 
-/// Whose files a table has.
+/// The rules of one file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rules {
     /// JSON text, read by the OpenX SerDe and by the engines' own readers of JSON.
@@ -10,7 +10,7 @@ pub(crate) enum Rules {
 }
 
 impl Rules {
-    /// Whether a column of the table's type holds every value of the stream's type as it is.
+    /// Whether a column of the table's type holds every value of the stream's type verbatim.
     pub(super) fn holds(self, table: &Type, stream: &Type) -> bool {
         match self {
             Self::JsonSerde => holds_in_json(table, stream),
@@ -62,7 +62,7 @@ fn wider_in_json(table: &Type, stream: &Type) -> Option<Type> {
     }
 }
 
-/// The smallest decimal that has the digits of both before the point and behind it, where 38 digits are enough.
+/// The smallest decimal that has the digits of both before the point and after it, where 38 digits are enough.
 fn decimal_of_both(one: &Type, other: &Type) -> Option<Type> {
     let ((one_whole, one_scale), (other_whole, other_scale)) = (digits(one)?, digits(other)?);
     let scale = one_scale.max(other_scale);
@@ -70,7 +70,7 @@ fn decimal_of_both(one: &Type, other: &Type) -> Option<Type> {
     (precision <= 38).then_some(Type::Decimal { precision, scale })
 }
 
-/// How many digits a type has before the point and behind it.
+/// How many digits a type has before the point and after it.
 fn digits(of: &Type) -> Option<(u8, u8)> {
     Some(match of {
         Type::Decimal { precision, scale } => (precision - scale, *scale),

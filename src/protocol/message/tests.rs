@@ -41,7 +41,7 @@ struct Meta<'a> {
     changes: Option<&'a RawValue>,
 }
 
-/// What a line says; the same from both readers.
+/// The content of a line; the same from both readers.
 #[derive(Debug, PartialEq)]
 enum Said {
     Record {
@@ -391,7 +391,7 @@ fn reads_statuses_and_leaves_the_rest() {
 }
 
 #[test]
-fn an_error_says_where_and_never_what() {
+fn an_error_gives_the_place_and_no_data() {
     let line = br#"{"type":"RECORD","record":{"stream":"s","data":{"secret":tru},"emitted_at":1}}"#;
     let mut reader = Reader::default();
     let Ok(Message::Record(record)) = reader.read(line) else {

@@ -27,7 +27,7 @@ pub(super) struct Case {
 struct Whole {
     why: String,
     schema: Value,
-    /// What the catalog is told: names and types.
+    /// The columns as the catalog has them: names and types.
     columns: String,
     record: String,
     row: String,

@@ -1,4 +1,4 @@
-//! Airbyte's columns, the counts, and what may stand in the way of both.
+//! Airbyte's columns, the counts of misfits, and columns whose names or keys collide.
 
 use crate::row::tests::{compile, encode, field, options};
 use crate::row::{Envelope, Metadata, Options, UNKNOWN_FIELDS};
@@ -7,7 +7,7 @@ use crate::schema::{Field, Type, Width};
 const BIGINT: Type = Type::Integer(Width::SixtyFour);
 
 #[test]
-fn counts_what_did_not_fit_by_column() {
+fn counts_misfits_by_column() {
     for rescued in [Some("_rescued_data".to_string()), None] {
         let options = Options {
             rescued,
@@ -31,7 +31,7 @@ fn counts_what_did_not_fit_by_column() {
 }
 
 #[test]
-fn without_a_rescue_column_what_does_not_fit_is_null() {
+fn without_a_rescue_column_misfits_are_null() {
     let mut encoder = compile(&[field("a", BIGINT)], &Options::default());
     assert_eq!(encode(&mut encoder, br#"{"a":"x","z":1}"#).unwrap(), "{}");
 }
@@ -213,7 +213,7 @@ fn members_out_of_order_are_put_in_order_however_seldom_they_come() {
             assert_eq!(row, "{\"b\":1}");
         }
         let row = encode(&mut encoder, b"{\"b\":1,\"a\":2}").unwrap();
-        assert_eq!(row, "{\"a\":2,\"b\":1}", "behind {ordered} in order");
+        assert_eq!(row, "{\"a\":2,\"b\":1}", "after {ordered} in order");
     }
 }
 
@@ -230,7 +230,7 @@ fn check_structs(of: Vec<Field>, records_and_rows: &[(&str, &str)]) {
 }
 
 #[test]
-fn an_object_is_kept_whole_only_where_it_stands_in_the_row_as_it_is() {
+fn an_object_is_copied_whole_only_where_it_is_verbatim() {
     let bigint = |name| field(name, Type::Integer(Width::SixtyFour));
     check_structs(
         vec![bigint("x"), bigint("y")],

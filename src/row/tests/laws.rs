@@ -16,7 +16,7 @@ use crate::time::Clock;
 /// How long each property is tried on fresh columns and records.
 const BUDGET: Duration = Duration::from_millis(1200);
 
-/// Calls `property` with fresh generators until the time is up; says which seed failed.
+/// Calls `property` with fresh generators until the time is up; prints the seed that failed.
 fn forever(property: impl Fn(&mut Rng)) {
     struct Seed(u64);
     impl Drop for Seed {
@@ -37,7 +37,7 @@ fn forever(property: impl Fn(&mut Rng)) {
 
 struct Generator<'a> {
     rng: &'a mut Rng,
-    /// Columns have their keys' names, and records come without spaces and in order, as most do.
+    /// Columns have their keys' names, and records have no spaces and their members are in order, as most do.
     usual: bool,
     /// Values and what they are meant for.
     cases: &'a [Case],

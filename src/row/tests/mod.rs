@@ -34,14 +34,14 @@ fn compile(fields: &[Field], options: &Options) -> RowEncoder {
 fn encode(encoder: &mut RowEncoder, record: &[u8]) -> Result<String, String> {
     let mut out = b"before".to_vec();
     let done = encoder.encode(record, &Envelope::default(), &mut out);
-    let written = out.strip_prefix(b"before").expect("what was there stays");
+    let written = out.strip_prefix(b"before").expect("the rows before stay");
     match done {
         Ok(_) => {
             let row = written.strip_suffix(b"\n").expect("a row ends its line");
             Ok(std::str::from_utf8(row).expect("a row is UTF-8").into())
         }
         Err(error) => {
-            assert!(written.is_empty(), "an error left something behind");
+            assert!(written.is_empty(), "an error left part of a row");
             Err(error.to_string())
         }
     }

@@ -30,7 +30,7 @@ pub(super) fn row(fields: &[Field], rescue_column: &str, record: &str) -> String
         }
     }
     let known: Vec<Vec<u16>> = fields.iter().map(|field| units_of(&field.key)).collect();
-    let mut kept = Vec::new();
+    let mut misfits = Vec::new();
     for (index, (key, member)) in members.iter().enumerate() {
         let name = units(key);
         let is_last = !members[index + 1..]
@@ -38,11 +38,11 @@ pub(super) fn row(fields: &[Field], rescue_column: &str, record: &str) -> String
             .any(|(later, _)| units(later) == name);
         let is_null = matches!(member.value, Value::Null);
         if is_last && !is_null && (rescued.contains(&name) || !known.contains(&name)) {
-            kept.push(format!("{key}:{}", member.text));
+            misfits.push(format!("{key}:{}", member.text));
         }
     }
-    if !kept.is_empty() {
-        let object = format!("{{{}}}", kept.join(","));
+    if !misfits.is_empty() {
+        let object = format!("{{{}}}", misfits.join(","));
         out.push(format!("{}:{}", quoted(rescue_column), quoted(&object)));
     }
     format!("{{{}}}", out.join(","))
@@ -223,7 +223,7 @@ fn decimal(text: &str, precision: u8, scale: u8) -> Option<String> {
     fits(&shortest).then_some(shortest)
 }
 
-/// A time in UTC, and whether it has no digits behind the microseconds.
+/// A time in UTC, and whether it has no digits after the microseconds.
 fn moment(text: &str) -> Option<(civil::DateTime, bool)> {
     let number = |digits: &str| {
         (digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse::<i32>().ok())?

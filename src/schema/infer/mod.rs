@@ -1,7 +1,6 @@
-//! A JSON schema out of sample records: what every value agrees on, and text for the rest.
+//! Infers a JSON schema from sample records: the type that all values of a property have, or text.
 //!
-//! It never fails: a line that is no record is passed over, because whoever writes it to a table says what is wrong
-//! with it, and where. Values are read as text, so that no digit of a number is lost.
+//! It never fails: a line that is no record is passed over, because the error is reported when its row is encoded. Values are read as text, so that no digit of a number is lost.
 
 mod moment;
 mod seen;
@@ -12,12 +11,12 @@ use serde_json::{Map, Value, json};
 
 use crate::json::scan::Scanner;
 
-use seen::Members;
+use seen::Properties;
 
-/// What the records so far have in common.
+/// The properties of the records so far.
 #[derive(Default)]
 pub(crate) struct Inference {
-    members: Members,
+    members: Properties,
 }
 
 impl Inference {
@@ -26,14 +25,14 @@ impl Inference {
         let mut scan = Scanner::new(line);
         scan.space();
         if scan.peek() == b'{' {
-            // A fault ends the looking; what was seen before it stays, and does no harm.
+            // A fault ends the record; what was seen before it stays, and does no harm.
             let _ = self.members.object(&mut scan, 0);
         }
     }
 
     /// The schema, with the properties in the order in which they were first seen.
     ///
-    /// A property that was never more than null is left out: nothing is known of it.
+    /// A property that was always null is left out: its type is not known.
     pub(crate) fn schema(&self) -> Value {
         let properties: Map<String, Value> = self.members.schemas().collect();
         json!({"type": "object", "properties": properties})

@@ -1,23 +1,23 @@
-//! Texts that are days or instants, by the narrow forms that nobody writes by chance (ISO 8601, RFC 3339).
+//! Recognizes texts that are days or instants, by narrow forms that are not written by chance (ISO 8601, RFC 3339).
 
-/// What a text is.
+/// The kind of time that a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Moment {
+pub(super) enum Temporal {
     /// `2026-11-22`.
     Day,
     /// `2026-11-22T09:15:51Z`, with a space for the T, a fraction, an offset or no zone.
     Instant,
 }
 
-/// What the text is, if it is one of them. Whatever is recognized can be written under the type that it becomes.
-pub(super) fn recognize(text: &[u8]) -> Option<Moment> {
+/// Recognizes a text. All that is recognized can be written under the type that it becomes.
+pub(super) fn recognize(text: &[u8]) -> Option<Temporal> {
     let (day, rest) = text.split_at_checked(10)?;
     if !is_day(day) {
         return None;
     }
     match rest {
-        [] => Some(Moment::Day),
-        [b'T' | b' ', rest @ ..] => is_time(rest).then_some(Moment::Instant),
+        [] => Some(Temporal::Day),
+        [b'T' | b' ', rest @ ..] => is_time(rest).then_some(Temporal::Instant),
         _ => None,
     }
 }

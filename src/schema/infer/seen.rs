@@ -1,13 +1,13 @@
-//! What was seen of one property: which JSON types, and how its texts look.
+//! What was seen of one property: its JSON types, and the form of its texts.
 
 use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
 use crate::json::scan::{AFTER_ELEMENT, Fault, Scanner, Shape};
-use crate::schema::infer::moment::{self, Moment};
+use crate::schema::infer::moment::{self, Temporal};
 
-/// Objects with more properties than this are taken for maps, whose keys are data: they become text.
+/// Objects with more properties than this are treated as maps, whose keys are data: they become text.
 const MOST_FIELDS: usize = 256;
 
 /// Values nested deeper than this become text.
@@ -18,12 +18,12 @@ const LONGEST_DECIMAL: usize = 38;
 
 /// The properties of an object, in the order in which they were first seen.
 #[derive(Default)]
-pub(super) struct Members {
+pub(super) struct Properties {
     seen: Vec<(String, Seen)>,
     places: HashMap<String, usize>,
 }
 
-/// What was seen of one value. Null says nothing.
+/// What was seen of one property's values. Nulls do not count.
 #[derive(Default)]
 #[allow(clippy::struct_excessive_bools)] // independent facts
 pub(super) struct Seen {
@@ -31,7 +31,7 @@ pub(super) struct Seen {
     number: Option<Number>,
     text: Option<Text>,
     array: Option<Box<Seen>>,
-    object: Option<Members>,
+    object: Option<Properties>,
     /// Nested too deep to be looked at.
     deep: bool,
 }
@@ -49,11 +49,11 @@ enum Number {
 /// What all texts so far are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Text {
-    Moment(Moment),
+    Temporal(Temporal),
     Other,
 }
 
-impl Members {
+impl Properties {
     /// Looks at an object, from its opening brace to after its closing one.
     pub(super) fn object(&mut self, scan: &mut Scanner<'_>, depth: usize) -> Result<(), Fault> {
         scan.object("an object", |scan, key| {
@@ -119,7 +119,7 @@ impl Seen {
             return Ok(());
         }
         let now = match moment::recognize(&scan.text[from..scan.at - 1]) {
-            Some(moment) => Text::Moment(moment),
+            Some(moment) => Text::Temporal(moment),
             None => Text::Other,
         };
         self.text = match self.text {
@@ -184,8 +184,8 @@ impl Seen {
             Number::Any => json!({"type": "number"}),
         }));
         schemas.extend(self.text.map(|text| match text {
-            Text::Moment(Moment::Day) => json!({"type": "string", "format": "date"}),
-            Text::Moment(Moment::Instant) => json!({"type": "string", "format": "date-time"}),
+            Text::Temporal(Temporal::Day) => json!({"type": "string", "format": "date"}),
+            Text::Temporal(Temporal::Instant) => json!({"type": "string", "format": "date-time"}),
             Text::Other => json!({"type": "string"}),
         }));
         if let Some(element) = &self.array {

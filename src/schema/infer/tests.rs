@@ -103,7 +103,7 @@ fn what_is_recognized_can_be_written() {
         ("2026-11-22T09:15:51", Type::Timestamp),
     ] {
         let moment = moment::recognize(text.as_bytes()).unwrap();
-        assert_eq!(moment == moment::Moment::Day, of == Type::Date, "{text}");
+        assert_eq!(moment == moment::Temporal::Day, of == Type::Date, "{text}");
         let column = Field {
             key: "v".into(),
             name: "v".into(),

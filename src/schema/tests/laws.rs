@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::schema::Rules;
 use crate::schema::evolve::{Claim, reads, reconcile};
 use crate::schema::hive::parse;
-use crate::schema::name::{Place, distinct, fold, table};
+use crate::schema::name::{NameKind, distinct, fold, table};
 use crate::schema::{Field, LONGEST_TYPE, Numbers, Type, Width, read};
 
 const RESERVED: [&str; 2] = ["_rescued_data", "_airbyte_raw_id"];
@@ -30,7 +30,7 @@ fn any_schema_gives_columns_that_the_catalog_takes() {
         let schema = document(rng);
         let numbers = [Numbers::Double, Numbers::Decimal][rng.usize(..2)];
         let read = read(&schema, numbers, &RESERVED);
-        check_names(&read.fields, Place::Column);
+        check_names(&read.fields, NameKind::Column);
         for field in &read.fields {
             let text = field.of.to_string();
             assert!(text.len() <= LONGEST_TYPE);
@@ -68,10 +68,10 @@ fn names_do_not_depend_on_order() {
         let mut properties: Vec<String> = (0..rng.usize(..12)).map(|_| name(rng)).collect();
         properties.sort();
         properties.dedup();
-        let place = [Place::Column, Place::Field][rng.usize(..2)];
+        let kind = [NameKind::Column, NameKind::Field][rng.usize(..2)];
         let name_all = |properties: &[String]| -> HashMap<String, String> {
             let borrowed: Vec<&str> = properties.iter().map(String::as_str).collect();
-            let names = distinct(&borrowed, place, &RESERVED);
+            let names = distinct(&borrowed, kind, &RESERVED);
             properties.iter().cloned().zip(names).collect()
         };
         let names = name_all(&properties);
@@ -155,7 +155,7 @@ fn check_type_grown(old: &Type, new: &Type) {
 }
 
 #[track_caller]
-fn check_names(fields: &[Field], place: Place) {
+fn check_names(fields: &[Field], kind: NameKind) {
     let names: HashSet<&str> = fields.iter().map(|field| field.name.as_str()).collect();
     let keys: HashSet<&str> = fields.iter().map(|field| field.key.as_str()).collect();
     assert_eq!(names.len(), fields.len());
@@ -169,11 +169,11 @@ fn check_names(fields: &[Field], place: Place) {
             "{name}"
         );
         assert!(
-            place == Place::Column || !name.as_bytes()[0].is_ascii_digit(),
+            kind == NameKind::Column || !name.as_bytes()[0].is_ascii_digit(),
             "{name}"
         );
         assert!(
-            place == Place::Field || !RESERVED.contains(&name.as_str()),
+            kind == NameKind::Field || !RESERVED.contains(&name.as_str()),
             "{name}"
         );
         let mut of = &field.of;
@@ -183,7 +183,7 @@ fn check_names(fields: &[Field], place: Place) {
         match of {
             Type::Struct(fields) => {
                 assert!(!fields.is_empty());
-                check_names(fields, Place::Field);
+                check_names(fields, NameKind::Field);
             }
             of => assert!(!matches!(of, Type::Foreign(_))),
         }
@@ -242,7 +242,7 @@ fn name(rng: &mut Rng) -> String {
     match rng.u8(..20) {
         0 => "long".repeat(rng.usize(60..70)),
         1 => (0..rng.usize(..6)).map(|_| rng.char(..)).collect(),
-        2 => distinct(&[&name(rng), "id"], Place::Column, &["a"]).swap_remove(0),
+        2 => distinct(&[&name(rng), "id"], NameKind::Column, &["a"]).swap_remove(0),
         _ => (*rng.choice(NAMES).unwrap()).to_string(),
     }
 }
