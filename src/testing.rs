@@ -57,13 +57,13 @@ impl Rows {
 /// The columns of a stream's JSON schema: names and the catalog's type strings.
 pub fn columns(json_schema: &Value) -> Vec<(String, String)> {
     let fields = read(json_schema, Numbers::Double, &["_rescued_data"]).fields;
-    let column = |field: Field| (field.name, field.of.to_string());
+    let column = |field: Field| (field.name, field.data_type.to_string());
     fields.into_iter().map(column).collect()
 }
 
 /// A type string of the catalog, read and written again.
-pub fn reread(of: &str) -> String {
-    hive::parse(of).to_string()
+pub fn reread(data_type: &str) -> String {
+    hive::parse(data_type).to_string()
 }
 
 /// Lines of stdin, one after the other.

@@ -13,13 +13,13 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     let mut names = BTreeSet::new();
-    for (name, of) in columns(&schema) {
+    for (name, data_type) in columns(&schema) {
         let usable = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         assert!(
             !name.is_empty() && name.len() <= 255 && name.chars().all(usable),
             "{name:?}"
         );
-        assert_eq!(reread(&of), of);
+        assert_eq!(reread(&data_type), data_type);
         assert!(names.insert(name), "a name twice");
     }
 });

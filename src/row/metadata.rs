@@ -36,11 +36,11 @@ fn change() -> Type {
     Type::Struct(vec![text("field"), text("change"), text("reason")])
 }
 
-pub(super) fn field(name: &str, of: Type) -> Field {
+pub(super) fn field(name: &str, data_type: Type) -> Field {
     Field {
         key: name.into(),
         name: name.into(),
-        of,
+        data_type,
     }
 }
 

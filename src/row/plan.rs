@@ -96,7 +96,7 @@ impl ObjectPlan {
                 continue;
             }
             let (key, name) = (token(&field.key), token(&field.name));
-            let value = ValuePlan::compile(&field.of, depth, objects);
+            let value = ValuePlan::compile(&field.data_type, depth, objects);
             by_key.insert(field.key.as_bytes().into(), index(steps.len()));
             steps.push(Step {
                 column: field.name.clone(),
@@ -126,11 +126,11 @@ fn index(place: usize) -> u32 {
 }
 
 impl ValuePlan {
-    pub(super) fn compile(of: &Type, depth: usize, objects: &mut Objects) -> Self {
+    pub(super) fn compile(data_type: &Type, depth: usize, objects: &mut Objects) -> Self {
         if depth > DEEPEST_TYPE {
             return Self::Foreign;
         }
-        match of {
+        match data_type {
             Type::Boolean => Self::Boolean,
             Type::Integer(Width::Eight) => Self::Integer(i8::MIN.into(), i8::MAX.into()),
             Type::Integer(Width::Sixteen) => Self::Integer(i16::MIN.into(), i16::MAX.into()),

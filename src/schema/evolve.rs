@@ -95,17 +95,17 @@ impl<'a> Merger<'a> {
     /// A column's type, which the catalog takes only up to a length.
     fn column(&mut self, table: &'a Type, stream: &'a Type) -> Type {
         let (changed, notes) = (self.changed, self.notes.len());
-        let of = self.merge(table, stream);
-        if self.changed == changed || of.to_string().len() <= LONGEST_TYPE {
-            return of;
+        let data_type = self.merge(table, stream);
+        if self.changed == changed || data_type.to_string().len() <= LONGEST_TYPE {
+            return data_type;
         }
         self.changed = changed;
         self.notes.truncate(notes);
         self.note(|path| Note::Full { path });
         self.change = Change::Nothing;
-        let of = self.merge(table, stream);
+        let data_type = self.merge(table, stream);
         self.change = Change::Grow;
-        of
+        data_type
     }
 
     /// The fields of the table in their order, each with what `source` gives it of the stream, then the others.
@@ -120,16 +120,20 @@ impl<'a> Merger<'a> {
         let mut fields = Vec::with_capacity(table.len());
         for (old, source) in table.iter().zip(source) {
             self.path.push(PathStep::Name(&old.name));
-            let (key, of) = if let Some(index) = source {
+            let (key, data_type) = if let Some(index) = source {
                 let new = &stream[*index];
-                (new.key.clone(), merge(self, &old.of, &new.of))
+                (new.key.clone(), merge(self, &old.data_type, &new.data_type))
             } else {
                 self.note(|path| Note::Gone { path });
-                (free_key(&old.name, &mut keys), old.of.clone())
+                (free_key(&old.name, &mut keys), old.data_type.clone())
             };
             self.path.pop();
             let name = old.name.clone();
-            fields.push(Field { key, name, of });
+            fields.push(Field {
+                key,
+                name,
+                data_type,
+            });
         }
         if self.change == Change::Nothing {
             return fields;
@@ -139,8 +143,8 @@ impl<'a> Merger<'a> {
             if !found.contains(&index) {
                 self.changed = true;
                 self.path.push(PathStep::Name(&new.name));
-                let of = new.of.clone();
-                self.note(|path| Note::Added { path, of });
+                let data_type = new.data_type.clone();
+                self.note(|path| Note::Added { path, data_type });
                 self.path.pop();
                 fields.push(new.clone());
             }
@@ -183,8 +187,8 @@ impl<'a> Merger<'a> {
         }
     }
 
-    fn note(&mut self, of: impl FnOnce(String) -> Note) {
-        self.notes.push(of(self.path.to_string()));
+    fn note(&mut self, note: impl FnOnce(String) -> Note) {
+        self.notes.push(note(self.path.to_string()));
     }
 }
 

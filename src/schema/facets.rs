@@ -58,7 +58,7 @@ impl Kinds {
         }
     }
 
-    fn of(value: &Value) -> Self {
+    fn in_value(value: &Value) -> Self {
         match value {
             Value::Null => Self::NULL,
             Value::Bool(_) => Self::BOOLEAN,
@@ -215,9 +215,9 @@ impl<'a> Facets<'a> {
             }
         }
         if let Some(value) = schema.get("const") {
-            self.examples = Some(Kinds::of(value));
+            self.examples = Some(Kinds::in_value(value));
         } else if let Some(Value::Array(values)) = schema.get("enum") {
-            let kinds = values.iter().map(Kinds::of).reduce(Kinds::or);
+            let kinds = values.iter().map(Kinds::in_value).reduce(Kinds::or);
             self.examples = self.examples.or(kinds);
         }
     }

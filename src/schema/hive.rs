@@ -25,7 +25,7 @@ impl fmt::Display for Type {
                 f.write_str("struct<")?;
                 for (index, field) in fields.iter().enumerate() {
                     let comma = if index == 0 { "" } else { "," };
-                    write!(f, "{comma}{}:{}", field.name, field.of)?;
+                    write!(f, "{comma}{}:{}", field.name, field.data_type)?;
                 }
                 f.write_str(">")
             }
@@ -40,7 +40,7 @@ impl fmt::Display for Type {
 pub(crate) fn parse(text: &str) -> Type {
     let mut parser = Parser { text, at: 0 };
     match brackets_match(text).then(|| parser.any()).flatten() {
-        Some(of) if parser.at == text.len() => of,
+        Some(data_type) if parser.at == text.len() => data_type,
         _ => Type::Foreign(text.trim().to_string()),
     }
 }
@@ -74,10 +74,10 @@ impl Parser<'_> {
         let start = self.at;
         let known = self.known();
         self.spaces();
-        if let Some(of) = known
+        if let Some(data_type) = known
             && self.at_end()
         {
-            return Some(of);
+            return Some(data_type);
         }
         self.at = start;
         self.skip();
@@ -86,7 +86,7 @@ impl Parser<'_> {
     }
 
     fn known(&mut self) -> Option<Type> {
-        let of = match self.word().to_ascii_lowercase().as_str() {
+        let data_type = match self.word().to_ascii_lowercase().as_str() {
             "boolean" => Type::Boolean,
             "tinyint" => Type::Integer(Width::Eight),
             "smallint" => Type::Integer(Width::Sixteen),
@@ -107,7 +107,7 @@ impl Parser<'_> {
             "struct" => return self.fields(),
             _ => return None,
         };
-        Some(of)
+        Some(data_type)
     }
 
     /// What follows `decimal`: nothing (Hive's default is ten digits and no fraction), `(p)` or `(p,s)`.
@@ -135,11 +135,11 @@ impl Parser<'_> {
                 return None;
             }
             self.expect(':')?;
-            let of = self.any()?;
+            let data_type = self.any()?;
             fields.push(Field {
                 key: name.clone(),
                 name,
-                of,
+                data_type,
             });
             if self.expect(',').is_none() {
                 self.expect('>')?;
@@ -214,9 +214,9 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, canonical: &str) {
-        let of = parse(text);
-        assert_eq!(of.to_string(), canonical, "{text:?}");
-        assert_eq!(parse(canonical), of, "{text:?}");
+        let data_type = parse(text);
+        assert_eq!(data_type.to_string(), canonical, "{text:?}");
+        assert_eq!(parse(canonical), data_type, "{text:?}");
     }
 
     #[test]

@@ -62,5 +62,5 @@ pub(crate) struct Field {
     pub(crate) key: String,
     /// Its name in the catalog, and the key in the rows.
     pub(crate) name: String,
-    pub(crate) of: Type,
+    pub(crate) data_type: Type,
 }

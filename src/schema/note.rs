@@ -17,7 +17,7 @@ pub(crate) enum Note {
     /// A property is stored as JSON text.
     Text { path: String, why: Why },
     /// A column or struct field is new in the table.
-    Added { path: String, of: Type },
+    Added { path: String, data_type: Type },
     /// A column of the table has a wider type than before.
     Widened { path: String, from: Type, to: Type },
     /// A column of a new generation has another type, since no row of the old one stays.
@@ -78,7 +78,7 @@ impl fmt::Display for Note {
             Self::NoColumns => f.write_str("the schema declares no properties"),
             Self::Renamed { path, name } => write!(f, "{path} is named {name}"),
             Self::Text { path, why } => write!(f, "{path} is kept as JSON text: {why}"),
-            Self::Added { path, of } => write!(f, "{path} is new: {}", Short(of)),
+            Self::Added { path, data_type } => write!(f, "{path} is new: {}", Short(data_type)),
             Self::Widened { path, from, to } => {
                 write!(f, "{path} is widened from {} to {}", Short(from), Short(to))
             }

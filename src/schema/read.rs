@@ -62,17 +62,17 @@ impl<'a> Reader<'a> {
             self.path.push(PathStep::Name(key));
             self.note_name(key, &name);
             let inside = self.notes.len();
-            let mut of = if alternatives {
+            let mut data_type = if alternatives {
                 self.common(&schemas)
             } else {
                 self.resolve(&schemas)
             };
-            if let Ok(nested @ (Type::Struct(_) | Type::Array(_))) = &of
+            if let Ok(nested @ (Type::Struct(_) | Type::Array(_))) = &data_type
                 && nested.to_string().len() > LONGEST_TYPE
             {
-                of = Err(Why::TooLong);
+                data_type = Err(Why::TooLong);
             }
-            let of = of.unwrap_or_else(|why| {
+            let data_type = data_type.unwrap_or_else(|why| {
                 self.notes.truncate(inside);
                 self.text(why)
             });
@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
             fields.push(Field {
                 key: key.to_string(),
                 name,
-                of,
+                data_type,
             });
         }
         fields
@@ -101,12 +101,12 @@ impl<'a> Reader<'a> {
 
     /// The type of the values that all of these schemas describe.
     fn resolve(&mut self, schemas: &[&'a Value]) -> Result<Type, Why> {
-        let of = self
+        let data_type = self
             .gatherer
             .enter(schemas)
             .and_then(|facets| self.conclude(facets));
         self.gatherer.leave();
-        of
+        data_type
     }
 
     fn conclude(&mut self, mut facets: Facets<'a>) -> Result<Type, Why> {
@@ -162,8 +162,8 @@ impl<'a> Reader<'a> {
     fn array(&mut self, mut facets: Facets<'a>) -> Result<Type, Why> {
         if facets.items.is_empty() {
             return match facets.choices.pop() {
-                Some(branches) => self.common(&branches).and_then(|of| match of {
-                    Type::Array(_) => Ok(of),
+                Some(branches) => self.common(&branches).and_then(|common| match common {
+                    Type::Array(_) => Ok(common),
                     _ => Err(Why::SeveralTypes),
                 }),
                 None => Err(Why::Items(Box::new(Why::NoType))),
@@ -184,8 +184,8 @@ impl<'a> Reader<'a> {
         }
         if facets.properties.is_empty() {
             return match facets.choices.pop() {
-                Some(branches) => self.common(&branches).and_then(|of| match of {
-                    Type::Struct(_) => Ok(of),
+                Some(branches) => self.common(&branches).and_then(|common| match common {
+                    Type::Struct(_) => Ok(common),
                     _ => Err(Why::SeveralTypes),
                 }),
                 None => Err(Why::NoProperties),
@@ -208,7 +208,7 @@ impl<'a> Reader<'a> {
         for ((key, schemas), name) in facets.properties.into_iter().zip(names) {
             self.path.push(PathStep::Name(key));
             self.note_name(key, &name);
-            let of = match self.resolve(&schemas) {
+            let data_type = match self.resolve(&schemas) {
                 Err(why) if !why.spoils_the_column() => Ok(self.text(why)),
                 other => other,
             };
@@ -216,7 +216,7 @@ impl<'a> Reader<'a> {
             fields.push(Field {
                 key: key.to_string(),
                 name,
-                of: of?,
+                data_type: data_type?,
             });
         }
         Ok(Type::Struct(fields))
@@ -225,13 +225,15 @@ impl<'a> Reader<'a> {
     /// The one type of several alternatives: the same for all, or numbers where some are integers.
     fn common(&mut self, branches: &[&'a Value]) -> Result<Type, Why> {
         let number = self.number();
-        let is_number = |of: &Type| *of == Type::Integer(Width::SixtyFour) || *of == number;
+        let is_number = |data_type: &Type| {
+            *data_type == Type::Integer(Width::SixtyFour) || *data_type == number
+        };
         let before = self.notes.len();
         let mut common: Option<Type> = None;
         for branch in branches {
             let before_branch = self.notes.len();
-            let of = match self.resolve(&[branch]) {
-                Ok(of) => of,
+            let data_type = match self.resolve(&[branch]) {
+                Ok(data_type) => data_type,
                 Err(why) => {
                     self.notes.truncate(before);
                     return Err(if branches.len() == 1 || why.spoils_the_column() {
@@ -242,12 +244,12 @@ impl<'a> Reader<'a> {
                 }
             };
             common = Some(match common {
-                None => of,
+                None => data_type,
                 Some(first) => {
                     self.notes.truncate(before_branch); // The notes of the first branch are the same.
-                    if first == of {
-                        of
-                    } else if is_number(&first) && is_number(&of) {
+                    if first == data_type {
+                        data_type
+                    } else if is_number(&first) && is_number(&data_type) {
                         number.clone()
                     } else {
                         self.notes.truncate(before);

@@ -71,8 +71,8 @@ fn decimal_of_both(one: &Type, other: &Type) -> Option<Type> {
 }
 
 /// How many digits a type has before the point and after it.
-fn digits(of: &Type) -> Option<(u8, u8)> {
-    Some(match of {
+fn digits(data_type: &Type) -> Option<(u8, u8)> {
+    Some(match data_type {
         Type::Decimal { precision, scale } => (precision - scale, *scale),
         Type::Integer(Width::Eight) => (3, 0),
         Type::Integer(Width::Sixteen) => (5, 0),

@@ -36,14 +36,14 @@ fn each_form_of_a_property_has_its_type() {
         let double = read(&schema, Numbers::Double, &[]);
         let decimal = read(&schema, Numbers::Decimal, &[]);
         assert_eq!(
-            double.fields[0].of.to_string(),
+            double.fields[0].data_type.to_string(),
             case["type"],
             "{}",
             case["is"]
         );
         let wanted = case.get("decimal").unwrap_or(&case["type"]);
         assert_eq!(
-            decimal.fields[0].of.to_string(),
+            decimal.fields[0].data_type.to_string(),
             *wanted,
             "{} in decimals",
             case["is"]
@@ -68,11 +68,11 @@ fn each_form_of_a_schema_has_its_columns() {
 
 #[test]
 fn rows_are_read_under_types_that_hold_them_and_no_others() {
-    let column = |of: &str| {
+    let column = |data_type: &str| {
         vec![Field {
             key: "a".to_owned(),
             name: "a".to_owned(),
-            of: parse(of),
+            data_type: parse(data_type),
         }]
     };
     for (table, written, is_read) in [
@@ -107,7 +107,7 @@ fn each_pair_of_table_and_stream_is_reconciled() {
             .map(|column| Field {
                 key: column[0].as_str().unwrap().to_string(),
                 name: column[0].as_str().unwrap().to_string(),
-                of: parse(column[1].as_str().unwrap()),
+                data_type: parse(column[1].as_str().unwrap()),
             })
             .collect();
         let reconciled = reconcile(
@@ -130,7 +130,7 @@ fn each_pair_of_table_and_stream_is_reconciled() {
 fn written(fields: &[Field]) -> Value {
     fields
         .iter()
-        .map(|field| json!([field.key, field.name, field.of.to_string()]))
+        .map(|field| json!([field.key, field.name, field.data_type.to_string()]))
         .collect()
 }
 
@@ -142,7 +142,7 @@ fn fields(list: &Value) -> Vec<Field> {
         .map(|field| Field {
             key: field[0].as_str().unwrap().to_string(),
             name: field[1].as_str().unwrap().to_string(),
-            of: match &field[2] {
+            data_type: match &field[2] {
                 Value::String(text) => parse(text),
                 nested => Type::Struct(fields(nested)),
             },
@@ -163,7 +163,7 @@ fn ten_thousand_properties_are_ten_thousand_columns() {
     let schema = read(&json!({"properties": properties}), Numbers::Double, &[]);
     assert_eq!(schema.fields.len(), 10_000);
     assert_eq!(schema.fields[9_999].name, "property_9999");
-    assert_eq!(schema.fields[9_999].of.to_string(), "bigint");
+    assert_eq!(schema.fields[9_999].data_type.to_string(), "bigint");
 }
 
 fn nested(depth: usize) -> Value {
@@ -179,12 +179,12 @@ fn nested(depth: usize) -> Value {
 #[test]
 fn a_hundred_levels_are_read_and_more_than_the_limit_are_text() {
     let schema = read(&nested(100), Numbers::Double, &[]);
-    let text = schema.fields[0].of.to_string();
+    let text = schema.fields[0].data_type.to_string();
     assert_eq!(text.matches("struct<a:").count(), 99);
     assert!(text.contains("a:bigint") && schema.notes.is_empty());
 
     let schema = read(&nested(600), Numbers::Double, &[]);
-    let text = schema.fields[0].of.to_string();
+    let text = schema.fields[0].data_type.to_string();
     assert_eq!(parse(&text).to_string(), text);
     assert!(
         !reconcile(
@@ -217,7 +217,11 @@ fn a_type_that_is_too_long_for_the_catalog_is_text() {
     let wide = json!({"properties": properties});
     let schema = json!({"properties": {"a": wide, "b": {"type": "array", "items": wide}, "c": {"type": "integer"}}});
     let schema = read(&schema, Numbers::Double, &[]);
-    let types: Vec<String> = schema.fields.iter().map(|f| f.of.to_string()).collect();
+    let types: Vec<String> = schema
+        .fields
+        .iter()
+        .map(|f| f.data_type.to_string())
+        .collect();
     assert_eq!(types, ["string", "string", "bigint"]);
     assert_eq!(
         lines(&schema.notes),
@@ -242,7 +246,12 @@ fn references_that_double_at_each_step_end_soon() {
         .collect();
     let schema = json!({"properties": properties, "definitions": definitions});
     let schema = read(&schema, Numbers::Double, &[]);
-    assert!(schema.fields.iter().all(|field| field.of == Type::String));
+    assert!(
+        schema
+            .fields
+            .iter()
+            .all(|field| field.data_type == Type::String)
+    );
     assert_eq!(schema.notes.len(), 50);
 }
 
@@ -258,16 +267,19 @@ fn new_fields_that_make_a_type_too_long_are_left_out() {
     let (table, stream) = (wide(0, 400), wide(300, 700));
     let reconciled = reconcile(&table, &stream, Claim::Declared, Rules::JsonSerde);
     assert!(!reconciled.changed);
-    assert_eq!(reconciled.fields[0].of.to_string(), table[0].of.to_string());
+    assert_eq!(
+        reconciled.fields[0].data_type.to_string(),
+        table[0].data_type.to_string()
+    );
     let full = Note::Full {
         path: "$.a".to_string(),
     };
     assert!(reconciled.notes.contains(&full));
-    let Type::Struct(inner) = &reconciled.fields[0].of else {
+    let Type::Struct(inner) = &reconciled.fields[0].data_type else {
         panic!("still a struct");
     };
     assert_eq!(inner[399].key, "K399", "the keys are the stream's even so");
-    assert!(reconciled.fields[0].of.to_string().len() <= LONGEST_TYPE);
+    assert!(reconciled.fields[0].data_type.to_string().len() <= LONGEST_TYPE);
 }
 
 fn fields_of(list: &Value) -> Vec<Field> {

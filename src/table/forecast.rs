@@ -41,7 +41,7 @@ pub(crate) enum TableAction {
 /// A column as it will be.
 pub(crate) struct Column {
     pub(crate) name: String,
-    pub(crate) of: Type,
+    pub(crate) data_type: Type,
     pub(crate) origin: Origin,
 }
 
@@ -135,7 +135,7 @@ fn of_stream(lake: &Lake, planned: Planned, options: &Options) -> Result<Forecas
         };
         Column {
             name: field.name,
-            of: field.of,
+            data_type: field.data_type,
             origin,
         }
     };

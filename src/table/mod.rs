@@ -231,13 +231,13 @@ pub(crate) enum Change {
 /// What becomes of a column, given those that there were; the catalog knows types by their texts.
 pub(crate) fn change(before: &[Field], field: &Field) -> Option<Change> {
     let column = field.name.clone();
-    let to = field.of.clone();
+    let to = field.data_type.clone();
     match before.iter().find(|old| is_same(old, field)) {
         None => Some(Change::Added { column, to }),
-        Some(old) if old.of.to_string() == to.to_string() => None,
+        Some(old) if old.data_type.to_string() == to.to_string() => None,
         Some(old) => Some(Change::Retyped {
             column,
-            from: old.of.clone(),
+            from: old.data_type.clone(),
             to,
         }),
     }

@@ -115,7 +115,7 @@ pub(crate) fn compile(
     for extra in rows.extra_fields() {
         let taken = fields
             .iter()
-            .find(|field| field.name == extra.name && field.of != extra.of);
+            .find(|field| field.name == extra.name && field.data_type != extra.data_type);
         if let Some(taken) = taken {
             let hint = if rows.rescued.as_ref() == Some(&extra.name) {
                 "set rescued_data_column to another name, or to null"
@@ -124,7 +124,7 @@ pub(crate) fn compile(
             };
             return Err(Error::config(format!(
                 "the table {}.{} has a column {} of type {}; expected {}",
-                target.database, target.name, extra.name, taken.of, extra.of
+                target.database, target.name, extra.name, taken.data_type, extra.data_type
             ))
             .hint(hint));
         }

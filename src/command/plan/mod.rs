@@ -91,7 +91,7 @@ fn to_json(forecast: &Forecast) -> Value {
 fn column(column: &Column) -> Value {
     json!({
         "name": column.name,
-        "type": column.of.to_string(),
+        "type": column.data_type.to_string(),
         "path": match &column.origin {
             Origin::Record(path) => Some(path),
             Origin::Program | Origin::Nothing => None,

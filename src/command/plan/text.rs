@@ -51,7 +51,7 @@ fn write(out: &mut String, forecast: &Forecast) -> fmt::Result {
     };
     let (names, types) = (
         width(|column| column.name.len()),
-        width(|column| column.of.to_string().len()),
+        width(|column| column.data_type.to_string().len()),
     );
     for column in &forecast.columns {
         let origin = match &column.origin {
@@ -59,7 +59,7 @@ fn write(out: &mut String, forecast: &Forecast) -> fmt::Result {
             Origin::Program => "(added by the program)",
             Origin::Nothing => "(not in the schema)",
         };
-        let (name, data_type) = (&column.name, column.of.to_string());
+        let (name, data_type) = (&column.name, column.data_type.to_string());
         writeln!(out, "    {name:names$}  {data_type:types$}  {origin}")?;
     }
     Ok(())

@@ -16,7 +16,7 @@ use crate::schema::{Numbers, hive, read};
 pub(super) struct Case {
     /// As the catalog spells it.
     #[serde(rename = "type")]
-    pub(super) of: String,
+    pub(super) data_type: String,
     pub(super) value: String,
     pub(super) row: Option<String>,
     pub(super) rescued: Option<String>,
@@ -67,7 +67,7 @@ fn values_become_what_the_cases_say() {
     assert!(cases.len() > 600, "only {} cases found", cases.len());
     let mut wrong = String::new();
     for case in &cases {
-        let mut encoder = compile(&[field("v", hive::parse(&case.of))], &options());
+        let mut encoder = compile(&[field("v", hive::parse(&case.data_type))], &options());
         let mut expected = Vec::new();
         if let Some(row) = &case.row {
             expected.push(format!("\"v\":{row}"));
@@ -80,10 +80,12 @@ fn values_become_what_the_cases_say() {
         let record = format!("{{\"v\":{}}}", case.value);
         let found = encode(&mut encoder, record.as_bytes()).unwrap_or_else(|error| error);
         if found != expected {
-            let Case { of, value, .. } = case;
+            let Case {
+                data_type, value, ..
+            } = case;
             writeln!(
                 wrong,
-                "{of} {value}\n  expected {expected}\n  found    {found}"
+                "{data_type} {value}\n  expected {expected}\n  found    {found}"
             )
             .unwrap();
         }
@@ -107,7 +109,7 @@ fn records_become_what_the_cases_say() {
         let fields = read(&case.schema, Numbers::Double, &["_rescued_data"]).fields;
         let columns: Vec<_> = fields
             .iter()
-            .map(|field| format!("{} {}", field.name, field.of))
+            .map(|field| format!("{} {}", field.name, field.data_type))
             .collect();
         let mut encoder = compile(&fields, &options());
         // Twice, because the plan learns the order of keys.
@@ -143,7 +145,7 @@ fn text_that_is_no_record_is_an_error_that_says_where() {
         ("u", "timestamp"),
         ("x", "double"),
     ]
-    .map(|(name, of)| field(name, hive::parse(of)));
+    .map(|(name, data_type)| field(name, hive::parse(data_type)));
     for case in lines::<Malformed>("errors.jsonl") {
         // Also by a plan that has learned the order of keys, and by one that expects no order.
         for before in ["{}", "{\"a\":1,\"b\":\"x\"}", "{\"b\":\"x\",\"a\":1}"] {

@@ -43,7 +43,7 @@ fn the_extra_columns_are_declared_in_their_order() {
     let columns: Vec<_> = options
         .extra_fields()
         .iter()
-        .map(|field| format!("{} {}", field.name, field.of))
+        .map(|field| format!("{} {}", field.name, field.data_type))
         .collect();
     assert_eq!(
         columns,
@@ -219,8 +219,8 @@ fn members_out_of_order_are_put_in_order_however_seldom_they_come() {
 
 /// The rows of records one after the other, for a column `s` of a struct.
 #[track_caller]
-fn check_structs(of: Vec<Field>, records_and_rows: &[(&str, &str)]) {
-    let mut encoder = compile(&[field("s", Type::Struct(of))], &options());
+fn check_structs(fields: Vec<Field>, records_and_rows: &[(&str, &str)]) {
+    let mut encoder = compile(&[field("s", Type::Struct(fields))], &options());
     for (record, row) in records_and_rows {
         for time in 0..2 {
             let found = encode(&mut encoder, record.as_bytes()).unwrap();

@@ -79,17 +79,17 @@ impl<'a> Generator<'a> {
                 0 => key.to_string(),
                 _ => format!("{}_{index}", key.to_lowercase()),
             };
-            let of = self.of(depth);
+            let data_type = self.data_type(depth);
             fields.push(Field {
                 key: key.into(),
                 name,
-                of,
+                data_type,
             });
         }
         fields
     }
 
-    fn of(&mut self, depth: u32) -> Type {
+    fn data_type(&mut self, depth: u32) -> Type {
         let kinds = if depth == 0 { 10 } else { 13 };
         match self.rng.u8(..kinds) {
             0 => Type::Boolean,
@@ -108,7 +108,7 @@ impl<'a> Generator<'a> {
             7 => Type::Timestamp,
             8 => Type::String,
             9 => Type::Foreign("binary".into()),
-            10 => Type::Array(Box::new(self.of(depth - 1))),
+            10 => Type::Array(Box::new(self.data_type(depth - 1))),
             _ => Type::Struct(self.fields(depth - 1)),
         }
     }
@@ -174,14 +174,14 @@ impl<'a> Generator<'a> {
             self.space(out);
             out.push(':');
             self.space(out);
-            self.value(&field.of, out);
+            self.value(&field.data_type, out);
             self.space(out);
         }
         out.push('}');
     }
 
     /// Mostly a value that is meant for the type.
-    fn value(&mut self, of: &Type, out: &mut String) {
+    fn value(&mut self, data_type: &Type, out: &mut String) {
         if self.rng.u8(..10) == 0 {
             out.push_str("null");
             return;
@@ -189,7 +189,7 @@ impl<'a> Generator<'a> {
         if self.rng.u8(..10) == 0 {
             return self.any(out);
         }
-        match of {
+        match data_type {
             Type::Struct(fields) => self.object(fields, out),
             Type::Array(element) => {
                 out.push('[');
@@ -210,7 +210,7 @@ impl<'a> Generator<'a> {
                 let cases: Vec<_> = self
                     .cases
                     .iter()
-                    .filter(|case| case.of.starts_with(name))
+                    .filter(|case| case.data_type.starts_with(name))
                     .collect();
                 out.push_str(&cases[self.rng.usize(..cases.len())].value);
             }
@@ -307,7 +307,7 @@ fn check(fields: &[Field], record: &str, row: &str) {
         }
         _ => "{}".into(),
     };
-    let of: Vec<_> = written
+    let columns: Vec<_> = written
         .iter()
         .map(|(key, value)| (key.as_str(), value.text))
         .collect();
@@ -346,7 +346,7 @@ fn check(fields: &[Field], record: &str, row: &str) {
                     .find(|field| field.key.encode_utf16().eq(key.iter().copied()));
                 let name = &field.expect("an unknown member is rescued").name;
                 assert!(
-                    of.iter().any(|(column, _)| column == name),
+                    columns.iter().any(|(column, _)| column == name),
                     "{name} is lost"
                 );
             }
@@ -368,9 +368,9 @@ fn members<'t>(tree: &'t Tree<'_>) -> Vec<(String, &'t Tree<'t>)> {
 
 /// Every engine can read this value under this type; keys are declared and appear once, in their order.
 #[track_caller]
-fn conforms(of: &Type, tree: &Tree<'_>, top: bool) {
+fn conforms(data_type: &Type, tree: &Tree<'_>, top: bool) {
     let text = tree.text;
-    let good = match (of, &tree.value) {
+    let good = match (data_type, &tree.value) {
         (Type::Struct(fields), Value::Object(_)) => {
             let mut next = 0;
             for (key, value) in members(tree) {
@@ -381,14 +381,14 @@ fn conforms(of: &Type, tree: &Tree<'_>, top: bool) {
                 let field = &fields[next
                     + at.unwrap_or_else(|| panic!("{key} is not declared after the one before"))];
                 next += at.unwrap() + 1;
-                conforms(&field.of, value, false);
+                conforms(&field.data_type, value, false);
             }
             true
         }
-        (Type::Array(of), Value::Array(elements)) => {
+        (Type::Array(data_type), Value::Array(elements)) => {
             for element in elements {
                 if !matches!(element.value, Value::Null) {
-                    conforms(of, element, false);
+                    conforms(data_type, element, false);
                 }
             }
             true
@@ -418,7 +418,7 @@ fn conforms(of: &Type, tree: &Tree<'_>, top: bool) {
         (Type::String, Value::String) => decoded(text).is_some(),
         _ => false,
     };
-    assert!(good, "{text} under {of}");
+    assert!(good, "{text} under {data_type}");
 }
 
 fn shape(text: &str) -> String {

@@ -17,11 +17,11 @@ fn options() -> Options {
     }
 }
 
-fn field(name: &str, of: Type) -> Field {
+fn field(name: &str, data_type: Type) -> Field {
     Field {
         key: name.into(),
         name: name.into(),
-        of,
+        data_type,
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) fn row(fields: &[Field], rescue_column: &str, record: &str) -> String
         let Some(member) = last(members, &field.key) else {
             continue;
         };
-        let (text, whole) = write(&field.of, member);
+        let (text, whole) = write(&field.data_type, member);
         if let Some(text) = text {
             out.push(format!("{}:{text}", quoted(&field.name)));
         }
@@ -63,8 +63,8 @@ fn last<'t, 'a>(members: &'t [(&'a str, Tree<'a>)], key: &str) -> Option<&'t Tre
 }
 
 /// What is written for a value (nothing for null and for what does not fit), and whether that is all of it.
-fn write(of: &Type, tree: &Tree<'_>) -> (Option<String>, bool) {
-    let scalar = match (of, &tree.value) {
+fn write(data_type: &Type, tree: &Tree<'_>) -> (Option<String>, bool) {
+    let scalar = match (data_type, &tree.value) {
         (_, Value::Null) => return (None, true),
         (Type::Array(element), Value::Array(elements)) => {
             let written: Vec<_> = elements.iter().map(|tree| write(element, tree)).collect();
@@ -80,14 +80,14 @@ fn write(of: &Type, tree: &Tree<'_>) -> (Option<String>, bool) {
         (Type::String, Value::String) => decoded(tree.text).map(|_| tree.text.to_string()),
         (Type::String, _) => Some(quoted(tree.text)),
         (Type::Boolean, Value::Boolean) => Some(tree.text.to_string()),
-        (_, Value::String) => decoded(tree.text).and_then(|text| from_text(of, &text)),
-        (_, Value::Number) => from_text(of, tree.text),
+        (_, Value::String) => decoded(tree.text).and_then(|text| from_text(data_type, &text)),
+        (_, Value::Number) => from_text(data_type, tree.text),
         _ => None,
     };
     // A number is no date, though its text might be one.
     let scalar = scalar.filter(|_| {
         !matches!(
-            (of, &tree.value),
+            (data_type, &tree.value),
             (Type::Date | Type::Timestamp, Value::Number)
         )
     });
@@ -106,7 +106,7 @@ fn object(fields: &[Field], members: &[(&str, Tree<'_>)]) -> (Option<String>, bo
             whole &= matches!(member.value, Value::Null);
             continue;
         };
-        let (text, all) = write(&fields[index].of, member);
+        let (text, all) = write(&fields[index].data_type, member);
         whole &= all;
         texts.insert(index, text);
     }
@@ -118,8 +118,8 @@ fn object(fields: &[Field], members: &[(&str, Tree<'_>)]) -> (Option<String>, bo
 }
 
 /// A scalar from the text of a number or of a string.
-fn from_text(of: &Type, text: &str) -> Option<String> {
-    match of {
+fn from_text(data_type: &Type, text: &str) -> Option<String> {
+    match data_type {
         Type::Boolean => matches!(text, "true" | "false").then(|| text.to_string()),
         Type::Integer(width) => {
             let plain = plain(text)?;

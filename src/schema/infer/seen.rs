@@ -58,14 +58,14 @@ impl Properties {
     pub(super) fn object(&mut self, scan: &mut Scanner<'_>, depth: usize) -> Result<(), Fault> {
         scan.object("an object", |scan, key| {
             match std::str::from_utf8(&key.name(scan.text)) {
-                Ok(key) => self.of(key).value(scan, depth),
+                Ok(key) => self.entry(key).value(scan, depth),
                 // Half a character: no column can have that name.
                 Err(_) => scan.skip(),
             }
         })
     }
 
-    fn of(&mut self, key: &str) -> &mut Seen {
+    fn entry(&mut self, key: &str) -> &mut Seen {
         let place = if let Some(place) = self.places.get(key) {
             *place
         } else {

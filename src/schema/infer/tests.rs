@@ -19,7 +19,7 @@ fn inferred(records: &[&str]) -> Value {
 /// The columns that the records get: `name type`.
 fn columns(records: &[&str]) -> Vec<String> {
     let schema = read(&inferred(records), Numbers::Double, &[]);
-    let column = |field: &Field| format!("{} {}", field.name, field.of);
+    let column = |field: &Field| format!("{} {}", field.name, field.data_type);
     schema.fields.iter().map(column).collect()
 }
 
@@ -95,7 +95,7 @@ fn days_and_instants_are_recognized_only_where_all_agree() {
 
 #[test]
 fn what_is_recognized_can_be_written() {
-    for (text, of) in [
+    for (text, data_type) in [
         ("2024-02-29", Type::Date),
         ("9999-12-31", Type::Date),
         ("2026-11-22 23:59:59.123456789-23:59", Type::Timestamp),
@@ -103,11 +103,15 @@ fn what_is_recognized_can_be_written() {
         ("2026-11-22T09:15:51", Type::Timestamp),
     ] {
         let moment = moment::recognize(text.as_bytes()).unwrap();
-        assert_eq!(moment == moment::Temporal::Day, of == Type::Date, "{text}");
+        assert_eq!(
+            moment == moment::Temporal::Day,
+            data_type == Type::Date,
+            "{text}"
+        );
         let column = Field {
             key: "v".into(),
             name: "v".into(),
-            of,
+            data_type,
         };
         let plan = Plan::compile(&[column], &row::Options::default());
         let mut encoder = RowEncoder::new(plan);
@@ -159,10 +163,10 @@ fn a_sample_makes_no_text_of_a_table_s_types() {
         ("inner", hive::parse("struct<day:date,n:bigint>")),
         ("list", hive::parse("array<double>")),
     ];
-    let table = table.map(|(name, of)| Field {
+    let table = table.map(|(name, data_type)| Field {
         key: name.into(),
         name: name.into(),
-        of,
+        data_type,
     });
     let schema = inferred(&[
         r#"{"at":"soon","amount":"12.50","Event Id":"7","note":5,"inner":{"day":"x","n":1.5},"list":["a"],"new":"x"}"#,
@@ -172,7 +176,7 @@ fn a_sample_makes_no_text_of_a_table_s_types() {
     let types: Vec<String> = merged
         .fields
         .iter()
-        .map(|field| format!("{} {}", field.name, field.of))
+        .map(|field| format!("{} {}", field.name, field.data_type))
         .collect();
     assert_eq!(
         types,

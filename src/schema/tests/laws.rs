@@ -32,9 +32,13 @@ fn any_schema_gives_columns_that_the_catalog_takes() {
         let read = read(&schema, numbers, &RESERVED);
         check_names(&read.fields, NameKind::Column);
         for field in &read.fields {
-            let text = field.of.to_string();
+            let text = field.data_type.to_string();
             assert!(text.len() <= LONGEST_TYPE);
-            assert_eq!(parse(&text), named_as_in_the_catalog(&field.of), "{text}");
+            assert_eq!(
+                parse(&text),
+                named_as_in_the_catalog(&field.data_type),
+                "{text}"
+            );
         }
         for note in &read.notes {
             assert!(!note.to_string().contains('\n'), "{note:?}");
@@ -45,7 +49,7 @@ fn any_schema_gives_columns_that_the_catalog_takes() {
 #[test]
 fn any_text_is_a_type_that_reads_back_as_itself() {
     for_seeds(3_000, |rng| {
-        let mut text = of(rng, 4).to_string();
+        let mut text = data_type(rng, 4).to_string();
         for _ in 0..rng.usize(..4) {
             let at = rng.usize(..=text.len());
             if text.is_char_boundary(at) {
@@ -57,8 +61,8 @@ fn any_text_is_a_type_that_reads_back_as_itself() {
                 text.insert_str(at, piece);
             }
         }
-        let of = parse(&text);
-        assert_eq!(parse(&of.to_string()), of, "{text:?}");
+        let data_type = parse(&text);
+        assert_eq!(parse(&data_type.to_string()), data_type, "{text:?}");
     });
 }
 
@@ -140,7 +144,7 @@ fn check_grown(old: &[Field], new: &[Field]) {
     assert!(new.len() >= old.len());
     for (old, new) in old.iter().zip(new) {
         assert_eq!(old.name, new.name);
-        check_type_grown(&old.of, &new.of);
+        check_type_grown(&old.data_type, &new.data_type);
     }
 }
 
@@ -176,16 +180,16 @@ fn check_names(fields: &[Field], kind: NameKind) {
             kind == NameKind::Field || !RESERVED.contains(&name.as_str()),
             "{name}"
         );
-        let mut of = &field.of;
-        while let Type::Array(element) = of {
-            of = element;
+        let mut data_type = &field.data_type;
+        while let Type::Array(element) = data_type {
+            data_type = element;
         }
-        match of {
+        match data_type {
             Type::Struct(fields) => {
                 assert!(!fields.is_empty());
                 check_names(fields, NameKind::Field);
             }
-            of => assert!(!matches!(of, Type::Foreign(_))),
+            data_type => assert!(!matches!(data_type, Type::Foreign(_))),
         }
     }
 }
@@ -196,14 +200,14 @@ fn as_the_catalog_has(fields: &[Field]) -> Vec<Field> {
         .map(|field| Field {
             key: field.name.clone(),
             name: field.name.clone(),
-            of: named_as_in_the_catalog(&field.of),
+            data_type: named_as_in_the_catalog(&field.data_type),
         })
         .collect()
 }
 
 /// The same type, each field filled from the property of its name.
-fn named_as_in_the_catalog(of: &Type) -> Type {
-    match of {
+fn named_as_in_the_catalog(data_type: &Type) -> Type {
+    match data_type {
         Type::Struct(fields) => Type::Struct(as_the_catalog_has(fields)),
         Type::Array(element) => Type::Array(Box::new(named_as_in_the_catalog(element))),
         other => other.clone(),
@@ -375,17 +379,17 @@ fn catalog(rng: &mut Rng) -> Vec<Field> {
 fn fields_of_anyone(rng: &mut Rng, depth: usize, name: fn(&mut Rng) -> String) -> Vec<Field> {
     let mut seen = HashSet::new();
     (0..rng.usize(1..6))
-        .map(|_| (name(rng), of(rng, depth)))
+        .map(|_| (name(rng), data_type(rng, depth)))
         .filter(|(name, _)| seen.insert(name.to_ascii_lowercase()))
-        .map(|(name, of)| Field {
+        .map(|(name, data_type)| Field {
             key: name.clone(),
             name,
-            of,
+            data_type,
         })
         .collect()
 }
 
-fn of(rng: &mut Rng, depth: usize) -> Type {
+fn data_type(rng: &mut Rng, depth: usize) -> Type {
     let widths = [
         Width::Eight,
         Width::Sixteen,
@@ -411,7 +415,7 @@ fn of(rng: &mut Rng, depth: usize) -> Type {
                 .unwrap())
             .into(),
         ),
-        9 | 10 => Type::Array(Box::new(of(rng, depth - 1))),
+        9 | 10 => Type::Array(Box::new(data_type(rng, depth - 1))),
         _ => Type::Struct(fields_of_anyone(rng, depth - 1, |rng| {
             (*rng
                 .choice(&["a", "A", "b", "ID", "1", "_1", "a.b", "a b", "id", "_"])

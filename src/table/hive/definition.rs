@@ -101,10 +101,10 @@ pub(super) fn with_fields(input: &Map<String, Value>, fields: &[Field]) -> Map<S
                 column.insert("Name".to_owned(), field.name.as_str().into());
             }
             // The type is left as it was spelled when it says the same.
-            if hive::parse(type_text(&column)) != hive::parse(&field.of.to_string())
+            if hive::parse(type_text(&column)) != hive::parse(&field.data_type.to_string())
                 || column.get("Type").is_none()
             {
-                column.insert("Type".to_owned(), field.of.to_string().into());
+                column.insert("Type".to_owned(), field.data_type.to_string().into());
             }
             Value::Object(column)
         })
@@ -121,7 +121,7 @@ pub(super) fn fields(input: &Map<String, Value>) -> Vec<Field> {
         Field {
             key: name.clone(),
             name,
-            of: hive::parse(type_text(column)),
+            data_type: hive::parse(type_text(column)),
         }
     };
     columns(input).iter().map(field).collect()

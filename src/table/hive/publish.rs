@@ -196,7 +196,9 @@ impl Target {
         for field in definition::fields(now) {
             let path = note::place(&field.name);
             match change(&before, &field) {
-                Some(Change::Added { to: of, .. }) => notes.push(Note::Added { path, of }),
+                Some(Change::Added { to: data_type, .. }) => {
+                    notes.push(Note::Added { path, data_type });
+                }
                 Some(Change::Retyped { from, to, .. }) => {
                     notes.push(Note::Retyped { path, from, to });
                 }
