@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::protocol::StreamKey;
-use crate::schema::evolve::Claim;
+use crate::schema::evolve::SchemaOrigin;
 
 /// A stream of the configured catalog.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ pub(crate) struct ConfiguredStream {
     /// The JSON schema as the source sent it; any JSON value.
     pub(crate) json_schema: Value,
     /// Whether the schema was declared or inferred.
-    pub(crate) claim: Claim,
+    pub(crate) origin: SchemaOrigin,
     pub(crate) refresh: Refresh,
     pub(crate) generation_id: Option<i64>,
     pub(crate) sync_id: Option<i64>,
@@ -137,7 +137,7 @@ pub(crate) fn read(text: &[u8]) -> Result<Vec<ConfiguredStream>> {
         streams.push(ConfiguredStream {
             key,
             json_schema: configured.stream.json_schema,
-            claim: Claim::Declared,
+            origin: SchemaOrigin::Declared,
             refresh,
             generation_id: configured.generation_id,
             sync_id: configured.sync_id,

@@ -21,12 +21,12 @@ pub(crate) struct Reconciled {
 
 /// Whether a stream's schema was declared or inferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Claim {
-    /// Somebody wrote a schema.
+pub(crate) enum SchemaOrigin {
+    /// Written by somebody.
     Declared,
-    /// A sample of rows. One odd value must not turn a column of times into text for ever, when rescuing that value
-    /// loses nothing: so it only makes numbers wider that it showed to be too narrow.
-    Guessed,
+    /// From a sample of rows. One odd value must not turn a column of times into text for ever, when rescuing that value
+    /// loses nothing: so an inferred schema only widens numbers that the sample showed to be too narrow.
+    Inferred,
 }
 
 /// Reconciles the table's columns with the stream's.
@@ -36,11 +36,11 @@ pub(crate) enum Claim {
 pub(crate) fn reconcile(
     table: &[Field],
     stream: &[Field],
-    claim: Claim,
+    origin: SchemaOrigin,
     rules: Rules,
 ) -> Reconciled {
     let mut merger = Merger {
-        claim,
+        origin,
         rules,
         change: Change::Grow,
         changed: false,
@@ -62,8 +62,8 @@ pub(crate) fn reconcile(
 /// Whether rows that were written under the columns `written` are to every engine what they were meant to be, in a table
 /// of these columns.
 pub(crate) fn reads(table: &[Field], written: &[Field], rules: Rules) -> bool {
-    let both = reconcile(written, table, Claim::Declared, rules);
-    let again = reconcile(table, &both.fields, Claim::Declared, rules);
+    let both = reconcile(written, table, SchemaOrigin::Declared, rules);
+    let again = reconcile(table, &both.fields, SchemaOrigin::Declared, rules);
     let is_short = |note: &Note| matches!(note, Note::Kept { .. } | Note::Full { .. });
     !again.changed && !both.notes.iter().chain(&again.notes).any(is_short)
 }
@@ -78,7 +78,7 @@ enum Change {
 }
 
 struct Merger<'a> {
-    claim: Claim,
+    origin: SchemaOrigin,
     rules: Rules,
     change: Change,
     changed: bool,
@@ -168,7 +168,8 @@ impl<'a> Merger<'a> {
             _ => {
                 let (from, to) = (table.clone(), stream.clone());
                 let wider = self.rules.wider(table, stream).filter(|wider| {
-                    self.claim == Claim::Declared || is_shown_by_values(table, stream, wider)
+                    self.origin == SchemaOrigin::Declared
+                        || is_shown_by_values(table, stream, wider)
                 });
                 if let Some(wider) = wider {
                     self.changed = true;

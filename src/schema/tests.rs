@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::schema::Rules;
-use crate::schema::evolve::{Claim, reads, reconcile};
+use crate::schema::evolve::{SchemaOrigin, reads, reconcile};
 use crate::schema::hive::parse;
 use crate::schema::{Field, LONGEST_TYPE, Note, Numbers, Type, Why, read};
 
@@ -113,7 +113,7 @@ fn each_pair_of_table_and_stream_is_reconciled() {
         let reconciled = reconcile(
             &table,
             &fields(&case["stream"]),
-            Claim::Declared,
+            SchemaOrigin::Declared,
             Rules::JsonSerde,
         );
         assert_eq!(
@@ -190,7 +190,7 @@ fn a_hundred_levels_are_read_and_more_than_the_limit_are_text() {
         !reconcile(
             &schema.fields,
             &schema.fields,
-            Claim::Declared,
+            SchemaOrigin::Declared,
             Rules::JsonSerde
         )
         .changed
@@ -265,7 +265,7 @@ fn new_fields_that_make_a_type_too_long_are_left_out() {
         fields_of(&json!(fields))
     };
     let (table, stream) = (wide(0, 400), wide(300, 700));
-    let reconciled = reconcile(&table, &stream, Claim::Declared, Rules::JsonSerde);
+    let reconciled = reconcile(&table, &stream, SchemaOrigin::Declared, Rules::JsonSerde);
     assert!(!reconciled.changed);
     assert_eq!(
         reconciled.fields[0].data_type.to_string(),

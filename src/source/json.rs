@@ -10,7 +10,7 @@ use crate::input::Lines;
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::protocol::message::Record;
-use crate::schema::evolve::Claim;
+use crate::schema::evolve::SchemaOrigin;
 use crate::sink::Sink;
 use crate::source::sample::Sample;
 use crate::source::{self, Interruption, Source};
@@ -39,16 +39,16 @@ pub(crate) fn read(
     clock: &Clock,
 ) -> Result<(), Interruption> {
     let interval = target.checkpoint_interval;
-    let (schema, claim, sample) = if let Some(schema) = target.schema {
-        (schema, Claim::Declared, Sample::default())
+    let (schema, origin, sample) = if let Some(schema) = target.schema {
+        (schema, SchemaOrigin::Declared, Sample::default())
     } else {
         let sample = Sample::read(lines, interval, clock)?;
-        (sample.schema(), Claim::Guessed, sample)
+        (sample.schema(), SchemaOrigin::Inferred, sample)
     };
     sink.add(ConfiguredStream {
         key: StreamKey::new(None, target.name),
         json_schema: schema,
-        claim,
+        origin,
         refresh: target.refresh,
         generation_id: None,
         sync_id: None,

@@ -14,7 +14,7 @@ use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::protocol::message::{Record, Status};
 use crate::protocol::singer::{self, Message};
-use crate::schema::evolve::Claim;
+use crate::schema::evolve::SchemaOrigin;
 use crate::sink::Sink;
 use crate::source::Source;
 
@@ -157,7 +157,7 @@ fn configured(name: &str, stream: &Stream, unversioned: Refresh) -> ConfiguredSt
     ConfiguredStream {
         key: StreamKey::new(None, name),
         json_schema: stream.schema.clone(),
-        claim: Claim::Declared,
+        origin: SchemaOrigin::Declared,
         refresh: match stream.version {
             Some(generation) => Refresh::Truncate { generation },
             None => unversioned,

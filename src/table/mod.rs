@@ -12,7 +12,7 @@ use std::fmt;
 use crate::error::Result;
 use crate::file::{Format, Statistics};
 use crate::lake::{Catalog, Created, Lake, Lookup, Objects};
-use crate::schema::evolve::Claim;
+use crate::schema::evolve::SchemaOrigin;
 use crate::schema::{Field, Note, Numbers, Type};
 use crate::table::layout::Run;
 use crate::table::plan::Planned;
@@ -53,7 +53,7 @@ pub(crate) struct Target {
     /// The columns of the stream's schema, then ours.
     pub(crate) wanted: Vec<Field>,
     /// Where the types of those columns come from.
-    pub(crate) claim: Claim,
+    pub(crate) origin: SchemaOrigin,
     pub(crate) format: Format,
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn plan(configured: ConfiguredStream, options: &Options) -> Planned {
         database,
         name: name::table(&configured.key.name),
         wanted,
-        claim: configured.claim,
+        origin: configured.origin,
         format: options.format,
     };
     Planned {

@@ -14,7 +14,7 @@ use crate::lake;
 use crate::out;
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{self, ConfiguredStream};
-use crate::schema::evolve::Claim;
+use crate::schema::evolve::SchemaOrigin;
 use crate::table::Change;
 use crate::table::forecast::{self, Column, Forecast, Origin, TableAction};
 use crate::table::layout::Run;
@@ -31,7 +31,7 @@ pub(super) fn run(asked: &cli::Plan, environment: &Environment) -> Result<Exit> 
         } => vec![ConfiguredStream {
             key: StreamKey::new(None, table),
             json_schema: read_schema(schema)?,
-            claim: Claim::Declared,
+            origin: SchemaOrigin::Declared,
             refresh: refresh(*mode),
             generation_id: None,
             sync_id: None,

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::row::{self, Envelope, Plan, RowEncoder};
 use crate::schema::Rules;
-use crate::schema::evolve::{Claim, reconcile};
+use crate::schema::evolve::{SchemaOrigin, reconcile};
 use crate::schema::{Field, Numbers, Type, Width, hive, read};
 
 fn inferred(records: &[&str]) -> Value {
@@ -172,7 +172,7 @@ fn a_sample_makes_no_text_of_a_table_s_types() {
         r#"{"at":"soon","amount":"12.50","Event Id":"7","note":5,"inner":{"day":"x","n":1.5},"list":["a"],"new":"x"}"#,
     ]);
     let stream = read(&schema, Numbers::Double, &[]).fields;
-    let merged = reconcile(&table, &stream, Claim::Guessed, Rules::JsonSerde);
+    let merged = reconcile(&table, &stream, SchemaOrigin::Inferred, Rules::JsonSerde);
     let types: Vec<String> = merged
         .fields
         .iter()

@@ -6,7 +6,7 @@ use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
 use crate::schema::Rules;
-use crate::schema::evolve::{Claim, reads, reconcile};
+use crate::schema::evolve::{SchemaOrigin, reads, reconcile};
 use crate::schema::hive::parse;
 use crate::schema::name::{NameKind, distinct, fold, table};
 use crate::schema::{Field, LONGEST_TYPE, Numbers, Type, Width, read};
@@ -110,7 +110,7 @@ fn a_table_only_grows() {
 /// Reconciles, holds the result to the laws, and returns the table's new columns.
 #[track_caller]
 fn check_reconciled(table: &[Field], stream: &[Field]) -> Vec<Field> {
-    let reconciled = reconcile(table, stream, Claim::Declared, Rules::JsonSerde);
+    let reconciled = reconcile(table, stream, SchemaOrigin::Declared, Rules::JsonSerde);
     check_grown(table, &reconciled.fields);
     let before = as_the_catalog_has(table);
     let after = as_the_catalog_has(&reconciled.fields);
@@ -124,15 +124,15 @@ fn check_reconciled(table: &[Field], stream: &[Field]) -> Vec<Field> {
     let again = reconcile(
         &reconciled.fields,
         stream,
-        Claim::Declared,
+        SchemaOrigin::Declared,
         Rules::JsonSerde,
     );
     assert_eq!(again.fields, reconciled.fields);
     assert!(!again.changed, "{:?}", again.notes);
-    let next_run = reconcile(&after, stream, Claim::Declared, Rules::JsonSerde);
+    let next_run = reconcile(&after, stream, SchemaOrigin::Declared, Rules::JsonSerde);
     assert_eq!(as_the_catalog_has(&next_run.fields), after);
     assert!(!next_run.changed, "{:?}", next_run.notes);
-    let itself = reconcile(&after, &after, Claim::Declared, Rules::JsonSerde);
+    let itself = reconcile(&after, &after, SchemaOrigin::Declared, Rules::JsonSerde);
     assert_eq!(itself.fields, after);
     assert!(!itself.changed && itself.notes.is_empty());
     reconciled.fields

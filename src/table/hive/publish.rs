@@ -107,7 +107,7 @@ impl Target {
 
     /// The columns of a table of these, with the wanted ones brought in.
     pub(in crate::table) fn reconcile_with(&self, fields: &[Field]) -> Reconciled {
-        evolve::reconcile(fields, &self.wanted, self.claim, self.format.rules())
+        evolve::reconcile(fields, &self.wanted, self.origin, self.format.rules())
     }
 
     fn reconcile(&self, input: &Map<String, Value>) -> Reconciled {
