@@ -20,7 +20,7 @@
 //! - *format* and *codec*: how rows are encoded in an object, and how the result is compressed.
 //! - *partition*: the rows of a table that share a folder.
 //! - *flush*: encode buffered rows and upload full parts. It publishes nothing.
-//! - *mark*: a position in an object up to which a state covers its rows.
+//! - *boundary*: the position in an object up to which a state covers its rows.
 //!
 //! Where it is stored:
 //! - *lake*: objects and catalog together, on AWS or in a folder.
@@ -28,7 +28,7 @@
 //! - *table*: the table of a stream. Its *location* is the folder whose objects engines read.
 //! - *generation*: a set of objects in a folder of its own, of which a table publishes one at a time.
 //! - *publish*: make rows visible to engines through the table.
-//! - *leftovers*: unfinished uploads and unpublished objects of runs that died.
+//! - *leftovers*: unfinished uploads of runs that died.
 //! - *run*: one execution of the program; its name is part of the names of its objects.
 //!
 //! When it counts:

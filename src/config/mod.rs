@@ -39,7 +39,7 @@ pub(crate) struct Config {
     pub(crate) target_file_size: usize,
     /// The memory for buffers and encoders of all streams, in bytes.
     pub(crate) memory_budget: usize,
-    /// The age at which an unfinished run counts as dead, and what it left is removed.
+    /// The age at which an unfinished run counts as dead, and its uploads are aborted.
     pub(crate) leftover_age: Duration,
     /// The length of the longest line in bytes.
     pub(crate) max_record: usize,

@@ -28,12 +28,16 @@ impl Sink<'_> {
         let acknowledged = self.acknowledge().map(drop);
         self.abandon();
         first.and(acknowledged)?;
-        self.refuse_unfinished()
+        self.refuse_unfinished()?;
+        // A run that fails deletes nothing.
+        for stream in &*self.streams {
+            stream.table.tidy(self.lake);
+        }
+        Ok(())
     }
 
     /// Publishes the new generations, each in place of the old one.
     fn replace(&mut self) -> Result<()> {
-        let horizon = self.horizon();
         let mut first = Ok(());
         for stream in &mut *self.streams {
             if !stream.replaces_the_old_generation() {
@@ -44,7 +48,6 @@ impl Sink<'_> {
                 Ok(changes) => {
                     stream.set_replaced();
                     stream.counts.changes.extend(changes);
-                    stream.table.tidy(self.lake, horizon);
                 }
                 Err(error) => first = first.and(Err(error)),
             }

@@ -119,7 +119,6 @@ impl<'a> Sink<'a> {
             lake: self.lake,
             run: &self.run,
             options: &self.options.table,
-            horizon: self.horizon(),
         };
         let stream = Table::open(&planned, &opening)
             .and_then(|opened| self.stream(planned, opened))
@@ -161,7 +160,7 @@ impl<'a> Sink<'a> {
     }
 
     /// The time before which a run that has not finished is taken for dead.
-    pub(super) fn horizon(&self) -> Millis {
+    fn horizon(&self) -> Millis {
         horizon(&self.clock, self.options.leftover_age)
     }
 }

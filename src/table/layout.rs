@@ -86,14 +86,6 @@ impl Generation {
             None => run_stamp(name).map(|_| Self::OfRun(name.to_owned())),
         }
     }
-
-    /// Whether a run that began before `time` made it; unknown for numbered ones.
-    pub(crate) fn is_of_a_run_before(&self, time: Millis) -> bool {
-        match self {
-            Self::Numbered(_) => false,
-            Self::OfRun(run) => run_stamp(run).is_some_and(|run| run < stamp(time).as_str()),
-        }
-    }
 }
 
 /// The folder of the objects that `check` writes and deletes, beside those of the databases.
@@ -209,8 +201,6 @@ mod tests {
         assert_eq!(run_of_object(&object), Some(early.name()));
         let generation = Generation::of_folder(early.name()).unwrap();
         assert_eq!(generation, Generation::OfRun(early.name().to_owned()));
-        assert!(generation.is_of_a_run_before(Millis(1_795_000_000_001)));
-        assert!(!generation.is_of_a_run_before(Millis(1_795_000_000_000)));
     }
 
     #[test]

@@ -16,7 +16,6 @@ use crate::schema::evolve::SchemaOrigin;
 use crate::schema::{Field, Note, Numbers, Type};
 use crate::table::layout::Run;
 use crate::table::plan::Planned;
-use crate::time::Millis;
 
 use hive::HiveTable;
 
@@ -94,8 +93,6 @@ pub(crate) struct Opening<'a> {
     pub(crate) lake: &'a Lake,
     pub(crate) run: &'a Run,
     pub(crate) options: &'a Options,
-    /// A run that began before this time and has not finished is taken for dead.
-    pub(crate) horizon: Millis,
 }
 
 /// A table that was opened, with the columns that its rows are written under.
@@ -158,11 +155,11 @@ impl Table {
         }
     }
 
-    /// Deletes the generations that were replaced, after [`Table::replace`]. A failure is only logged: the rows are
+    /// Deletes the generation that [`Table::replace`] replaced, at the end of a run that succeeded. A failure is only logged: the rows are
     /// invisible to every reader by then.
-    pub(crate) fn tidy(&self, lake: &Lake, horizon: Millis) {
+    pub(crate) fn tidy(&self, lake: &Lake) {
         match self {
-            Self::Hive(table) => table.tidy(lake, horizon),
+            Self::Hive(table) => table.tidy(lake),
         }
     }
 }

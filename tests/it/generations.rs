@@ -124,18 +124,64 @@ fn a_truncate_without_complete_swaps_nothing_and_resumes_under_its_number() {
 }
 
 #[test]
-fn a_higher_generation_drops_the_unfinished_one() {
+fn a_higher_generation_replaces_the_rows_of_the_unfinished_one() {
     let fake = Fake::start();
     run(&fake, &refresh(1, 0), rows(0..3) + &complete("people")).succeeded();
     run(&fake, &refresh(2, 2), rows(10..12) + &state("people", 2)).failed();
     run(&fake, &refresh(3, 3), rows(20..23) + &complete("people")).succeeded();
     assert_rows(&fake, 20..23);
+    // Only what the swap itself replaced is deleted; the unfinished generation stays, invisible.
     assert_eq!(
         fake.store().bucket.objects.len(),
-        1,
+        2,
         "{:?}",
         fake.journal().lines()
     );
+    run(&fake, &refresh(3, 0), rows(23..25) + &complete("people")).succeeded();
+    assert_rows(&fake, 20..25);
+}
+
+/// All keys of the bucket.
+fn keys(fake: &Fake) -> Vec<String> {
+    fake.store().bucket.objects.keys().cloned().collect()
+}
+
+#[test]
+fn a_table_that_is_missing_renamed_or_moved_keeps_its_objects() {
+    type Hand = fn(&Fake);
+    let drop_table: Hand = |fake| {
+        fake.store()
+            .catalog
+            .0
+            .get_mut("test")
+            .unwrap()
+            .remove("people");
+    };
+    let rename: Hand = |fake| {
+        let mut store = fake.store();
+        let tables = store.catalog.0.get_mut("test").unwrap();
+        let entry = tables.remove("people").unwrap();
+        tables.insert("people_old".to_owned(), entry);
+    };
+    for hand in [drop_table, rename] {
+        for next in [refresh(1, 0), refresh(2, 2), refresh(0, 0)] {
+            let fake = Fake::start();
+            run(&fake, &refresh(1, 0), rows(0..3) + &complete("people")).succeeded();
+            run(&fake, &refresh(1, 0), rows(3..6) + &complete("people")).succeeded();
+            let acknowledged = keys(&fake);
+            assert_eq!(acknowledged.len(), 2);
+            hand(&fake);
+            // A run that succeeds, and one that fails on its first line.
+            run(&fake, &next, rows(6..9) + &complete("people")).succeeded();
+            run(&fake, &next, "no message\n".to_owned()).failed();
+            let left = keys(&fake);
+            assert!(
+                acknowledged.iter().all(|key| left.contains(key)),
+                "{:?}",
+                fake.journal().lines()
+            );
+        }
+    }
 }
 
 #[test]

@@ -80,9 +80,9 @@ fn an_overwrite_publishes_its_generation_by_one_update_and_then_deletes_the_old_
         [
             "PUT people/G2/o2 4 rows",
             "UPDATE people at G2",
-            "DELETE people/G1/o1",
             "STATE 2 2 rows",
             "STATE 3 2 rows",
+            "DELETE people/G1/o1",
         ]
     );
     assert_eq!(fake.rows("people").len(), 4);

@@ -12,7 +12,6 @@ use crate::schema::{Field, evolve};
 use crate::table::layout::{Folders, Generation, folder_of_location};
 use crate::table::plan::Planned;
 use crate::table::{Creation, DataFile, Opened, Opening, Table, TableChange, Target, take_back};
-use crate::time::Millis;
 
 /// A Hive table that a stream is written to.
 pub(crate) struct HiveTable {
@@ -20,6 +19,8 @@ pub(crate) struct HiveTable {
     folders: Folders,
     /// The folder that the table showed when it was opened.
     shown: Option<String>,
+    /// The folder that the table showed when the swap of this run replaced it.
+    replaced: Option<String>,
     /// The folder that rows go to.
     folder: String,
     visibility: Visibility,
@@ -52,10 +53,10 @@ impl HiveTable {
                     target: target.clone(),
                     folders,
                     shown: None,
+                    replaced: None,
                     folder,
                     visibility: Visibility::Create,
                 };
-                table.reconciled(planned, opening, None)?;
                 Ok(table.opened(target.wanted.clone(), Vec::new()))
             }
             Refresh::Append { .. } => Self::open_to_append(planned, opening, folders),
@@ -83,10 +84,20 @@ impl HiveTable {
             target: target.clone(),
             folders,
             shown: Some(folder.clone()),
+            replaced: None,
             folder,
             visibility: Visibility::Published,
         };
-        table.reconciled(planned, opening, published.generation)?;
+        // A table that is new shows nothing that a refresh could have been of: what is in its folders is not known.
+        if !published.changes.contains(&TableChange::Created) {
+            generations::publish_cancelled(
+                opening.lake,
+                &table,
+                planned.configured.refresh,
+                planned.configured.generation_id,
+                published.generation,
+            )?;
+        }
         Ok(table.opened(published.fields, published.changes))
     }
 
@@ -96,7 +107,7 @@ impl HiveTable {
         folders: Folders,
     ) -> Result<Opened> {
         let target = &planned.target;
-        let (entry, hidden) = target.look(&*opening.lake.catalog)?;
+        let (entry, _) = target.look(&*opening.lake.catalog)?;
         // Refused now, not after hours of writing.
         target.refuse_replacing(entry.as_ref())?;
         let root = opening.lake.objects.root();
@@ -112,33 +123,13 @@ impl HiveTable {
             folder: folders.place(&generation, shown.as_deref()),
             folders,
             shown,
+            replaced: None,
             visibility: Visibility::Swap(generation),
         };
-        // A table that may exist and be hidden may show any of the generations.
-        if hidden.is_none() {
-            table.reconciled(planned, opening, None)?;
-        }
         Ok(table.opened(
             target.fields_of_a_new_generation(entry.as_ref()),
             Vec::new(),
         ))
-    }
-
-    fn reconciled(
-        &self,
-        planned: &Planned,
-        opening: &Opening<'_>,
-        last_published: Option<i64>,
-    ) -> Result<()> {
-        let configured = &planned.configured;
-        generations::reconcile(
-            opening.lake,
-            self,
-            configured.refresh,
-            configured.generation_id,
-            last_published,
-            opening.horizon,
-        )
     }
 
     fn opened(self, columns: Vec<Field>, changes: Vec<TableChange>) -> Opened {
@@ -215,9 +206,16 @@ impl HiveTable {
     }
 
     pub(super) fn replace(&mut self, lake: &Lake) -> Result<Vec<TableChange>> {
-        let location = format!("{}{}", lake.objects.root(), self.folder);
-        self.target
-            .swap(&*lake.catalog, &location, self.generation())
+        let root = lake.objects.root();
+        let location = format!("{root}{}", self.folder);
+        let swapped = self
+            .target
+            .swap(&*lake.catalog, &location, self.generation())?;
+        self.replaced = swapped
+            .replaced
+            .and_then(|location| folder_of_location(&location, &root))
+            .filter(|folder| *folder != self.folder);
+        Ok(swapped.changes)
     }
 
     pub(super) fn reshape(
@@ -243,10 +241,13 @@ impl HiveTable {
         Ok(reshaped)
     }
 
-    pub(super) fn tidy(&self, lake: &Lake, horizon: Millis) {
-        if let Err(error) = generations::delete_replaced(lake, self, horizon) {
+    pub(super) fn tidy(&self, lake: &Lake) {
+        let Some(replaced) = &self.replaced else {
+            return;
+        };
+        if let Err(error) = generations::delete_replaced(lake, replaced) {
             log::warn!(
-                "table {}.{}: objects of an older generation are left, invisible to readers: {error}",
+                "table {}.{}: objects of the replaced generation are left, invisible to readers folder={replaced}: {error}",
                 self.target.database,
                 self.target.name
             );

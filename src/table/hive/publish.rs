@@ -25,6 +25,14 @@ pub(in crate::table) struct Published {
     pub(in crate::table) generation: Option<i64>,
 }
 
+/// What a swap did.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::table) struct Swapped {
+    pub(in crate::table) changes: Vec<TableChange>,
+    /// The location of the table at the version that was replaced; none where the table is new.
+    pub(in crate::table) replaced: Option<String>,
+}
+
 impl Target {
     /// Makes the table at `location` where there is none; else gives it the columns it lacks and keeps its location.
     pub(in crate::table) fn ensure(
@@ -153,9 +161,12 @@ impl Target {
         catalog: &dyn Catalog,
         location: &str,
         generation: Option<&Generation>,
-    ) -> Result<Vec<TableChange>> {
+    ) -> Result<Swapped> {
         for _ in 0..CONFLICTS {
             let (table, denied) = self.look(catalog)?;
+            let replaced = table
+                .as_ref()
+                .map(|table| definition::location(&table.input).to_owned());
             let fields = self.fields_of_a_new_generation(table.as_ref());
             let mut changes = vec![TableChange::Published(location.to_owned())];
             let done = match table {
@@ -182,7 +193,7 @@ impl Target {
                     self.database,
                     self.name
                 );
-                return Ok(changes);
+                return Ok(Swapped { changes, replaced });
             }
         }
         Err(self.contended())
