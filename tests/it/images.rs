@@ -398,8 +398,9 @@ fn the_registry_s_entry_is_complete_and_of_this_version() {
     let (now, before): (Vec<u32>, Vec<u32>) = (number(env!("CARGO_PKG_VERSION")), number("0.1.58"));
     assert!(now > before, "{now:?}");
     let changes = std::fs::read_to_string(file("CHANGELOG.md")).unwrap();
-    let heading = changes.lines().find_map(|line| line.strip_prefix("## "));
-    assert_eq!(heading, Some(env!("CARGO_PKG_VERSION")));
+    let mut headings = changes.lines().filter_map(|line| line.strip_prefix("## "));
+    let released = headings.find(|heading| *heading != "Unreleased");
+    assert_eq!(released, Some(env!("CARGO_PKG_VERSION")));
     assert_eq!(data["name"], spec["connectionSpecification"]["title"]);
     assert_eq!(data["documentationUrl"], spec["documentationUrl"]);
     assert_eq!(data["protocolVersion"], spec["protocol_version"]);
