@@ -53,7 +53,7 @@
 //! | without any, nor dates read eight bytes at once | 9,596 | 126 % |
 //!
 //! Dates read eight bytes at once were worth 3 % and were removed. Keys as numbers stay for the records of the benchmark,
-//! whose rows take 2 to 3 % less time by them; with 1,000 short columns they save 10 % of the instructions and no time.
+//! whose rows take 3 % less time by them; with 1,000 short columns they save 10 % of the instructions and no time.
 //!
 //! `tests::laws` holds all of this: rows of generated records are compared with those of a slow encoder, errors with
 //! those of a plan that no shortcut fits, and each after records of other shapes.

@@ -1,5 +1,8 @@
 //! The checkpoint: objects are completed and published, and then the states that cover them are acknowledged.
 
+#[cfg(test)]
+mod tests;
+
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::sink::Sink;
