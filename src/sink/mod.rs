@@ -78,7 +78,29 @@ pub(crate) struct Options {
     pub(crate) leftover_age: Duration,
 }
 
-/// Whoever sent states, and is to be told that they are safe.
+#[cfg(test)]
+impl Options {
+    /// A megabyte of everything, and the database `test`.
+    pub(crate) fn for_tests(codec: crate::file::Codec, interval: Duration) -> Self {
+        Self {
+            table: table::Options {
+                prefix: String::new(),
+                database: "test".to_owned(),
+                format: crate::file::Format::Jsonl(codec),
+                numbers: crate::schema::Numbers::Double,
+                rescued: None,
+                metadata: false,
+                creation: table::Creation::AtTheStart,
+            },
+            target_file_size: 1 << 20,
+            memory_budget: 1 << 20,
+            checkpoint_interval: interval,
+            leftover_age: interval,
+        }
+    }
+}
+
+/// The receiver of acknowledgements: the platform that sent the states.
 pub(crate) trait Acknowledge {
     /// Takes a line that says so: everything that it covers is durable. Lines come in order, each once.
     fn acknowledge(&mut self, line: &[u8]) -> Result<()>;

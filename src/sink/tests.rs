@@ -95,7 +95,7 @@ impl Objects for Store {
         assert_eq!(parts.len(), upload.parts.len());
         let (_, all_but_the_last) = parts
             .split_last()
-            .expect("an upload without parts can not be completed");
+            .expect("an upload without parts cannot be completed");
         assert!(
             all_but_the_last
                 .iter()
@@ -165,7 +165,7 @@ fn accept(writer: &mut Writer, row: &str, store: &Store) {
 }
 
 #[test]
-fn a_state_behind_each_row_keeps_none_from_being_encoded() {
+fn a_state_after_each_row_keeps_none_from_being_encoded() {
     let store = Store::default();
     let mut writer = Writer::new(Naming {
         folder: "folder/".to_owned(),
@@ -202,7 +202,7 @@ fn run(seed: u64, format: Format) {
     for _ in 0..random.usize(1..600) {
         match random.u32(0..100) {
             0..80 => {
-                // Random letters, so that gzip can not make them small.
+                // Random letters, so that gzip cannot make them small.
                 let length = if random.u32(0..50) == 0 {
                     900
                 } else {

@@ -104,10 +104,6 @@ impl Writer {
         object.map_or(0, Object::memory)
     }
 
-    fn remove(&mut self, partition: PartitionId) -> Option<Object> {
-        self.open.get_mut(partition.index())?.take()
-    }
-
     fn all_open(&self) -> impl Iterator<Item = &Object> {
         self.open.iter().flatten()
     }
@@ -182,9 +178,9 @@ impl Writer {
                 return Ok(grown);
             }
             if object.is_covered() {
-                self.close_covered(partition, objects)?;
+                self.park_covered(partition, objects)?;
             } else {
-                self.close_all(partition, objects)?;
+                self.park_all(partition, objects)?;
             }
             if is_full {
                 return Ok(grown);
@@ -192,31 +188,41 @@ impl Writer {
         }
     }
 
-    /// Closes the open object at its boundary; the rest goes on in a new one.
-    fn close_covered(&mut self, partition: PartitionId, objects: &dyn Objects) -> Result<()> {
-        if let Some(mut object) = self.split(partition)? {
-            let parked = object.park(objects);
-            self.closed.push(Closed {
-                object,
-                is_covered: true,
-            });
-            parked?;
-        }
-        Ok(())
+    /// Closes the open object at its boundary and uploads it; the rest goes on in a new one.
+    fn park_covered(&mut self, partition: PartitionId, objects: &dyn Objects) -> Result<()> {
+        let covered = self.split(partition)?;
+        self.park_closed(covered, true, objects)
     }
 
-    /// Closes the open object after its last row.
-    fn close_all(&mut self, partition: PartitionId, objects: &dyn Objects) -> Result<()> {
-        if let Some(mut object) = self.remove(partition).filter(|object| !object.is_empty()) {
-            object.close()?;
-            let parked = object.park(objects);
-            self.closed.push(Closed {
-                object,
-                is_covered: false,
-            });
-            parked?;
-        }
-        Ok(())
+    /// Closes the open object after its last row and uploads it.
+    fn park_all(&mut self, partition: PartitionId, objects: &dyn Objects) -> Result<()> {
+        let all = self.close(partition)?;
+        self.park_closed(all, false, objects)
+    }
+
+    /// Uploads a closed object, so that it waits for its checkpoint without memory.
+    fn park_closed(
+        &mut self,
+        object: Option<Object>,
+        is_covered: bool,
+        objects: &dyn Objects,
+    ) -> Result<()> {
+        let Some(mut object) = object else {
+            return Ok(());
+        };
+        let parked = object.park(objects);
+        self.closed.push(Closed { object, is_covered });
+        parked
+    }
+
+    /// Takes the open object, closed after its last row; nothing where it has none.
+    fn close(&mut self, partition: PartitionId) -> Result<Option<Object>> {
+        let open = self.open.get_mut(partition.index()).and_then(Option::take);
+        let Some(mut object) = open.filter(|object| !object.is_empty()) else {
+            return Ok(None);
+        };
+        object.close()?;
+        Ok(Some(object))
     }
 
     /// Takes the covered rows out of the open object, as an object of their own that is closed.
@@ -239,15 +245,14 @@ impl Writer {
     /// Uploads whatever is open, so that it waits for its checkpoint without memory.
     pub(super) fn park(&mut self, objects: &dyn Objects) -> Result<()> {
         for partition in self.partitions() {
-            self.close_covered(partition, objects)?;
-            self.close_all(partition, objects)?;
+            self.park_covered(partition, objects)?;
+            self.park_all(partition, objects)?;
         }
         self.recount();
         Ok(())
     }
 
-    /// Frees memory of the largest open object: encodes its rows where that is enough, else uploads it. Objects that are
-    /// closed and still here are uploaded first.
+    /// Frees memory of the largest open object: encodes its rows where that halves it, else uploads it.
     pub(super) fn relieve(&mut self, objects: &dyn Objects) -> Result<()> {
         let done = self.relieve_largest(objects);
         self.recount();
@@ -266,32 +271,24 @@ impl Writer {
                 return Ok(());
             }
         }
-        self.close_covered(partition, objects)?;
-        self.close_all(partition, objects)
+        self.park_covered(partition, objects)?;
+        self.park_all(partition, objects)
     }
 
     /// Closes the objects that the checkpoint takes, and sends what is left of their uploads. Nothing is visible yet. After
     /// an error their uploads are aborted.
     pub(super) fn take(&mut self, extent: Extent, objects: &dyn Objects) -> Result<Vec<Object>> {
-        let (taken, left) = std::mem::take(&mut self.closed)
-            .into_iter()
-            .partition(|closed| closed.is_covered || extent == Extent::All);
-        self.closed = left;
-        let taken: Vec<Closed> = taken;
-        let mut taken: Vec<Object> = taken.into_iter().map(|closed| closed.object).collect();
+        let mut taken: Vec<Object> = self
+            .closed
+            .extract_if(.., |closed| closed.is_covered || extent == Extent::All)
+            .map(|closed| closed.object)
+            .collect();
         let mut sealed = Ok(());
         let already_sealed = taken.len();
         for partition in self.partitions() {
             match extent {
                 Extent::Covered => taken.extend(self.split(partition)?),
-                Extent::All => {
-                    if let Some(mut object) = self.remove(partition)
-                        && !object.is_empty()
-                    {
-                        object.close()?;
-                        taken.push(object);
-                    }
-                }
+                Extent::All => taken.extend(self.close(partition)?),
             }
         }
         for object in &mut taken[already_sealed..] {

@@ -9,14 +9,12 @@ use std::time::Duration;
 use super::*;
 use crate::environment::Environment;
 use crate::feedback::ReportFiles;
-use crate::file::{Codec, Format};
+use crate::file::Codec;
 use crate::input::Stdout;
 use crate::lake::dir;
 use crate::out::Audience;
-use crate::schema::Numbers;
 use crate::sink::{Acknowledge, Options};
 use crate::table::layout::Run;
-use crate::table::{self, Creation};
 use crate::time::Clock;
 
 thread_local! {
@@ -84,24 +82,6 @@ impl Acknowledge for Nobody {
     }
 }
 
-fn options() -> Options {
-    Options {
-        table: table::Options {
-            prefix: String::new(),
-            database: "test".to_owned(),
-            format: Format::Jsonl(Codec::Gzip),
-            numbers: Numbers::Double,
-            rescued: None,
-            metadata: false,
-            creation: Creation::AtTheStart,
-        },
-        target_file_size: 1 << 20,
-        memory_budget: 1 << 20,
-        checkpoint_interval: MINUTE,
-        leftover_age: MINUTE,
-    }
-}
-
 #[test]
 fn progress_is_logged_every_minute_whether_or_not_lines_arrive() {
     // Another test may have set it already: a process has one logger.
@@ -115,7 +95,7 @@ fn progress_is_logged_every_minute_whether_or_not_lines_arrive() {
     let mut sink = Sink::open(
         &lake,
         Vec::new(),
-        options(),
+        Options::for_tests(Codec::Gzip, MINUTE),
         run,
         clock.clone(),
         Box::new(Nobody),

@@ -155,8 +155,8 @@ impl Table {
         }
     }
 
-    /// Deletes the generation that [`Table::replace`] replaced, at the end of a run that succeeded. A failure is only logged: the rows are
-    /// invisible to every reader by then.
+    /// Deletes the generation that [`Table::replace`] replaced, at the end of a run that succeeded. A failure is only
+    /// logged: the rows are invisible to every reader by then.
     pub(crate) fn tidy(&self, lake: &Lake) {
         match self {
             Self::Hive(table) => table.tidy(lake),
@@ -164,7 +164,7 @@ impl Table {
     }
 }
 
-/// Whether the database is there, as far as that is told.
+/// Whether the database exists and may be seen.
 pub(crate) fn has_database(catalog: &dyn Catalog, database: &str) -> Result<bool> {
     // One that is hidden may be absent: creating it is the way to find out.
     Ok(matches!(catalog.database(database)?, Lookup::Found(())))

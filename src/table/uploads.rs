@@ -1,4 +1,4 @@
-//! Unfinished uploads that runs before this one left behind. They are invisible and cost money.
+//! Unfinished uploads of earlier runs. They are invisible and cost money.
 
 use crate::lake::{Lake, Objects, Upload};
 use crate::table::layout;

@@ -9,17 +9,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::error::Result;
-use crate::file::{Codec, Format};
+use crate::file::Codec;
 use crate::lake::{Lake, dir};
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{Completion, ConfiguredStream, Refresh};
 use crate::protocol::message::{Message, Reader};
 use crate::protocol::state::State;
-use crate::schema::Numbers;
 use crate::schema::evolve::SchemaOrigin;
 use crate::sink::{Acknowledge, Options, Sink};
 use crate::table::layout::Run;
-use crate::table::{self, Creation};
 use crate::time::Clock;
 
 /// Each acknowledged state with the number of objects that were complete at that moment.
@@ -63,21 +61,7 @@ fn open<'a>(lake: &'a Lake, folder: &Path, log: &Log, refresh: Refresh) -> Sink<
         generation_id: None,
         sync_id: None,
     };
-    let options = Options {
-        table: table::Options {
-            prefix: String::new(),
-            database: "test".to_owned(),
-            format: Format::Jsonl(Codec::Plain),
-            numbers: Numbers::Double,
-            rescued: None,
-            metadata: false,
-            creation: Creation::AtTheStart,
-        },
-        target_file_size: 1 << 20,
-        memory_budget: 1 << 20,
-        checkpoint_interval: Duration::from_secs(3600),
-        leftover_age: Duration::from_secs(3600),
-    };
+    let options = Options::for_tests(Codec::Plain, Duration::from_secs(3600));
     let watcher = Watcher {
         folder: folder.to_owned(),
         log: Rc::clone(log),

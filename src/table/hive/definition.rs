@@ -66,7 +66,7 @@ pub(super) fn at(
     input
 }
 
-/// Remembers the number of the generation on show, so that an older one that was left behind is never taken for a newer.
+/// Records the number of the published generation, so that an older unpublished one is never taken for a newer.
 pub(super) fn with_generation(
     mut input: Map<String, Value>,
     generation: Option<&Generation>,

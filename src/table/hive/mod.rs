@@ -17,8 +17,8 @@ use crate::table::{Creation, DataFile, Opened, Opening, Table, TableChange, Targ
 pub(crate) struct HiveTable {
     target: Target,
     folders: Folders,
-    /// The folder that the table showed when it was opened.
-    shown: Option<String>,
+    /// Whether the table showed the folder that rows go to when it was opened.
+    is_published: bool,
     /// The folder that the table showed when the swap of this run replaced it.
     replaced: Option<String>,
     /// The folder that rows go to.
@@ -52,7 +52,7 @@ impl HiveTable {
                 let table = Self {
                     target: target.clone(),
                     folders,
-                    shown: None,
+                    is_published: false,
                     replaced: None,
                     folder,
                     visibility: Visibility::Create,
@@ -83,7 +83,7 @@ impl HiveTable {
         let table = Self {
             target: target.clone(),
             folders,
-            shown: Some(folder.clone()),
+            is_published: true,
             replaced: None,
             folder,
             visibility: Visibility::Published,
@@ -107,7 +107,7 @@ impl HiveTable {
         folders: Folders,
     ) -> Result<Opened> {
         let target = &planned.target;
-        let (entry, _) = target.look(&*opening.lake.catalog)?;
+        let entry = target.find(&*opening.lake.catalog)?;
         // Refused now, not after hours of writing.
         target.refuse_replacing(entry.as_ref())?;
         let root = opening.lake.objects.root();
@@ -118,11 +118,12 @@ impl HiveTable {
             Refresh::Truncate { generation } => Generation::Numbered(generation),
             _ => Generation::of_run(opening.run),
         };
+        let folder = folders.place(&generation, shown.as_deref());
         let table = Self {
             target: target.clone(),
-            folder: folders.place(&generation, shown.as_deref()),
             folders,
-            shown,
+            is_published: shown.as_deref() == Some(&*folder),
+            folder,
             replaced: None,
             visibility: Visibility::Swap(generation),
         };
@@ -149,7 +150,7 @@ impl HiveTable {
     }
 
     pub(super) fn is_published(&self) -> bool {
-        self.shown.as_deref() == Some(&*self.folder)
+        self.is_published
     }
 
     /// The generation that a swap is to publish, or has published.

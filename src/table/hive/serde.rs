@@ -2,7 +2,7 @@
 
 use crate::file::{Codec, Format};
 
-/// How readers are told to read a table's objects.
+/// The part of a table's definition that says how its objects are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Serde {
     /// The class that turns lines or pages into rows.
