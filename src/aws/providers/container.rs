@@ -57,26 +57,55 @@ pub(super) fn identity(context: &Context) -> Result<Option<Identity>> {
 /// The URL of the endpoint; nothing where this is no such container.
 fn url(environment: &Environment) -> Result<Option<String>> {
     if let Some(path) = environment.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
+        // Anything else would become part of the host's name.
+        if !path.starts_with('/') || !is_plain(path) {
+            return Err(Error::config(
+                "environment variable AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: expected a path that begins with /, found another form",
+            ));
+        }
         return Ok(Some(format!("http://169.254.170.2{path}")));
     }
     let Some(url) = environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI") else {
         return Ok(None);
     };
-    if url.starts_with("https://") || host(url).is_some_and(is_near) {
-        return Ok(Some(url.to_owned()));
+    // The URL is not quoted: a user name and a password may be in it.
+    let expected = |what| {
+        let name = "environment variable AWS_CONTAINER_CREDENTIALS_FULL_URI";
+        Error::config(format!("{name}: expected {what}, found another"))
+    };
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
+    let host = host(authority)
+        .filter(|_| is_plain(url))
+        .ok_or_else(|| expected("a URL with a host, without user name and password"))?;
+    match scheme {
+        "https" => Ok(Some(url.to_owned())),
+        "http" if is_near(host) => Ok(Some(url.to_owned())),
+        _ => Err(expected(
+            "an https URL, or one of this host or of ECS or EKS",
+        )),
     }
-    Err(Error::config(
-        "environment variable AWS_CONTAINER_CREDENTIALS_FULL_URI: expected an https URL, or one of this host or of ECS or EKS, found another",
-    ))
 }
 
-fn host(url: &str) -> Option<&str> {
-    let rest = url.strip_prefix("http://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    match authority.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').map(|(host, _)| host),
-        None => authority.split(':').next(),
-    }
+/// The host of `host`, `host:port`, `[address]` or `[address]:port`; nothing in any other form, which parsers may read
+/// in different ways.
+fn host(authority: &str) -> Option<&str> {
+    let (host, rest) = match authority.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?,
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte);
+    let is_fine = !host.is_empty()
+        && host.bytes().all(is_name)
+        && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port));
+    is_fine.then_some(host)
+}
+
+/// Whether the text holds only characters of URLs, and none that parsers read in different ways.
+fn is_plain(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_graphic() && !b"\\\"<>^`{|}".contains(&byte))
 }
 
 /// Whether a token may be sent to the host without TLS.
@@ -145,8 +174,35 @@ mod tests {
             "http://[fd00:ec2::24]/",
             "ftp://localhost/",
             "localhost",
+            "http://127.0.0.1:80@example.com:8080/x",
+            "http://127.0.0.1@example.com/x",
+            "http://localhost\\@example.com/x",
+            "http://[::1]@example.com/x",
+            "http://[::1]:80@[fd00:ec2::24]/x",
+            "https://user:hunter2@example.com/x",
+            "http://example.com#@127.0.0.1/",
+            "http://127.0.0.1\t.example.com/",
+            "http:/127.0.0.1/",
+            "http:///x",
+            "//127.0.0.1/x",
+            "",
         ] {
-            assert!(full(far).is_err(), "{far}");
+            let Err(error) = full(far) else {
+                assert_eq!(far, "", "an empty variable counts as absent");
+                continue;
+            };
+            assert!(!error.to_string().contains("example.com"), "{error}");
+        }
+        for far in [
+            "@example.com/x",
+            "example.com/x",
+            ".example.com",
+            ":80@h/",
+            "/x y",
+            "/\\h",
+        ] {
+            let relative = of("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", far);
+            assert!(relative.is_err(), "{far}");
         }
     }
 }

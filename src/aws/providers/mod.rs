@@ -3,6 +3,7 @@
 //!
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 
+mod child;
 mod container;
 mod environment;
 mod files;

@@ -2,17 +2,30 @@
 //!
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>
 
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::aws::identity::Identity;
+use crate::aws::providers::child::{self, Bounds, Failure};
 use crate::aws::providers::metadata;
 use crate::error::{Error, Result};
-use crate::time::Millis;
+use crate::time::{Clock, Millis};
+
+/// The bounds of the process. Some ask a person, through a browser or a hardware key.
+const BOUNDS: Bounds = Bounds {
+    time: Duration::from_secs(60),
+    size: 64 << 10,
+};
 
 /// Runs the command. Errors name the profile, never the command line or its output: both may hold secrets.
-pub(super) fn identity(command: &str, profile: &str, now: Millis) -> Result<Identity> {
+pub(super) fn identity(
+    command: &str,
+    profile: &str,
+    clock: &Clock,
+    now: Millis,
+) -> Result<Identity> {
     let place = format!("profile {profile:?}, credential_process");
     let words = split(command)
         .filter(|words| !words.is_empty())
@@ -21,19 +34,14 @@ pub(super) fn identity(command: &str, profile: &str, now: Millis) -> Result<Iden
                 "{place}: expected a command with its arguments, found none or an open quote"
             ))
         })?;
-    let output = Command::new(&words[0])
-        .args(&words[1..])
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit()) // its messages are for the user
-        .output()
-        .map_err(|error| Error::config(format!("{place}: starting it")).because(error))?;
-    if !output.status.success() {
+    let output = child::output(Command::new(&words[0]).args(&words[1..]), BOUNDS, clock);
+    let (status, printed) = output.map_err(|failure| failed(&place, failure))?;
+    if !status.success() {
         return Err(Error::config(format!(
-            "{place}: expected it to succeed, found {}",
-            output.status
+            "{place}: expected it to succeed, found {status}"
         )));
     }
-    let document: Value = serde_json::from_slice(&output.stdout)
+    let document: Value = serde_json::from_slice(&printed)
         .map_err(|_| Error::config(format!("{place}: expected JSON, found something else")))?;
     if document.get("Version").and_then(Value::as_u64) != Some(1) {
         return Err(Error::config(format!(
@@ -42,6 +50,24 @@ pub(super) fn identity(command: &str, profile: &str, now: Millis) -> Result<Iden
     }
     metadata::credentials(&document, "SessionToken", now)
         .map_err(|what| Error::config(format!("{place}: {what}")))
+}
+
+fn failed(place: &str, failure: Failure) -> Error {
+    match failure {
+        Failure::Start(error) => Error::config(format!("{place}: starting it")).because(error),
+        Failure::Read(error) => {
+            Error::system(format!("{place}: reading its output")).because(error)
+        }
+        Failure::TooSlow => Error::config(format!(
+            "{place}: expected it to end within {} seconds, found that it did not; it was killed",
+            BOUNDS.time.as_secs()
+        ))
+        .hint("run it by hand: it may be waiting for an answer"),
+        Failure::TooLong => Error::config(format!(
+            "{place}: expected at most {} KiB of output, found more; it was killed",
+            BOUNDS.size >> 10
+        )),
+    }
 }
 
 /// Splits a command into words as a POSIX shell does: with quotes and backslashes, without expansions.
@@ -99,7 +125,7 @@ mod tests {
 
     #[test]
     fn output_is_read_and_no_failure_reports_a_secret() {
-        let of = |command: &str| identity(command, "p", Millis(0));
+        let of = |command: &str| identity(command, "p", &Clock::System, Millis(0));
         let printed = r#"{"Version":1,"AccessKeyId":"AKIDP","SecretAccessKey":"hunter2","Expiration":"2030-01-01T00:00:00Z"}"#;
         let identity = of(&format!("printf '{printed}'")).unwrap();
         assert_eq!(identity.access_key_id, "AKIDP");
@@ -113,6 +139,10 @@ mod tests {
             (
                 "printf '{\"Version\":1,\"AccessKeyId\":\"hunter2\"}'",
                 "expected AccessKeyId and SecretAccessKey, found one or none",
+            ),
+            (
+                "sh -c 'while echo hunter2; do :; done'",
+                "expected at most 64 KiB of output, found more; it was killed",
             ),
             (
                 "false --token hunter2",

@@ -52,10 +52,10 @@ fn without_role(
         return Ok(Some((Provider::CredentialsFile, identity)));
     }
     if let Some(command) = files.value(From::Both, profile, "credential_process") {
-        let now = context.sender.now();
+        let (clock, now) = (context.sender.clock(), context.sender.now());
         return Ok(Some((
             Provider::Process,
-            process::identity(command, profile, now)?,
+            process::identity(command, profile, clock, now)?,
         )));
     }
     Ok(keys(files, From::Config, profile)?.map(|identity| (Provider::ConfigFile, identity)))

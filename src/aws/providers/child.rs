@@ -1,0 +1,178 @@
+//! A child process whose output is read within bounds of time and size; it never outlives the read.
+
+use std::io::{self, Read};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::time::Clock;
+
+/// The bounds of a child process: how long it may take, and how many bytes it may print.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) time: Duration,
+    pub(super) size: usize,
+}
+
+/// Why there is no output.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Start(io::Error),
+    Read(io::Error),
+    /// It did not end in time, and was killed.
+    TooSlow,
+    /// It printed more than allowed, and was killed.
+    TooLong,
+}
+
+/// How often a child is asked whether it has ended: another process that it left behind may hold its output open.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Runs the command without input, and returns its exit status and what it printed. Its stderr is the user's.
+pub(super) fn output(
+    command: &mut Command,
+    bounds: Bounds,
+    clock: &Clock,
+) -> Result<(ExitStatus, Vec<u8>), Failure> {
+    let deadline = clock.instant() + bounds.time;
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn();
+    let mut running = Running(child.map_err(Failure::Start)?);
+    let mut stdout = running.0.stdout.take().expect("it is piped");
+    let mut printed = Vec::new();
+    let mut has_ended = false;
+    loop {
+        let left = left(deadline, clock)?;
+        // What an ended child has printed is in the pipe already.
+        let wait = if has_ended {
+            Duration::ZERO
+        } else {
+            left.min(LOOK)
+        };
+        if is_readable(&stdout, wait).map_err(Failure::Read)? {
+            if read(&mut stdout, &mut printed, bounds.size)? == 0 {
+                break;
+            }
+        } else if has_ended {
+            break;
+        } else {
+            has_ended = running.status()?.is_some();
+        }
+    }
+    drop(stdout);
+    loop {
+        if let Some(status) = running.status()? {
+            return Ok((status, printed));
+        }
+        clock.sleep(left(deadline, clock)?.min(LOOK));
+    }
+}
+
+/// The time that is left.
+fn left(deadline: Instant, clock: &Clock) -> Result<Duration, Failure> {
+    match deadline.saturating_duration_since(clock.instant()) {
+        Duration::ZERO => Err(Failure::TooSlow),
+        left => Ok(left),
+    }
+}
+
+/// Reads what is there; 0 at the end.
+fn read(stdout: &mut ChildStdout, printed: &mut Vec<u8>, most: usize) -> Result<usize, Failure> {
+    let mut buffer = [0; 4096];
+    match stdout.read(&mut buffer) {
+        Ok(read) if printed.len() + read > most => Err(Failure::TooLong),
+        Ok(read) => {
+            printed.extend_from_slice(&buffer[..read]);
+            Ok(read)
+        }
+        Err(error) => Err(Failure::Read(error)),
+    }
+}
+
+/// Waits until there is something to read, or the end; false where the time has passed.
+fn is_readable(stdout: &ChildStdout, wait: Duration) -> io::Result<bool> {
+    let timeout = Timespec {
+        tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(wait.subsec_nanos()),
+    };
+    match poll(&mut [PollFd::new(stdout, PollFlags::IN)], Some(&timeout)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A child that is killed and reaped when it goes out of scope, unless it has ended.
+struct Running(Child);
+
+impl Running {
+    fn status(&mut self) -> Result<Option<ExitStatus>, Failure> {
+        self.0.try_wait().map_err(Failure::Read)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended was reaped, and both are no more than a check then.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds {
+        time: Duration::from_millis(600),
+        size: 100_000,
+    };
+
+    fn of(script: &str) -> Result<(ExitStatus, Vec<u8>), Failure> {
+        output(
+            Command::new("sh").args(["-c", script]),
+            BOUNDS,
+            &Clock::System,
+        )
+    }
+
+    #[test]
+    fn output_is_read_whole_in_pieces_and_after_pauses() {
+        let (status, printed) = of("printf a; sleep 0.2; printf b; exit 3").unwrap();
+        assert_eq!((status.code(), printed), (Some(3), b"ab".to_vec()));
+        let (_, printed) = of("head -c 100000 /dev/zero").unwrap();
+        assert_eq!(printed.len(), 100_000);
+        let (_, printed) = of("exec >&-; sleep 0.2").unwrap();
+        assert_eq!(printed, b"");
+    }
+
+    #[test]
+    fn a_process_left_behind_does_not_hold_the_output_open() {
+        let (status, printed) = of("sleep 3 & printf a").unwrap();
+        assert!(status.success());
+        assert_eq!(printed, b"a");
+    }
+
+    #[test]
+    fn a_child_without_end_is_killed_and_reaped() {
+        let folder = tempfile::tempdir().unwrap();
+        let pid = folder.path().join("pid");
+        for (script, expected) in [
+            ("exec sleep 60", "TooSlow"),
+            ("exec >&-; exec sleep 60", "TooSlow"),
+            ("exec cat /dev/zero", "TooLong"),
+            ("while printf .; do sleep 0.01; done", "TooSlow"),
+        ] {
+            let script = format!("echo $$ > {}; {script}", pid.display());
+            let failure = of(&script).unwrap_err();
+            assert_eq!(format!("{failure:?}"), expected, "{script}");
+            let pid = std::fs::read_to_string(&pid).unwrap();
+            let process = std::path::Path::new("/proc").join(pid.trim());
+            assert!(!process.exists(), "{script} is still there");
+        }
+    }
+}
