@@ -11,7 +11,7 @@ use std::fs;
 use std::hint::black_box;
 use std::process::Command;
 
-use destination_aws_datalake::testing::{self, Messages, Rows};
+use destination_aws_datalake::testing::{self, MessageLines, Rows};
 use fastrand::Rng;
 
 use support::messages::{SEED, Shape};
@@ -80,7 +80,7 @@ fn run(piece: &str, times: usize) {
         })
         .collect();
     let records: Vec<&[u8]> = lines.iter().map(|line| data_of(line)).collect();
-    let mut messages = Messages::default();
+    let mut messages = MessageLines::default();
     let mut rows = Rows::new(&Shape::Orders.schema(), false);
     let mut out = Vec::with_capacity(1 << 20);
     for time in 0..times {

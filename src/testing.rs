@@ -3,30 +3,30 @@
 use serde_json::Value;
 
 use crate::aws::identity::Identity;
-use crate::aws::sigv4::{self, Dialect, Scope, Unsigned};
+use crate::aws::sigv4::{self, CredentialScope, Dialect, Unsigned};
 use crate::error::Result;
 use crate::protocol::message::{self, Message};
-use crate::row::{Envelope, Metadata, Options, Plan, RowEncoder};
+use crate::row::{ExtraColumns, Metadata, Plan, RecordMetadata, RowEncoder};
 use crate::schema::{Field, Numbers, hive, read};
 use crate::secret::Secret;
 use crate::time::Millis;
 
 /// Turns lines of stdin into rows, for one stream.
 pub struct Rows {
-    messages: Messages,
+    messages: MessageLines,
     encoder: RowEncoder,
 }
 
 impl Rows {
     /// Takes a stream's JSON schema; adds the rescue column, and Airbyte's columns if `metadata` is set.
     pub fn new(json_schema: &Value, metadata: bool) -> Self {
-        let options = Options {
+        let options = ExtraColumns {
             rescued: Some("_rescued_data".into()),
             metadata: metadata.then(Metadata::default),
         };
         let schema = read(json_schema, Numbers::Double, &["_rescued_data"]);
         Self {
-            messages: Messages::default(),
+            messages: MessageLines::default(),
             encoder: RowEncoder::new(Plan::compile(&schema.fields, &options)),
         }
     }
@@ -38,7 +38,7 @@ impl Rows {
             return Ok(());
         };
         let done = record.read_with(|record| {
-            let envelope = Envelope {
+            let envelope = RecordMetadata {
                 emitted_at: record.emitted_at,
                 changes: record.changes,
             };
@@ -49,7 +49,7 @@ impl Rows {
 
     /// Appends the row of a bare record, or returns the error's text.
     pub fn record(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
-        let done = self.encoder.encode(data, &Envelope::default(), out);
+        let done = self.encoder.encode(data, &RecordMetadata::default(), out);
         done.map(|_| ()).map_err(|error| error.to_string())
     }
 }
@@ -68,9 +68,9 @@ pub fn reread(data_type: &str) -> String {
 
 /// Lines of stdin, one after the other.
 #[derive(Default)]
-pub struct Messages(message::Reader);
+pub struct MessageLines(message::MessageReader);
 
-impl Messages {
+impl MessageLines {
     /// Whether the line is a RECORD message, or the error's text.
     pub fn is_record(&mut self, line: &[u8]) -> Result<bool, String> {
         let read = self.0.read(line).map_err(|error| error.to_string())?;
@@ -86,7 +86,7 @@ pub fn sign(body: &[u8]) -> String {
         session_token: None,
         expires: None,
     };
-    let scope = Scope {
+    let scope = CredentialScope {
         time: Millis(1_795_337_200_000),
         region: "eu-central-1",
         service: "s3",

@@ -60,7 +60,7 @@ use session::Session;
 
 /// The settings of AWS: region, bucket, credentials and endpoints.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub(crate) struct AwsSettings {
     pub(crate) region: String,
     pub(crate) bucket: String,
     /// The bucket's region, where it is known to be another.
@@ -76,7 +76,7 @@ pub(crate) struct Settings {
 }
 
 #[cfg(test)]
-impl Settings {
+impl AwsSettings {
     /// The defaults: the default chain of credentials, and AWS's own endpoints.
     pub(crate) fn of(region: impl Into<String>) -> Self {
         Self {
@@ -108,7 +108,7 @@ pub(crate) struct Aws {
 impl Aws {
     /// Makes the client; nothing is sent yet. The environment decides what the settings leave open.
     pub(crate) fn new(
-        settings: Settings,
+        settings: AwsSettings,
         session_name: &str,
         environment: &Environment,
         clock: &Clock,

@@ -12,7 +12,7 @@ use crate::aws::endpoint::Target;
 use crate::aws::identity::Identity;
 use crate::aws::operation::{Call, Operation};
 use crate::aws::service::Service;
-use crate::aws::sigv4::{self, Scope, Unsigned, encoding};
+use crate::aws::sigv4::{self, CredentialScope, Unsigned, encoding};
 use crate::error::{Kind, Result};
 use crate::http::retry::{self, Quota, RetryPolicy};
 use crate::http::{Client, Failure, Request, Response, RootCertificates};
@@ -211,7 +211,7 @@ impl Sender {
             headers.push(((*name).to_owned(), value.clone()));
         }
         if let Some(identity) = identity {
-            let scope = Scope {
+            let scope = CredentialScope {
                 time: self.now(),
                 region: &target.region,
                 service: service.id(),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
 
-use crate::cli::Lake;
+use crate::cli::LakeArguments;
 use crate::feedback::ReportFiles;
 
 /// Options that take a value.
@@ -130,7 +130,7 @@ impl Arguments {
     }
 
     /// The lake's options, which take precedence over the environment and the configuration file.
-    pub(super) fn lake(&mut self) -> Result<Lake, String> {
+    pub(super) fn lake(&mut self) -> Result<LakeArguments, String> {
         let mut settings = Vec::new();
         if let Some(location) = self.location()? {
             let (bucket, prefix) = location.split_once('/').unwrap_or((&location, ""));
@@ -153,7 +153,7 @@ impl Arguments {
             }
         }
         settings.append(&mut self.set);
-        Ok(Lake {
+        Ok(LakeArguments {
             config: self.path("config"),
             local: self.path("local"),
             settings,
@@ -161,7 +161,7 @@ impl Arguments {
     }
 
     /// The lake of a command that a platform calls, which requires a configuration.
-    pub(super) fn stored_lake(&mut self) -> Result<Lake, String> {
+    pub(super) fn stored_lake(&mut self) -> Result<LakeArguments, String> {
         let lake = self.lake()?;
         let is_configured =
             lake.config.is_some() || lake.local.is_some() || !lake.settings.is_empty();

@@ -20,20 +20,20 @@ const POLICY: &str = include_str!("policy.txt");
 
 /// The command to run, with its arguments.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Request {
+pub(crate) enum Invocation {
     Help(&'static str),
     Version,
     Spec,
-    Check(Lake),
-    Write(Write),
-    Load(Load),
-    Plan(Plan),
-    Policy(Policy),
+    Check(LakeArguments),
+    Write(WriteArguments),
+    Load(LoadArguments),
+    Plan(PlanArguments),
+    Policy(PolicyArguments),
 }
 
 /// The lake that a command works on.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Lake {
+pub(crate) struct LakeArguments {
     /// The configuration file; optional if options or the environment name the lake.
     pub(crate) config: Option<PathBuf>,
     pub(crate) local: Option<PathBuf>,
@@ -43,16 +43,16 @@ pub(crate) struct Lake {
 
 /// `write`.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Write {
-    pub(crate) lake: Lake,
+pub(crate) struct WriteArguments {
+    pub(crate) lake: LakeArguments,
     pub(crate) catalog: PathBuf,
     pub(crate) reports: ReportFiles,
 }
 
 /// `load`.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Load {
-    pub(crate) lake: Lake,
+pub(crate) struct LoadArguments {
+    pub(crate) lake: LakeArguments,
     pub(crate) input: Input,
     pub(crate) mode: Mode,
     pub(crate) schema: Option<PathBuf>,
@@ -82,8 +82,8 @@ pub(crate) enum Mode {
 
 /// `plan`.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Plan {
-    pub(crate) lake: Lake,
+pub(crate) struct PlanArguments {
+    pub(crate) lake: LakeArguments,
     pub(crate) target: PlanTarget,
     pub(crate) format: PlanFormat,
 }
@@ -109,17 +109,17 @@ pub(crate) enum PlanFormat {
 
 /// `policy`.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Policy {
-    pub(crate) lake: Lake,
+pub(crate) struct PolicyArguments {
+    pub(crate) lake: LakeArguments,
     /// A configured catalog, whose streams may name databases of their own.
     pub(crate) catalog: Option<PathBuf>,
-    pub(crate) holder: Holder,
-    pub(crate) form: PolicyForm,
+    pub(crate) holder: PolicyHolder,
+    pub(crate) format: PolicyFormat,
 }
 
 /// The identity that the policy is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Holder {
+pub(crate) enum PolicyHolder {
     /// The identity that writes: the role, if the configuration has one.
     Writer,
     /// The identity that assumes the role.
@@ -127,25 +127,25 @@ pub(crate) enum Holder {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PolicyForm {
+pub(crate) enum PolicyFormat {
     Json,
     Terraform,
 }
 
 /// Parses the arguments (without the program's name); the error is one line for the user.
-pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, String> {
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, String> {
     let mut arguments =
         Arguments::read(arguments).map_err(|error| error.to_string() + "; try --help")?;
-    request(&mut arguments).map_err(|error| match arguments.command.as_str() {
+    invocation(&mut arguments).map_err(|error| match arguments.command.as_str() {
         "load" | "plan" | "policy" => format!("{error}; try {} --help", arguments.command),
         _ => format!("{error}; try --help"),
     })
 }
 
-fn request(arguments: &mut Arguments) -> Result<Request, String> {
+fn invocation(arguments: &mut Arguments) -> Result<Invocation, String> {
     let command = arguments.command.clone();
     if arguments.flag("help") {
-        return Ok(Request::Help(match command.as_str() {
+        return Ok(Invocation::Help(match command.as_str() {
             "load" => LOAD,
             "plan" => PLAN,
             "policy" => POLICY,
@@ -153,30 +153,30 @@ fn request(arguments: &mut Arguments) -> Result<Request, String> {
         }));
     }
     if arguments.flag("version") {
-        return Ok(Request::Version);
+        return Ok(Invocation::Version);
     }
-    let request = match command.as_str() {
-        "spec" => Request::Spec,
-        "check" => Request::Check(arguments.stored_lake()?),
-        "write" => Request::Write(Write {
+    let invocation = match command.as_str() {
+        "spec" => Invocation::Spec,
+        "check" => Invocation::Check(arguments.stored_lake()?),
+        "write" => Invocation::Write(WriteArguments {
             lake: arguments.stored_lake()?,
             catalog: arguments.required_path("catalog")?,
             reports: arguments.reports(),
         }),
-        "load" => Request::Load(load(arguments)?),
-        "plan" => Request::Plan(plan(arguments)?),
-        "policy" => Request::Policy(Policy {
+        "load" => Invocation::Load(load(arguments)?),
+        "plan" => Invocation::Plan(plan(arguments)?),
+        "policy" => Invocation::Policy(PolicyArguments {
             lake: arguments.lake()?,
             catalog: arguments.path("catalog"),
             holder: if arguments.flag("caller") {
-                Holder::Caller
+                PolicyHolder::Caller
             } else {
-                Holder::Writer
+                PolicyHolder::Writer
             },
-            form: if arguments.flag("terraform") {
-                PolicyForm::Terraform
+            format: if arguments.flag("terraform") {
+                PolicyFormat::Terraform
             } else {
-                PolicyForm::Json
+                PolicyFormat::Json
             },
         }),
         "" => {
@@ -191,10 +191,10 @@ fn request(arguments: &mut Arguments) -> Result<Request, String> {
         }
     };
     arguments.refuse_leftovers()?;
-    Ok(request)
+    Ok(invocation)
 }
 
-fn load(arguments: &mut Arguments) -> Result<Load, String> {
+fn load(arguments: &mut Arguments) -> Result<LoadArguments, String> {
     let lake = arguments.lake()?;
     let table = arguments.text("table")?;
     let schema = arguments.path("schema");
@@ -232,7 +232,7 @@ fn load(arguments: &mut Arguments) -> Result<Load, String> {
         })?),
         None => None,
     };
-    Ok(Load {
+    Ok(LoadArguments {
         lake,
         input,
         mode,
@@ -244,7 +244,7 @@ fn load(arguments: &mut Arguments) -> Result<Load, String> {
     })
 }
 
-fn plan(arguments: &mut Arguments) -> Result<Plan, String> {
+fn plan(arguments: &mut Arguments) -> Result<PlanArguments, String> {
     let lake = arguments.lake()?;
     let target = match (arguments.path("catalog"), arguments.text("table")?) {
         (Some(catalog), None) => PlanTarget::Catalog(catalog),
@@ -264,7 +264,7 @@ fn plan(arguments: &mut Arguments) -> Result<Plan, String> {
     } else {
         PlanFormat::Text
     };
-    Ok(Plan {
+    Ok(PlanArguments {
         lake,
         target,
         format,

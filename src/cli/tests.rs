@@ -2,12 +2,12 @@
 
 use super::*;
 
-fn parsed(line: &str) -> Result<Request, String> {
+fn parsed(line: &str) -> Result<Invocation, String> {
     parse(line.split_whitespace().map(OsString::from))
 }
 
-fn lake(config: Option<&str>, local: Option<&str>, settings: &[(&str, &str)]) -> Lake {
-    Lake {
+fn lake(config: Option<&str>, local: Option<&str>, settings: &[(&str, &str)]) -> LakeArguments {
+    LakeArguments {
         config: config.map(PathBuf::from),
         local: local.map(PathBuf::from),
         settings: settings
@@ -17,8 +17,8 @@ fn lake(config: Option<&str>, local: Option<&str>, settings: &[(&str, &str)]) ->
     }
 }
 
-fn load_of(table: &str, lake: Lake) -> Load {
-    Load {
+fn load_of(table: &str, lake: LakeArguments) -> LoadArguments {
+    LoadArguments {
         lake,
         input: Input::Records {
             table: table.to_owned(),
@@ -36,9 +36,9 @@ fn load_of(table: &str, lake: Lake) -> Load {
 fn commands_of_a_platform_with_their_files() {
     assert_eq!(
         parsed("check --config c.json"),
-        Ok(Request::Check(lake(Some("c.json"), None, &[])))
+        Ok(Invocation::Check(lake(Some("c.json"), None, &[])))
     );
-    let write = Request::Write(Write {
+    let write = Invocation::Write(WriteArguments {
         lake: lake(Some("c.json"), Some("lake"), &[]),
         catalog: "k.json".into(),
         reports: ReportFiles::default(),
@@ -47,10 +47,10 @@ fn commands_of_a_platform_with_their_files() {
         parsed("write --catalog=k.json --config c.json --local lake"),
         Ok(write)
     );
-    assert_eq!(parsed("spec"), Ok(Request::Spec));
-    assert_eq!(parsed("write --help"), Ok(Request::Help(HELP)));
-    assert_eq!(parsed("load -h"), Ok(Request::Help(LOAD)));
-    assert_eq!(parsed("-V"), Ok(Request::Version));
+    assert_eq!(parsed("spec"), Ok(Invocation::Spec));
+    assert_eq!(parsed("write --help"), Ok(Invocation::Help(HELP)));
+    assert_eq!(parsed("load -h"), Ok(Invocation::Help(LOAD)));
+    assert_eq!(parsed("-V"), Ok(Invocation::Version));
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn load_takes_a_location_files_and_settings() {
     let location = [("bucket_name", "b"), ("bucket_prefix", "raw/events")];
     assert_eq!(
         parsed("load s3://b/raw/events --table events"),
-        Ok(Request::Load(load_of(
+        Ok(Invocation::Load(load_of(
             "events",
             lake(None, None, &location)
         )))
@@ -68,7 +68,7 @@ fn load_takes_a_location_files_and_settings() {
         ("lakeformation_database_name", "raw"),
         ("target_file_size_mb", "5"),
     ];
-    let expected = Load {
+    let expected = LoadArguments {
         schema: Some("s.json".into()),
         files: vec!["a.jsonl.gz".into(), "-".into()],
         checkpoint_interval: Some(Duration::from_secs(300)),
@@ -84,7 +84,7 @@ fn load_takes_a_location_files_and_settings() {
             "load a.jsonl.gz - --table events --mode append --schema s.json --checkpoint-interval 5m --strict \
              --summary sum.json --config c --set target_file_size_mb=5 --region eu-west-1 --database raw"
         ),
-        Ok(Request::Load(expected))
+        Ok(Invocation::Load(expected))
     );
 }
 

@@ -16,7 +16,7 @@ use crate::table::layout::{self, Run};
 use crate::time::Clock;
 
 /// Runs `check`: prints exactly one CONNECTION_STATUS. What fails is its message; the program succeeds.
-pub(super) fn run(asked: &cli::Lake, environment: &Environment) -> Result<Exit> {
+pub(super) fn run(asked: &cli::LakeArguments, environment: &Environment) -> Result<Exit> {
     let failure = check(asked, environment)
         .err()
         .map(|error| error.to_string());
@@ -24,7 +24,7 @@ pub(super) fn run(asked: &cli::Lake, environment: &Environment) -> Result<Exit> 
     Ok(Exit::Success)
 }
 
-fn check(asked: &cli::Lake, environment: &Environment) -> Result<()> {
+fn check(asked: &cli::LakeArguments, environment: &Environment) -> Result<()> {
     let config = configuration(asked, environment)?;
     let run = Run::begin(Clock::System.now())?;
     let folder = layout::folder(&config.prefix, layout::CHECK);

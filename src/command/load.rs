@@ -18,14 +18,18 @@ use crate::time::Clock;
 /// The exit code of `--strict` if everything was loaded but values were rescued.
 const RESCUED: u8 = 3;
 
-pub(super) fn run(asked: &cli::Load, environment: &Environment) -> Result<Exit> {
+pub(super) fn run(asked: &cli::LoadArguments, environment: &Environment) -> Result<Exit> {
     let audience = Audience::Person;
     Feedback::during(audience, &asked.reports, environment, |feedback| {
         load(asked, environment, feedback)
     })
 }
 
-fn load(asked: &cli::Load, environment: &Environment, feedback: &mut Feedback) -> Result<Exit> {
+fn load(
+    asked: &cli::LoadArguments,
+    environment: &Environment,
+    feedback: &mut Feedback,
+) -> Result<Exit> {
     let config = configuration(&asked.lake, environment)?;
     let clock = Clock::System;
     let run = Run::begin(clock.now())?;
@@ -69,7 +73,7 @@ fn load(asked: &cli::Load, environment: &Environment, feedback: &mut Feedback) -
 }
 
 fn read(
-    asked: &cli::Load,
+    asked: &cli::LoadArguments,
     lines: &mut Lines,
     sink: &mut Sink<'_>,
     feedback: &mut Feedback,
@@ -78,7 +82,7 @@ fn read(
     let refresh = refresh(asked.mode);
     match &asked.input {
         Input::Records { table } => {
-            let target = json::Target {
+            let target = json::RecordTarget {
                 name: table,
                 schema: asked.schema.as_deref().map(read_schema).transpose()?,
                 refresh,

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::cli::{self, Mode, Request};
+use crate::cli::{self, Invocation, Mode};
 use crate::config::{self, Backend, Config, Layers};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -31,32 +31,32 @@ use exit::Exit;
 
 /// Runs the command that the arguments name, and returns the exit code.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let request = match cli::parse(arguments) {
-        Ok(request) => request,
+    let invocation = match cli::parse(arguments) {
+        Ok(invocation) => invocation,
         Err(message) => {
             out::usage(&message);
             return 2;
         }
     };
     let environment = environment();
-    let audience = match &request {
-        Request::Spec | Request::Check(_) | Request::Write(_) => Audience::Platform,
+    let audience = match &invocation {
+        Invocation::Spec | Invocation::Check(_) | Invocation::Write(_) => Audience::Platform,
         _ => Audience::Person,
     };
     out::start(audience, level(&environment));
-    let exit = match request {
-        Request::Help(text) => out::text(text).map(|()| Exit::Success),
-        Request::Version => out::text(concat!(
+    let exit = match invocation {
+        Invocation::Help(text) => out::text(text).map(|()| Exit::Success),
+        Invocation::Version => out::text(concat!(
             "destination-aws-datalake ",
             env!("CARGO_PKG_VERSION")
         ))
         .map(|()| Exit::Success),
-        Request::Spec => spec::run().map(|()| Exit::Success),
-        Request::Check(lake) => check::run(&lake, &environment),
-        Request::Write(write) => write::run(&write, &environment),
-        Request::Load(load) => load::run(&load, &environment),
-        Request::Plan(plan) => plan::run(&plan, &environment),
-        Request::Policy(policy) => policy::run(&policy, &environment),
+        Invocation::Spec => spec::run().map(|()| Exit::Success),
+        Invocation::Check(lake) => check::run(&lake, &environment),
+        Invocation::Write(write) => write::run(&write, &environment),
+        Invocation::Load(load) => load::run(&load, &environment),
+        Invocation::Plan(plan) => plan::run(&plan, &environment),
+        Invocation::Policy(policy) => policy::run(&policy, &environment),
     };
     match exit {
         Ok(Exit::Success) => 0,
@@ -114,7 +114,7 @@ fn refresh(mode: Mode) -> Refresh {
 }
 
 /// Reads the configuration and logs its warnings.
-fn configuration(asked: &cli::Lake, environment: &Environment) -> Result<Config> {
+fn configuration(asked: &cli::LakeArguments, environment: &Environment) -> Result<Config> {
     let backend = if asked.local.is_some() {
         Backend::Local
     } else {
@@ -137,9 +137,9 @@ fn configuration(asked: &cli::Lake, environment: &Environment) -> Result<Config>
 }
 
 /// The part of the configuration that the sink needs.
-fn options(config: &Config) -> sink::Options {
-    sink::Options {
-        table: table::Options {
+fn options(config: &Config) -> sink::SinkOptions {
+    sink::SinkOptions {
+        table: table::TableOptions {
             prefix: config.prefix.clone(),
             database: config.database.clone(),
             format: config.format,
@@ -167,7 +167,7 @@ impl sink::Acknowledge for Printed {
 /// Opens the lake that was asked for; nothing is sent yet. It consumes the configuration, so that credentials are held
 /// once.
 fn open(
-    asked: &cli::Lake,
+    asked: &cli::LakeArguments,
     config: Config,
     run: &Run,
     environment: &Environment,

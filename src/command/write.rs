@@ -15,14 +15,18 @@ use crate::source::{self, airbyte};
 use crate::table::layout::Run;
 use crate::time::Clock;
 
-pub(super) fn run(asked: &cli::Write, environment: &Environment) -> Result<Exit> {
+pub(super) fn run(asked: &cli::WriteArguments, environment: &Environment) -> Result<Exit> {
     let audience = Audience::Platform;
     Feedback::during(audience, &asked.reports, environment, |feedback| {
         write(asked, environment, feedback)
     })
 }
 
-fn write(asked: &cli::Write, environment: &Environment, feedback: &mut Feedback) -> Result<Exit> {
+fn write(
+    asked: &cli::WriteArguments,
+    environment: &Environment,
+    feedback: &mut Feedback,
+) -> Result<Exit> {
     let config = configuration(&asked.lake, environment)?;
     let streams = catalog::read(&read_file(&asked.catalog, "configured catalog")?)?;
     let clock = Clock::System;

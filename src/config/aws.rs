@@ -4,7 +4,7 @@ use super::reader::ObjectReader;
 use crate::aws::{
     self, Addressing, BucketKey, Credentials, Encryption, PutOptions, RequestChecksum, Switch,
 };
-use crate::lake::aws::{Settings, Tag};
+use crate::lake::aws::{AwsLakeSettings, Tag};
 use crate::secret::Secret;
 
 const REGION: &str = "an AWS region, as \"eu-west-1\"";
@@ -15,19 +15,19 @@ const STORAGE_CLASS: &str = "a storage class, as \"STANDARD_IA\"";
 const MOST_TAGS: usize = 10;
 
 /// Reads the settings; nothing only where a mistake was noted.
-pub(super) fn read(root: &ObjectReader<'_>) -> Option<Settings> {
+pub(super) fn read(root: &ObjectReader<'_>) -> Option<AwsLakeSettings> {
     // Every setting is read before a missing one returns, so that all mistakes are reported together.
     let aws = client(root);
     let database_tag = database_tag(root);
     let put_options = put_options(root);
-    Some(Settings {
+    Some(AwsLakeSettings {
         aws: aws?,
         put_options,
         database_tag,
     })
 }
 
-fn client(root: &ObjectReader<'_>) -> Option<aws::Settings> {
+fn client(root: &ObjectReader<'_>) -> Option<aws::AwsSettings> {
     let region = root
         .required_text("region", REGION)
         .filter(|region| is_region(root, "region", region));
@@ -55,7 +55,7 @@ fn client(root: &ObjectReader<'_>) -> Option<aws::Settings> {
         Some(true) => Addressing::Path,
         Some(false) => Addressing::Host,
     };
-    Some(aws::Settings {
+    Some(aws::AwsSettings {
         region: region?.to_owned(),
         bucket: bucket?.to_owned(),
         bucket_region: bucket_region.map(str::to_owned),
@@ -211,7 +211,7 @@ fn is_storage_class(root: &ObjectReader<'_>, class: &str) -> bool {
 
 fn encryption(root: &ObjectReader<'_>) -> Option<Encryption> {
     #[derive(Clone, Copy)]
-    enum Mode {
+    enum EncryptionMode {
         S3,
         Kms,
     }
@@ -224,14 +224,17 @@ fn encryption(root: &ObjectReader<'_>) -> Option<Encryption> {
         Some(true) => BucketKey::On,
         Some(false) => BucketKey::Off,
     };
-    let modes = [("SSE-S3", Mode::S3), ("SSE-KMS", Mode::Kms)];
+    let modes = [
+        ("SSE-S3", EncryptionMode::S3),
+        ("SSE-KMS", EncryptionMode::Kms),
+    ];
     match encryption.choice("mode", &modes)? {
-        Mode::S3 if key_id.is_some() => {
+        EncryptionMode::S3 if key_id.is_some() => {
             encryption.expected("kms_key_id", "no key with mode \"SSE-S3\"");
             None
         }
-        Mode::S3 => Some(Encryption::S3),
-        Mode::Kms => Some(Encryption::Kms {
+        EncryptionMode::S3 => Some(Encryption::S3),
+        EncryptionMode::Kms => Some(Encryption::Kms {
             key_id: key_id.map(str::to_owned),
             bucket_key,
         }),

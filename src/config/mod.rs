@@ -21,7 +21,7 @@ pub(crate) use settings::Backend;
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     /// The settings of the lake on AWS; none with `--local`.
-    pub(crate) aws: Option<lake::aws::Settings>,
+    pub(crate) aws: Option<lake::aws::AwsLakeSettings>,
     /// The folder of the bucket that holds every key: no slash at either end, may be empty.
     pub(crate) prefix: String,
     /// The database of streams without a namespace.

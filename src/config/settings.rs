@@ -165,7 +165,7 @@ fn prefix(root: &ObjectReader<'_>) -> Option<String> {
 
 fn format(root: &ObjectReader<'_>) -> Option<Format> {
     #[derive(Clone, Copy, PartialEq)]
-    enum Kind {
+    enum FormatType {
         Jsonl,
         Parquet,
     }
@@ -175,13 +175,16 @@ fn format(root: &ObjectReader<'_>) -> Option<Format> {
     }
     let format = root.object("format", "an object with format_type \"JSONL\"")?;
     let kind = match format.text("format_type", "\"JSONL\"") {
-        None if format.present("format_type").is_none_or(Value::is_string) => Kind::Jsonl,
+        None if format.present("format_type").is_none_or(Value::is_string) => FormatType::Jsonl,
         _ => format.choice(
             "format_type",
-            &[("JSONL", Kind::Jsonl), ("Parquet", Kind::Parquet)],
+            &[
+                ("JSONL", FormatType::Jsonl),
+                ("Parquet", FormatType::Parquet),
+            ],
         )?,
     };
-    if kind == Kind::Parquet {
+    if kind == FormatType::Parquet {
         format.unexpected(
             "format_type",
             "\"JSONL\", because Parquet is not supported yet",

@@ -69,7 +69,7 @@ impl fmt::Display for Signal {
 
 /// The lines of one input after another.
 pub(crate) struct Lines {
-    content: Content,
+    content: CurrentInput,
     /// The name of the current input.
     name: String,
     /// The inputs after the current one.
@@ -88,7 +88,7 @@ pub(crate) struct Lines {
 }
 
 /// The current input, by how its bytes are encoded.
-enum Content {
+enum CurrentInput {
     /// Too little was read to tell whether it is compressed.
     Undetected(File),
     Plain(File),
@@ -121,7 +121,7 @@ impl Lines {
             }
         }
         Ok(Self {
-            content: Content::Ended,
+            content: CurrentInput::Ended,
             name: String::new(),
             waiting: paths.into(),
             watch: Rc::new(Watch::new(stdout, clock)?),
@@ -157,7 +157,7 @@ impl Lines {
                 continue;
             }
             self.searched = self.end;
-            if matches!(self.content, Content::Ended) {
+            if matches!(self.content, CurrentInput::Ended) {
                 if self.start < self.end {
                     let line = (self.start, self.end);
                     self.number += 1;
@@ -228,15 +228,17 @@ impl Lines {
             self.name = path.display().to_string();
             File::open(&path)
         };
-        self.content = Content::Undetected(file.map_err(|error| unreadable(&path, error))?);
+        self.content = CurrentInput::Undetected(file.map_err(|error| unreadable(&path, error))?);
         self.number = 0;
         Ok(true)
     }
 
     fn wait(&self, deadline: Option<Instant>) -> Result<Wake> {
         match &self.content {
-            Content::Undetected(file) | Content::Plain(file) => self.watch.wait(file, deadline),
-            Content::Compressed(_) | Content::Ended => Ok(match self.watch.look()? {
+            CurrentInput::Undetected(file) | CurrentInput::Plain(file) => {
+                self.watch.wait(file, deadline)
+            }
+            CurrentInput::Compressed(_) | CurrentInput::Ended => Ok(match self.watch.look()? {
                 Wake::Deadline => Wake::Input,
                 other => other,
             }),
@@ -262,9 +264,9 @@ impl Lines {
         }
         let room = &mut self.buffer[self.end..];
         let count = match &mut self.content {
-            Content::Undetected(file) | Content::Plain(file) => file.read(room),
-            Content::Compressed(text) => text.read(room),
-            Content::Ended => Ok(0),
+            CurrentInput::Undetected(file) | CurrentInput::Plain(file) => file.read(room),
+            CurrentInput::Compressed(text) => text.read(room),
+            CurrentInput::Ended => Ok(0),
         };
         let count = match count {
             Ok(count) => count,
@@ -274,7 +276,7 @@ impl Lines {
             Err(error) => return Err(self.read_error(error)),
         };
         self.end += count;
-        if let Content::Undetected(file) = &self.content {
+        if let CurrentInput::Undetected(file) = &self.content {
             // The buffer holds only bytes of this input.
             let beginning = &self.buffer[self.start..self.end];
             if count > 0 && Compression::is_undecided(beginning) {
@@ -283,12 +285,12 @@ impl Lines {
             let fail = |error| unreadable(Path::new(&self.name), error);
             let file = file.try_clone().map_err(fail)?;
             self.content = match Compression::detect(beginning) {
-                Some(codec) => Content::Compressed(
+                Some(codec) => CurrentInput::Compressed(
                     compressed::open(codec, beginning.to_vec(), file, &self.watch).map_err(fail)?,
                 ),
-                None => Content::Plain(file),
+                None => CurrentInput::Plain(file),
             };
-            if matches!(self.content, Content::Compressed(_)) {
+            if matches!(self.content, CurrentInput::Compressed(_)) {
                 self.end = self.start;
                 self.searched = self.start;
                 return Ok(());
@@ -296,7 +298,7 @@ impl Lines {
             self.read += (self.end - self.start - count) as u64;
         }
         if count == 0 {
-            self.content = Content::Ended;
+            self.content = CurrentInput::Ended;
         }
         self.read += count as u64;
         Ok(())
@@ -305,7 +307,7 @@ impl Lines {
     fn read_error(&self, error: std::io::Error) -> Error {
         let name = &self.name;
         match self.content {
-            Content::Compressed(_) => {
+            CurrentInput::Compressed(_) => {
                 let fault = match error.kind() {
                     std::io::ErrorKind::UnexpectedEof => "is truncated",
                     _ => "is corrupt",

@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::lake::{
-    Access, Catalog, Created, Lake, Listed, Lookup, Objects, Part, Table, Unfinished, Updated,
-    Upload,
+    Access, Catalog, CatalogTable, Created, Lake, Listed, Lookup, Objects, Part, Unfinished,
+    Updated, Upload,
 };
 use crate::time::Millis;
 
@@ -296,7 +296,7 @@ impl Dir {
             .map_err(|error| failed("locking", &path, error))
     }
 
-    fn read_table(&self, database: &str, table: &str) -> Result<Option<Table>> {
+    fn read_table(&self, database: &str, table: &str) -> Result<Option<CatalogTable>> {
         let path = self.table_file(database, table);
         let read = or_absent(fs::read(&path)).map_err(|error| failed("reading", &path, error))?;
         let Some(text) = read else {
@@ -310,7 +310,7 @@ impl Dir {
             .because(error)
         })?;
         let version = Some(crate::text::hex(&Sha256::digest(&text)));
-        Ok(Some(Table { input, version }))
+        Ok(Some(CatalogTable { input, version }))
     }
 
     fn write_table(&self, database: &str, input: &Map<String, Value>) -> Result<()> {
@@ -349,7 +349,7 @@ impl Catalog for Dir {
         Ok(())
     }
 
-    fn table(&self, database: &str, table: &str) -> Result<Lookup<Table>> {
+    fn table(&self, database: &str, table: &str) -> Result<Lookup<CatalogTable>> {
         Ok(match self.read_table(database, table)? {
             Some(table) => Lookup::Found(table),
             None => Lookup::Absent,

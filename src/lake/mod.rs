@@ -92,7 +92,7 @@ pub(crate) trait Objects {
 
 /// A table in the catalog.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Table {
+pub(crate) struct CatalogTable {
     /// The fields that CreateTable and UpdateTable take (Glue's TableInput), and no others.
     pub(crate) input: Map<String, Value>,
     /// Glue's VersionId: an update that names it fails when the table has changed since.
@@ -137,7 +137,7 @@ pub(crate) trait Catalog {
     /// Puts the configured Lake Formation tag on the database, where one is configured.
     fn tag_database(&self, database: &str) -> Result<()>;
 
-    fn table(&self, database: &str, table: &str) -> Result<Lookup<Table>>;
+    fn table(&self, database: &str, table: &str) -> Result<Lookup<CatalogTable>>;
 
     fn create_table(&self, database: &str, input: &Map<String, Value>) -> Result<Created>;
 

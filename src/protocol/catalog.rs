@@ -54,13 +54,13 @@ impl Refresh {
 }
 
 #[derive(Deserialize)]
-struct Catalog {
+struct ConfiguredCatalog {
     streams: Vec<Configured>,
 }
 
 #[derive(Deserialize)]
 struct Configured {
-    stream: Stream,
+    stream: CatalogStream,
     destination_sync_mode: String,
     generation_id: Option<i64>,
     minimum_generation_id: Option<i64>,
@@ -68,7 +68,7 @@ struct Configured {
 }
 
 #[derive(Deserialize)]
-struct Stream {
+struct CatalogStream {
     name: String,
     namespace: Option<String>,
     #[serde(default)]
@@ -112,7 +112,7 @@ pub(crate) fn read(text: &[u8]) -> Result<Vec<ConfiguredStream>> {
     }
     let mut reader = serde_json::Deserializer::from_slice(text);
     reader.disable_recursion_limit(); // its 128 levels are less than a schema 100 deep needs
-    let catalog = Catalog::deserialize(&mut reader).and_then(|catalog| {
+    let catalog = ConfiguredCatalog::deserialize(&mut reader).and_then(|catalog| {
         reader.end()?;
         Ok(catalog)
     });

@@ -135,11 +135,11 @@ impl Descriptor {
 
 /// Reads lines, most of which begin as earlier ones did.
 #[derive(Debug, Default)]
-pub(crate) struct Reader {
+pub(crate) struct MessageReader {
     prefixes: Prefixes,
 }
 
-impl Reader {
+impl MessageReader {
     /// Reads one line, which is neither blank nor holds a line end. Errors say where and what was expected, never data.
     #[inline]
     pub(crate) fn read<'a>(&'a mut self, line: &'a [u8]) -> Result<Message<'a>> {

@@ -11,8 +11,8 @@ use crate::time::Millis;
 
 /// A message, borrowed from its line.
 #[derive(Debug)]
-pub(crate) enum Message<'a> {
-    Record(Record<'a>),
+pub(crate) enum SingerMessage<'a> {
+    Record(SingerRecord<'a>),
     /// The schema of the stream's following records.
     Schema {
         stream: Cow<'a, str>,
@@ -29,7 +29,7 @@ pub(crate) enum Message<'a> {
 
 /// A record, with its object still as JSON text.
 #[derive(Debug)]
-pub(crate) struct Record<'a> {
+pub(crate) struct SingerRecord<'a> {
     pub(crate) stream: Cow<'a, str>,
     pub(crate) data: &'a [u8],
     pub(crate) version: Option<i64>,
@@ -38,7 +38,7 @@ pub(crate) struct Record<'a> {
 }
 
 #[derive(Deserialize)]
-struct Envelope<'a> {
+struct SingerEnvelope<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
     #[serde(borrow)]
@@ -61,15 +61,16 @@ fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<&'de RawV
 }
 
 /// Parses one line, which is not blank and has no line end. Errors name the column and what was expected, never data.
-pub(crate) fn read(line: &[u8]) -> Result<Message<'_>> {
-    let message: Envelope<'_> = serde_json::from_slice(line).map_err(|error| malformed(&error))?;
+pub(crate) fn read(line: &[u8]) -> Result<SingerMessage<'_>> {
+    let message: SingerEnvelope<'_> =
+        serde_json::from_slice(line).map_err(|error| malformed(&error))?;
     let version = version(message.version)?;
     let stream = |kind: &str| {
         let named = message.stream.clone().filter(|stream| !stream.is_empty());
         named.ok_or_else(|| missing(kind, "stream"))
     };
     match message.kind.as_ref() {
-        "RECORD" => Ok(Message::Record(Record {
+        "RECORD" => Ok(SingerMessage::Record(SingerRecord {
             stream: stream("RECORD")?,
             data: message
                 .record
@@ -84,19 +85,19 @@ pub(crate) fn read(line: &[u8]) -> Result<Message<'_>> {
         })),
         "SCHEMA" => {
             let schema = message.schema.ok_or_else(|| missing("SCHEMA", "schema"))?;
-            Ok(Message::Schema {
+            Ok(SingerMessage::Schema {
                 stream: stream("SCHEMA")?,
                 schema: serde_json::from_str(schema.get()).map_err(|error| malformed(&error))?,
             })
         }
-        "STATE" => Ok(Message::State(
+        "STATE" => Ok(SingerMessage::State(
             message
                 .value
                 .ok_or_else(|| missing("STATE", "value"))?
                 .get()
                 .as_bytes(),
         )),
-        "ACTIVATE_VERSION" => Ok(Message::ActivateVersion {
+        "ACTIVATE_VERSION" => Ok(SingerMessage::ActivateVersion {
             stream: stream("ACTIVATE_VERSION")?,
             version: version.ok_or_else(|| missing("ACTIVATE_VERSION", "version"))?,
         }),
@@ -150,7 +151,7 @@ mod tests {
     #[test]
     fn each_message_is_parsed() {
         let line = br#"{"type":"RECORD","stream":"users","record":{"id": 1},"version":7,"time_extracted":"2026-11-22T09:15:51Z"}"#;
-        let Message::Record(record) = read(line).unwrap() else {
+        let SingerMessage::Record(record) = read(line).unwrap() else {
             panic!("no record");
         };
         assert_eq!(
@@ -163,15 +164,15 @@ mod tests {
         );
         assert!(matches!(
             read(br#"{"type":"SCHEMA","stream":"u","schema":{},"key_properties":["id"]}"#).unwrap(),
-            Message::Schema { stream, schema } if stream == "u" && schema.is_object()
+            SingerMessage::Schema { stream, schema } if stream == "u" && schema.is_object()
         ));
         assert!(matches!(
             read(br#"{"type":"ACTIVATE_VERSION","stream":"u","version":7}"#).unwrap(),
-            Message::ActivateVersion { version: 7, .. }
+            SingerMessage::ActivateVersion { version: 7, .. }
         ));
         for value in ["{\"a\": 1.50}", "null"] {
             let line = format!("{{\"type\":\"STATE\",\"value\":{value}}}");
-            let Message::State(text) = read(line.as_bytes()).unwrap() else {
+            let SingerMessage::State(text) = read(line.as_bytes()).unwrap() else {
                 panic!("no state");
             };
             assert_eq!(text, value.as_bytes());

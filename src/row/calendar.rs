@@ -37,7 +37,7 @@ impl Moment {
     /// Nothing is guessed and nothing rolls over: a 30th of February, a 24th hour, a 60th second and a fifth
     /// digit of the year are refused.
     pub(super) fn read(text: &[u8]) -> Option<Self> {
-        let mut text = Text(text);
+        let mut text = Rest(text);
         let (year, month, day) = text.day()?;
         let mut moment = Self {
             year,
@@ -191,9 +191,9 @@ fn two(tens: u8, ones: u8) -> Option<u8> {
 }
 
 /// The rest of a text that is being read.
-struct Text<'a>(&'a [u8]);
+struct Rest<'a>(&'a [u8]);
 
-impl Text<'_> {
+impl Rest<'_> {
     fn take(&mut self, byte: u8) -> bool {
         let found = self.0.first() == Some(&byte);
         if found {

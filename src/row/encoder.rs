@@ -4,11 +4,11 @@ use crate::error::Result;
 use crate::json::scan::{ReadToEnd, Scanner};
 use crate::row::learned::Learned;
 use crate::row::metadata::{MetadataPlan, MetadataWriter, Random};
-use crate::row::misfit::{self, Counts};
-use crate::row::plan::{ObjectPlan, Objects, token};
+use crate::row::misfit::{self, MisfitCounts};
+use crate::row::plan::{ObjectPlan, StepCounts, token};
 use crate::row::splice::{Separator, Splice};
 use crate::row::walk::{Scratch, Walker};
-use crate::row::{Envelope, Options, UNKNOWN_FIELDS};
+use crate::row::{ExtraColumns, RecordMetadata, UNKNOWN_FIELDS};
 use crate::schema::Field;
 
 /// How the records of one stream become rows. It never changes.
@@ -17,16 +17,16 @@ pub(crate) struct Plan {
     /// The rescue column as it begins a member: `"_rescued_data":`.
     rescue: Option<Box<[u8]>>,
     metadata: Option<MetadataPlan>,
-    objects: Objects,
+    objects: StepCounts,
 }
 
 impl Plan {
     /// Compiles the plan for the columns of a table. Of two columns with one key the first is filled. A column with the
     /// name of an extra one is that one, and is not filled from records.
-    pub(crate) fn compile(fields: &[Field], options: &Options) -> Self {
+    pub(crate) fn compile(fields: &[Field], options: &ExtraColumns) -> Self {
         let extra = options.extra_fields();
         let own = |field: &&Field| !extra.iter().any(|extra| extra.name == field.name);
-        let mut objects = Objects::default();
+        let mut objects = StepCounts::default();
         let metadata = options.metadata.as_ref();
         Self {
             record: ObjectPlan::compile(fields.iter().filter(own), 0, &mut objects),
@@ -41,7 +41,7 @@ impl Plan {
 pub(crate) struct RowEncoder {
     plan: Plan,
     learned: Learned,
-    misfits: Counts,
+    misfits: MisfitCounts,
     random: Random,
     scratch: Scratch,
 }
@@ -50,7 +50,7 @@ impl RowEncoder {
     pub(crate) fn new(plan: Plan) -> Self {
         Self {
             learned: Learned::nothing(&plan.objects),
-            misfits: Counts::new(plan.record.steps.len()),
+            misfits: MisfitCounts::new(plan.record.steps.len()),
             random: Random::default(),
             scratch: Scratch::default(),
             plan,
@@ -62,7 +62,7 @@ impl RowEncoder {
     pub(crate) fn encode(
         &mut self,
         data: &[u8],
-        envelope: &Envelope<'_>,
+        envelope: &RecordMetadata<'_>,
         out: &mut Vec<u8>,
     ) -> Result<ReadToEnd> {
         let before = out.len();
@@ -86,7 +86,7 @@ impl RowEncoder {
     fn row(
         &mut self,
         data: &[u8],
-        envelope: &Envelope<'_>,
+        envelope: &RecordMetadata<'_>,
         out: &mut Vec<u8>,
     ) -> Result<ReadToEnd> {
         let (mut separator, end) = self.record(data, out)?;

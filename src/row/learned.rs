@@ -1,7 +1,7 @@
 //! What earlier records of a stream taught, apart from the plan: which key is likely the next, and which shortcut likely
 //! pays. It decides how fast a row is written and never what is in it.
 
-use crate::row::plan::{ObjectPlan, Objects};
+use crate::row::plan::{ObjectPlan, StepCounts};
 
 /// For each object of the plan, what to expect of the next one.
 pub(super) struct Learned {
@@ -23,7 +23,7 @@ pub(super) struct Expected {
 
 impl Learned {
     /// Nothing learned: each object is expected to have the members of its plan in their order.
-    pub(super) fn nothing(objects: &Objects) -> Self {
+    pub(super) fn nothing(objects: &StepCounts) -> Self {
         let expected = |steps: u32| Expected {
             first: 0,
             next: (1..=steps).collect(),

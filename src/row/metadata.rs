@@ -6,10 +6,10 @@ use crate::json::scan::Scanner;
 use crate::row::calendar::Moment;
 use crate::row::learned::Learned;
 use crate::row::misfit::Misfit;
-use crate::row::plan::{Objects, UNKNOWN, ValuePlan};
+use crate::row::plan::{StepCounts, UNKNOWN, ValuePlan};
 use crate::row::splice::Splice;
 use crate::row::walk::{Scratch, Walker};
-use crate::row::{Envelope, Metadata};
+use crate::row::{Metadata, RecordMetadata};
 use crate::schema::{Field, Type, Width};
 use crate::text::hex_digits;
 
@@ -55,7 +55,7 @@ pub(super) struct MetadataPlan {
 }
 
 impl MetadataPlan {
-    pub(super) fn compile(metadata: &Metadata, objects: &mut Objects) -> Self {
+    pub(super) fn compile(metadata: &Metadata, objects: &mut StepCounts) -> Self {
         let member = |name: &str, id: Option<i64>| {
             id.map_or(Vec::new(), |id| format!("\"{name}\":{id},").into_bytes())
         };
@@ -79,7 +79,7 @@ impl MetadataWriter<'_> {
     /// Appends the columns, without a comma before or after them.
     pub(super) fn write(
         &mut self,
-        envelope: &Envelope<'_>,
+        envelope: &RecordMetadata<'_>,
         record: &[u8],
         misfits: &[Misfit],
         out: &mut Vec<u8>,

@@ -18,14 +18,14 @@ pub(super) struct Misfit {
 }
 
 /// How many misfits there were.
-pub(super) struct Counts {
+pub(super) struct MisfitCounts {
     /// By the step of the column.
     pub(super) by_step: Vec<u64>,
     /// Members that the schema does not know.
     pub(super) unknown: u64,
 }
 
-impl Counts {
+impl MisfitCounts {
     pub(super) fn new(steps: usize) -> Self {
         Self {
             by_step: vec![0; steps],

@@ -77,7 +77,7 @@ pub(crate) use encoder::{Plan, RowEncoder};
 
 /// The columns of a table beyond those of its stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Options {
+pub(crate) struct ExtraColumns {
     /// The name of the rescue column; without one, misfits are only counted.
     pub(crate) rescued: Option<String>,
     /// The constants of Airbyte's own columns; without them there are none.
@@ -93,14 +93,14 @@ pub(crate) struct Metadata {
 
 /// The part of a record's message that Airbyte's columns are filled from.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Envelope<'a> {
+pub(crate) struct RecordMetadata<'a> {
     /// Milliseconds since 1970.
     pub(crate) emitted_at: Option<i64>,
     /// The JSON text of the changes that were made to the record before it got here (`meta.changes`), an array.
     pub(crate) changes: Option<&'a [u8]>,
 }
 
-impl Options {
+impl ExtraColumns {
     /// The columns beyond the stream's own, in their order; to be declared in every table.
     pub(crate) fn extra_fields(&self) -> Vec<Field> {
         let mut fields = match &self.metadata {

@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use crate::json::text::quoted;
 use crate::schema::{DEEPEST_TYPE, Field, Type, Width};
 
-/// The objects of a plan, numbered as they are compiled: how many steps each has.
+/// How many steps each object of a plan has; objects are numbered as they are compiled.
 #[derive(Default)]
-pub(super) struct Objects(Vec<u32>);
+pub(super) struct StepCounts(Vec<u32>);
 
-impl Objects {
+impl StepCounts {
     /// How many steps each object has, by its number.
     pub(super) fn steps(&self) -> impl Iterator<Item = u32> {
         self.0.iter().copied()
@@ -19,7 +19,7 @@ impl Objects {
 
 /// The members of an object that are columns or struct fields, in the order of these.
 pub(super) struct ObjectPlan {
-    /// Its number among the [`Objects`] of the plan.
+    /// Its number among the [`StepCounts`] of the plan.
     pub(super) id: usize,
     pub(super) steps: Vec<Step>,
     by_key: HashMap<Box<[u8]>, u32>,
@@ -87,7 +87,7 @@ impl ObjectPlan {
     pub(super) fn compile<'a>(
         fields: impl IntoIterator<Item = &'a Field>,
         depth: usize,
-        objects: &mut Objects,
+        objects: &mut StepCounts,
     ) -> Self {
         let mut steps = Vec::new();
         let mut by_key = HashMap::new();
@@ -126,7 +126,7 @@ fn index(place: usize) -> u32 {
 }
 
 impl ValuePlan {
-    pub(super) fn compile(data_type: &Type, depth: usize, objects: &mut Objects) -> Self {
+    pub(super) fn compile(data_type: &Type, depth: usize, objects: &mut StepCounts) -> Self {
         if depth > DEEPEST_TYPE {
             return Self::Foreign;
         }

@@ -42,7 +42,7 @@ pub(crate) fn reconcile(
     let mut merger = Merger {
         origin,
         rules,
-        change: Change::Grow,
+        change: Growth::Grow,
         changed: false,
         notes: Vec::new(),
         path: Path::default(),
@@ -70,7 +70,7 @@ pub(crate) fn reads(table: &[Field], written: &[Field], rules: Rules) -> bool {
 
 /// What may happen to a type of the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Change {
+enum Growth {
     /// New fields and wider types.
     Grow,
     /// Nothing: only the keys are taken from the stream.
@@ -80,7 +80,7 @@ enum Change {
 struct Merger<'a> {
     origin: SchemaOrigin,
     rules: Rules,
-    change: Change,
+    change: Growth,
     changed: bool,
     notes: Vec<Note>,
     path: Path<'a>,
@@ -102,9 +102,9 @@ impl<'a> Merger<'a> {
         self.changed = changed;
         self.notes.truncate(notes);
         self.note(|path| Note::Full { path });
-        self.change = Change::Nothing;
+        self.change = Growth::Nothing;
         let data_type = self.merge(table, stream);
-        self.change = Change::Grow;
+        self.change = Growth::Grow;
         data_type
     }
 
@@ -135,7 +135,7 @@ impl<'a> Merger<'a> {
                 data_type,
             });
         }
-        if self.change == Change::Nothing {
+        if self.change == Growth::Nothing {
             return fields;
         }
         let found: HashSet<usize> = source.iter().flatten().copied().collect();
@@ -164,7 +164,7 @@ impl<'a> Merger<'a> {
                 self.path.pop();
                 Type::Array(Box::new(element))
             }
-            _ if self.change == Change::Nothing || self.rules.holds(table, stream) => table.clone(),
+            _ if self.change == Growth::Nothing || self.rules.holds(table, stream) => table.clone(),
             _ => {
                 let (from, to) = (table.clone(), stream.clone());
                 let wider = self.rules.wider(table, stream).filter(|wider| {

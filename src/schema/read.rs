@@ -26,7 +26,7 @@ pub(crate) struct Schema {
 
 /// Reads any JSON value as a schema; `reserved` are names that no property may take for its column.
 pub(crate) fn read(json_schema: &Value, numbers: Numbers, reserved: &[&str]) -> Schema {
-    let mut reader = Reader {
+    let mut reader = SchemaReader {
         gatherer: Gatherer::new(json_schema),
         numbers,
         path: Path::default(),
@@ -42,14 +42,14 @@ pub(crate) fn read(json_schema: &Value, numbers: Numbers, reserved: &[&str]) -> 
     }
 }
 
-struct Reader<'a> {
+struct SchemaReader<'a> {
     gatherer: Gatherer<'a>,
     numbers: Numbers,
     path: Path<'a>,
     notes: Vec<Note>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> SchemaReader<'a> {
     fn columns(&mut self, root: &'a Value, reserved: &[&str]) -> Vec<Field> {
         let Some((facets, alternatives)) = self.root(root) else {
             return Vec::new();

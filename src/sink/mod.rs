@@ -48,7 +48,7 @@ use crate::lake::Lake;
 use crate::protocol::StreamKey;
 use crate::protocol::message::{Record, RecordView, Status};
 use crate::protocol::state::{Scope, State};
-use crate::row::Envelope;
+use crate::row::RecordMetadata;
 use crate::table;
 use crate::table::PartitionId;
 use crate::table::layout::Run;
@@ -67,8 +67,8 @@ const LARGEST_KEPT_ROW: usize = 1 << 20;
 
 /// What the configuration says of the sink.
 #[derive(Clone, Debug)]
-pub(crate) struct Options {
-    pub(crate) table: table::Options,
+pub(crate) struct SinkOptions {
+    pub(crate) table: table::TableOptions,
     /// Encoded bytes at which an object is full, and after which a waiting state has its checkpoint.
     pub(crate) target_file_size: usize,
     /// Bytes that buffers of rows may allocate, over all streams.
@@ -79,11 +79,11 @@ pub(crate) struct Options {
 }
 
 #[cfg(test)]
-impl Options {
+impl SinkOptions {
     /// A megabyte of everything, and the database `test`.
     pub(crate) fn for_tests(codec: crate::file::Codec, interval: Duration) -> Self {
         Self {
-            table: table::Options {
+            table: table::TableOptions {
                 prefix: String::new(),
                 database: "test".to_owned(),
                 format: crate::file::Format::Jsonl(codec),
@@ -111,7 +111,7 @@ pub(crate) struct Sink<'a> {
     lake: &'a Lake,
     clock: Clock,
     run: Run,
-    options: Options,
+    options: SinkOptions,
     streams: Streams,
     /// The row of the record that is being taken; empty between two records.
     row: Vec<u8>,
@@ -119,13 +119,13 @@ pub(crate) struct Sink<'a> {
     /// Databases that are ready.
     databases: Vec<String>,
     budget: Budget,
-    progress: Progress,
+    progress: SyncProgress,
     until_look: u32,
     acknowledgements: Box<dyn Acknowledge + 'a>,
 }
 
 /// How far the sync is.
-struct Progress {
+struct SyncProgress {
     /// Encoded bytes since the last checkpoint.
     grown: usize,
     last_checkpoint: Instant,
@@ -134,7 +134,7 @@ struct Progress {
     states: u64,
 }
 
-impl Progress {
+impl SyncProgress {
     fn new(now: Instant) -> Self {
         Self {
             grown: 0,
@@ -190,7 +190,7 @@ impl Sink<'_> {
                 stream.key
             )));
         }
-        let envelope = Envelope {
+        let envelope = RecordMetadata {
             emitted_at: record.emitted_at,
             changes: record.changes,
         };

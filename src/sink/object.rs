@@ -83,7 +83,7 @@ enum Boundary {
 
 /// How far an object is. Each call says in which state it is allowed; any other is an error of ours.
 #[derive(Debug)]
-enum State {
+enum ObjectState {
     /// Rows may come. There is an upload once a part was sent.
     Open(Option<Upload>),
     /// The file is whole; its last bytes are still in `encoded`.
@@ -96,7 +96,7 @@ enum State {
     Aborted,
 }
 
-impl State {
+impl ObjectState {
     fn name(&self) -> &'static str {
         match self {
             Self::Open(_) => "open",
@@ -132,12 +132,12 @@ pub(super) struct Object {
     content: Content,
     /// What was in it at the boundary.
     covered: Content,
-    state: State,
+    state: ObjectState,
 }
 
 /// What is left to do after blocks were encoded and parts were sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum Flushed {
     /// Nothing.
     Continue,
     /// The next part would reach across the boundary: the object must be split there.
@@ -158,7 +158,7 @@ impl Object {
             boundary: Boundary::Before,
             content: Content::default(),
             covered: Content::default(),
-            state: State::Open(None),
+            state: ObjectState::Open(None),
         }
     }
 
@@ -169,7 +169,7 @@ impl Object {
     /// Appends a row, with its line feed. Says whether there is a block to `flush`. The object must be open.
     #[inline]
     pub(super) fn push(&mut self, row: &[u8]) -> Result<bool> {
-        if !matches!(self.state, State::Open(_)) {
+        if !matches!(self.state, ObjectState::Open(_)) {
             return Err(self.illegal("push"));
         }
         if row.len() > self.rows.capacity() - self.rows.len() {
@@ -215,7 +215,7 @@ impl Object {
     }
 
     /// Encodes the rows once they are a block, and sends parts once they are full. The object must be open.
-    pub(super) fn flush(&mut self, objects: &dyn Objects) -> Result<Next> {
+    pub(super) fn flush(&mut self, objects: &dyn Objects) -> Result<Flushed> {
         self.unlooked = 0;
         if self.rows.len() >= self.sizes.block {
             self.encode();
@@ -271,7 +271,7 @@ impl Object {
         }
     }
 
-    fn send_full_parts(&mut self, objects: &dyn Objects) -> Result<Next> {
+    fn send_full_parts(&mut self, objects: &dyn Objects) -> Result<Flushed> {
         while self.encoded.len() >= self.sizes.part {
             match self.boundary {
                 Boundary::Encoded(offset) if offset >= self.sizes.least_part => {
@@ -284,16 +284,16 @@ impl Object {
                 {
                     break;
                 }
-                Boundary::Encoded(_) => return Ok(Next::Split),
+                Boundary::Encoded(_) => return Ok(Flushed::Split),
                 Boundary::Before | Boundary::Rows(_) => self.send(objects, self.sizes.part)?,
             }
         }
-        Ok(Next::Continue)
+        Ok(Flushed::Continue)
     }
 
     /// Sends the first bytes of `encoded` as a part.
     fn send(&mut self, objects: &dyn Objects, length: usize) -> Result<()> {
-        let State::Open(upload) = &mut self.state else {
+        let ObjectState::Open(upload) = &mut self.state else {
             return Err(self.illegal("send"));
         };
         let upload = match upload {
@@ -309,7 +309,7 @@ impl Object {
     /// Closes the object at the boundary. The rows after it go on in a new object, which is returned. The object must be
     /// open and have covered rows.
     pub(super) fn split(&mut self, next_key: impl FnOnce() -> String) -> Result<Option<Self>> {
-        if !matches!(self.state, State::Open(_)) || !self.is_covered() {
+        if !matches!(self.state, ObjectState::Open(_)) || !self.is_covered() {
             return Err(self.illegal("split"));
         }
         if let Boundary::Rows(offset) = self.boundary {
@@ -343,7 +343,7 @@ impl Object {
             boundary: Boundary::Before,
             content: rest,
             covered: Content::default(),
-            state: State::Open(None),
+            state: ObjectState::Open(None),
         }))
     }
 
@@ -367,7 +367,7 @@ impl Object {
 
     /// Closes the object after its last row. The object must be open.
     pub(super) fn close(&mut self) -> Result<()> {
-        if !matches!(self.state, State::Open(_)) {
+        if !matches!(self.state, ObjectState::Open(_)) {
             return Err(self.illegal("close"));
         }
         self.encode_to(self.rows.len(), Boundary::Before);
@@ -379,22 +379,22 @@ impl Object {
     }
 
     fn enter_closed(&mut self) {
-        if let State::Open(upload) = &mut self.state {
-            self.state = State::Closed(upload.take());
+        if let ObjectState::Open(upload) = &mut self.state {
+            self.state = ObjectState::Closed(upload.take());
         }
     }
 
     /// Sends what is left of an upload that was begun; a small object stays in memory. The object must be closed.
     pub(super) fn seal(&mut self, objects: &dyn Objects) -> Result<()> {
         match self.state {
-            State::Closed(None) | State::Uploaded(_) => Ok(()),
+            ObjectState::Closed(None) | ObjectState::Uploaded(_) => Ok(()),
             _ => self.park(objects),
         }
     }
 
     /// Sends everything, so that no memory is held. The object must be closed.
     pub(super) fn park(&mut self, objects: &dyn Objects) -> Result<()> {
-        let State::Closed(upload) = &mut self.state else {
+        let ObjectState::Closed(upload) = &mut self.state else {
             return Err(self.illegal("park"));
         };
         let mut upload = match upload.take() {
@@ -404,13 +404,13 @@ impl Object {
         if !self.encoded.is_empty()
             && let Err(error) = objects.part(&mut upload, &self.encoded)
         {
-            self.state = State::Closed(Some(upload));
+            self.state = ObjectState::Closed(Some(upload));
             return Err(error);
         }
         self.sent += self.encoded.len();
         self.encoded = Vec::new();
         self.rows = Vec::new();
-        self.state = State::Uploaded(upload);
+        self.state = ObjectState::Uploaded(upload);
         Ok(())
     }
 
@@ -423,14 +423,14 @@ impl Object {
     /// an error: it may be visible then, or not.
     pub(super) fn complete(&mut self, objects: &dyn Objects) -> Result<DataFile> {
         match &self.state {
-            State::Uploaded(upload) => objects.complete(upload)?,
-            State::Closed(None) => objects.put(&self.key, &self.encoded)?,
+            ObjectState::Uploaded(upload) => objects.complete(upload)?,
+            ObjectState::Closed(None) => objects.put(&self.key, &self.encoded)?,
             _ => return Err(self.illegal("complete")),
         }
         let bytes = self.encoded();
         log::debug!("completed an object key={} bytes={bytes}", self.key);
         self.encoded = Vec::new();
-        self.state = State::Complete;
+        self.state = ObjectState::Complete;
         Ok(DataFile {
             key: self.key.clone(),
             bytes: bytes as u64,
@@ -442,10 +442,10 @@ impl Object {
 
     /// Gives the object up. Returns the upload that is to be aborted.
     pub(super) fn abort(mut self) -> Option<Upload> {
-        match std::mem::replace(&mut self.state, State::Aborted) {
-            State::Open(upload) | State::Closed(upload) => upload,
-            State::Uploaded(upload) => Some(upload),
-            State::Complete | State::Aborted => None,
+        match std::mem::replace(&mut self.state, ObjectState::Aborted) {
+            ObjectState::Open(upload) | ObjectState::Closed(upload) => upload,
+            ObjectState::Uploaded(upload) => Some(upload),
+            ObjectState::Complete | ObjectState::Aborted => None,
         }
     }
 

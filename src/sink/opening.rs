@@ -14,9 +14,9 @@ use crate::sink::ledger::Ledger;
 use crate::sink::object::Sizes;
 use crate::sink::stream::{Stream, StreamEnd};
 use crate::sink::streams::Streams;
-use crate::sink::tally::Counts;
+use crate::sink::tally::StreamCounts;
 use crate::sink::writer::{Naming, Writer};
-use crate::sink::{Acknowledge, Options, Progress, RECORDS_BETWEEN_LOOKS, Sink};
+use crate::sink::{Acknowledge, RECORDS_BETWEEN_LOOKS, Sink, SinkOptions, SyncProgress};
 use crate::table::layout::Run;
 use crate::table::plan::{self, Planned};
 use crate::table::{self, Opened, Opening, Table, uploads};
@@ -27,7 +27,7 @@ impl<'a> Sink<'a> {
     pub(crate) fn open(
         lake: &'a Lake,
         configured: Vec<ConfiguredStream>,
-        options: Options,
+        options: SinkOptions,
         run: Run,
         clock: Clock,
         acknowledgements: Box<dyn Acknowledge + 'a>,
@@ -45,7 +45,7 @@ impl<'a> Sink<'a> {
             row: Vec::new(),
             databases: Vec::new(),
             budget: Budget::new(options.memory_budget),
-            progress: Progress::new(clock.instant()),
+            progress: SyncProgress::new(clock.instant()),
             until_look: RECORDS_BETWEEN_LOOKS,
             acknowledgements,
             options,
@@ -151,9 +151,9 @@ impl<'a> Sink<'a> {
             encoder,
             rescued_before: BTreeMap::new(),
             writer: Writer::new(naming),
-            counts: Counts {
+            counts: StreamCounts {
                 changes,
-                ..Counts::default()
+                ..StreamCounts::default()
             },
             end: StreamEnd::default(),
         })

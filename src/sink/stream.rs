@@ -7,7 +7,7 @@ use crate::protocol::StreamKey;
 use crate::protocol::catalog::Refresh;
 use crate::protocol::message::Status;
 use crate::row::RowEncoder;
-use crate::sink::tally::Counts;
+use crate::sink::tally::StreamCounts;
 use crate::sink::writer::Writer;
 use crate::table::Table;
 
@@ -20,7 +20,7 @@ pub(super) struct Stream {
     /// Values that did not fit under schemas before this one, by column.
     pub(super) rescued_before: BTreeMap<String, u64>,
     pub(super) writer: Writer,
-    pub(super) counts: Counts,
+    pub(super) counts: StreamCounts,
     pub(super) end: StreamEnd,
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct StreamTally {
 
 /// What is counted of a stream as it goes.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct StreamCounts {
     pub(super) records: u64,
     pub(super) bytes_in: u64,
     pub(super) objects: u64,
@@ -48,7 +48,7 @@ pub(super) struct Counts {
     pub(super) changes: Vec<TableChange>,
 }
 
-impl Counts {
+impl StreamCounts {
     /// A checkpoint has completed these objects.
     pub(super) fn publish(&mut self, files: &[DataFile], changes: Vec<TableChange>) {
         self.objects += files.len() as u64;

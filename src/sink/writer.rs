@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::file::Format;
 use crate::lake::Objects;
 use crate::schema::Field;
-use crate::sink::object::{Next, Object, Sizes};
+use crate::sink::object::{Flushed, Object, Sizes};
 use crate::table::PartitionId;
 use crate::table::layout::{self, Run};
 use crate::table::uploads;
@@ -174,7 +174,7 @@ impl Writer {
             let next = object.flush(objects)?;
             let grown = object.encoded().saturating_sub(before);
             let is_full = object.encoded() >= target_size;
-            if next == Next::Continue && !is_full {
+            if next == Flushed::Continue && !is_full {
                 return Ok(grown);
             }
             if object.is_covered() {

@@ -11,7 +11,7 @@ use crate::source::Source;
 /// The messages of a platform: records, states, and the statuses of streams.
 #[derive(Default)]
 pub(crate) struct Messages {
-    reader: message::Reader,
+    reader: message::MessageReader,
 }
 
 impl Source for Messages {

@@ -20,7 +20,7 @@ use crate::time::Clock;
 const RECORDS_BETWEEN_LOOKS: u32 = 256;
 
 /// Where bare records go, and how.
-pub(crate) struct Target<'a> {
+pub(crate) struct RecordTarget<'a> {
     /// The name of the stream, and so of its table.
     pub(crate) name: &'a str,
     /// The declared JSON schema; without one it is inferred from the first records.
@@ -32,7 +32,7 @@ pub(crate) struct Target<'a> {
 
 /// Reads to the end of input.
 pub(crate) fn read(
-    target: Target<'_>,
+    target: RecordTarget<'_>,
     lines: &mut Lines,
     sink: &mut Sink<'_>,
     feedback: &mut Feedback,

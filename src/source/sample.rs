@@ -17,13 +17,13 @@ const SIZE: usize = 4 << 20;
 #[derive(Default)]
 pub(super) struct Sample {
     text: Vec<u8>,
-    lines: Vec<Line>,
+    lines: Vec<SampleLine>,
     /// The names of the inputs that the lines were read from.
     inputs: Vec<String>,
     inference: Inference,
 }
 
-struct Line {
+struct SampleLine {
     number: u64,
     input: usize,
     text: Range<usize>,
@@ -63,7 +63,7 @@ impl Sample {
         }
         let from = self.text.len();
         self.text.extend_from_slice(text);
-        self.lines.push(Line {
+        self.lines.push(SampleLine {
             number,
             input: self.inputs.len() - 1,
             text: from..self.text.len(),

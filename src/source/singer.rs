@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::protocol::message::{Record, Status};
-use crate::protocol::singer::{self, Message};
+use crate::protocol::singer::{self, SingerMessage};
 use crate::schema::evolve::SchemaOrigin;
 use crate::sink::Sink;
 use crate::source::Source;
@@ -22,11 +22,11 @@ use crate::source::Source;
 pub(crate) struct Tap {
     /// How streams whose records have no version are written.
     refresh: Refresh,
-    streams: HashMap<String, Stream>,
+    streams: HashMap<String, TapStream>,
 }
 
 /// A stream, as the tap's messages describe it.
-struct Stream {
+struct TapStream {
     schema: Value,
     /// Whether the sink has the stream: its first record or version decides how it is opened.
     is_open: bool,
@@ -38,7 +38,7 @@ struct Stream {
 impl Source for Tap {
     fn take(&mut self, line: &[u8], sink: &mut Sink<'_>) -> Result<()> {
         match singer::read(line)? {
-            Message::Record(record) => {
+            SingerMessage::Record(record) => {
                 self.open(&record.stream, record.version, sink)?;
                 sink.record(&Record::bare(
                     record.stream,
@@ -46,13 +46,15 @@ impl Source for Tap {
                     record.extracted_at,
                 ))
             }
-            Message::Schema { stream, schema } => self.schema(stream, schema, sink),
-            Message::State(value) => {
+            SingerMessage::Schema { stream, schema } => self.schema(stream, schema, sink),
+            SingerMessage::State(value) => {
                 let mut line = value.to_vec();
                 line.push(b'\n');
                 sink.line(line)
             }
-            Message::ActivateVersion { stream, version } => self.activate(&stream, version, sink),
+            SingerMessage::ActivateVersion { stream, version } => {
+                self.activate(&stream, version, sink)
+            }
         }
     }
 
@@ -93,7 +95,7 @@ impl Tap {
         let Some(stream) = self.streams.get_mut(name.as_ref()) else {
             self.streams.insert(
                 name.into_owned(),
-                Stream {
+                TapStream {
                     schema,
                     is_open: false,
                     version: None,
@@ -153,7 +155,7 @@ impl Tap {
     }
 }
 
-fn configured(name: &str, stream: &Stream, unversioned: Refresh) -> ConfiguredStream {
+fn configured(name: &str, stream: &TapStream, unversioned: Refresh) -> ConfiguredStream {
     ConfiguredStream {
         key: StreamKey::new(None, name),
         json_schema: stream.schema.clone(),

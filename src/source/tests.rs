@@ -13,7 +13,7 @@ use crate::file::Codec;
 use crate::input::Stdout;
 use crate::lake::dir;
 use crate::out::Audience;
-use crate::sink::{Acknowledge, Options};
+use crate::sink::{Acknowledge, SinkOptions};
 use crate::table::layout::Run;
 use crate::time::Clock;
 
@@ -95,7 +95,7 @@ fn progress_is_logged_every_minute_whether_or_not_lines_arrive() {
     let mut sink = Sink::open(
         &lake,
         Vec::new(),
-        Options::for_tests(Codec::Gzip, MINUTE),
+        SinkOptions::for_tests(Codec::Gzip, MINUTE),
         run,
         clock.clone(),
         Box::new(Nobody),

@@ -1,13 +1,13 @@
 //! What a sync would do to the catalog, without doing it.
 
 use crate::error::Result;
-use crate::lake::{Lake, Table};
+use crate::lake::{CatalogTable, Lake};
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::schema::{Field, Note, Type, note};
 use crate::table::layout::{Folders, Generation, folder_of_location};
 use crate::table::plan::{self, Planned};
-use crate::table::{self, Change, Options, Target, hive};
+use crate::table::{self, Change, TableOptions, TableTarget, hive};
 
 /// One stream's part of it.
 pub(crate) struct Forecast {
@@ -60,7 +60,7 @@ pub(crate) enum Origin {
 pub(crate) fn forecast(
     lake: &Lake,
     configured: Vec<ConfiguredStream>,
-    options: &Options,
+    options: &TableOptions,
 ) -> Result<Vec<Forecast>> {
     let planned: Vec<Planned> = configured
         .into_iter()
@@ -77,7 +77,7 @@ pub(crate) fn forecast(
         .collect()
 }
 
-fn of_stream(lake: &Lake, planned: Planned, options: &Options) -> Result<Forecast> {
+fn of_stream(lake: &Lake, planned: Planned, options: &TableOptions) -> Result<Forecast> {
     let Planned {
         configured,
         target,
@@ -155,9 +155,9 @@ fn of_stream(lake: &Lake, planned: Planned, options: &Options) -> Result<Forecas
 fn new_location(
     lake: &Lake,
     configured: &ConfiguredStream,
-    target: &Target,
-    table: Option<&Table>,
-    options: &Options,
+    target: &TableTarget,
+    table: Option<&CatalogTable>,
+    options: &TableOptions,
 ) -> String {
     let root = lake.objects.root();
     let generation = configured.generation_id.map_or_else(
@@ -170,7 +170,7 @@ fn new_location(
     format!("{root}{folder}")
 }
 
-fn changes(table: &Table, fields: &[Field]) -> Vec<Change> {
+fn changes(table: &CatalogTable, fields: &[Field]) -> Vec<Change> {
     let old = hive::columns(table);
     let of_field = |field: &Field| table::change(&old, field);
     fields.iter().filter_map(of_field).collect()

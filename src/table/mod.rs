@@ -21,7 +21,7 @@ use hive::HiveTable;
 
 /// What the configuration says of tables.
 #[derive(Clone, Debug)]
-pub(crate) struct Options {
+pub(crate) struct TableOptions {
     /// The folder of the bucket under which everything is stored.
     pub(crate) prefix: String,
     /// The database of streams without a namespace.
@@ -46,7 +46,7 @@ pub(crate) enum Creation {
 
 /// The table that a stream asks for.
 #[derive(Clone, Debug)]
-pub(crate) struct Target {
+pub(crate) struct TableTarget {
     pub(crate) database: String,
     pub(crate) name: String,
     /// The columns of the stream's schema, then ours.
@@ -92,7 +92,7 @@ pub(crate) enum Table {
 pub(crate) struct Opening<'a> {
     pub(crate) lake: &'a Lake,
     pub(crate) run: &'a Run,
-    pub(crate) options: &'a Options,
+    pub(crate) options: &'a TableOptions,
 }
 
 /// A table that was opened, with the columns that its rows are written under.
@@ -109,7 +109,7 @@ impl Table {
         HiveTable::open(planned, opening)
     }
 
-    pub(crate) fn target(&self) -> &Target {
+    pub(crate) fn target(&self) -> &TableTarget {
         match self {
             Self::Hive(table) => table.target(),
         }
@@ -148,7 +148,7 @@ impl Table {
     pub(crate) fn reshape(
         &mut self,
         lake: &Lake,
-        target: Target,
+        target: TableTarget,
     ) -> Result<(Vec<Field>, Vec<TableChange>)> {
         match self {
             Self::Hive(table) => table.reshape(lake, target),

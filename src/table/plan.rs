@@ -7,20 +7,20 @@ use crate::protocol::StreamKey;
 use crate::protocol::catalog::ConfiguredStream;
 use crate::row::{self, Plan, RowEncoder};
 use crate::schema::{self, Field, Note, name};
-use crate::table::{Options, Target};
+use crate::table::{TableOptions, TableTarget};
 
 /// A configured stream with the table that it becomes, before anything was read from the catalog.
 pub(crate) struct Planned {
     pub(crate) configured: ConfiguredStream,
-    pub(crate) target: Target,
-    pub(crate) rows: row::Options,
+    pub(crate) target: TableTarget,
+    pub(crate) rows: row::ExtraColumns,
     /// How the schema became columns.
     pub(crate) notes: Vec<Note>,
 }
 
 /// Turns a stream's schema into the columns of its table.
-pub(crate) fn plan(configured: ConfiguredStream, options: &Options) -> Planned {
-    let rows = row::Options {
+pub(crate) fn plan(configured: ConfiguredStream, options: &TableOptions) -> Planned {
+    let rows = row::ExtraColumns {
         rescued: options.rescued.clone(),
         metadata: options.metadata.then_some(row::Metadata {
             generation_id: configured.generation_id,
@@ -39,7 +39,7 @@ pub(crate) fn plan(configured: ConfiguredStream, options: &Options) -> Planned {
             .as_deref()
             .unwrap_or(&options.database),
     );
-    let target = Target {
+    let target = TableTarget {
         database,
         name: name::table(&configured.key.name),
         wanted,
@@ -87,7 +87,7 @@ pub(crate) fn shared_with(planned: &Planned, other: &StreamKey) -> Error {
     shared_tables(&[sharing(&planned.target, &keys)])
 }
 
-fn sharing(target: &Target, keys: &[&StreamKey]) -> String {
+fn sharing(target: &TableTarget, keys: &[&StreamKey]) -> String {
     let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
     format!(
         "streams {} all map to table {}.{}",
@@ -109,8 +109,8 @@ fn shared_tables(shared: &[String]) -> Error {
 /// somebody else, and is an error.
 pub(crate) fn compile(
     fields: &[Field],
-    rows: &row::Options,
-    target: &Target,
+    rows: &row::ExtraColumns,
+    target: &TableTarget,
 ) -> Result<RowEncoder> {
     for extra in rows.extra_fields() {
         let taken = fields

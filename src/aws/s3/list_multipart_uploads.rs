@@ -14,7 +14,7 @@ pub(crate) struct ListMultipartUploads<'a> {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Page {
+pub(crate) struct UploadsPage {
     /// Key, upload, and the time when it was begun.
     pub(crate) uploads: Vec<(String, String, Millis)>,
     /// The marker of the next page, where there is one.
@@ -25,7 +25,7 @@ impl Operation for ListMultipartUploads<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "ListMultipartUploads";
     const PERMISSIONS: &'static [&'static str] = &["s3:ListBucketMultipartUploads"];
-    type Output = Page;
+    type Output = UploadsPage;
 
     fn call(&self) -> Call<'_> {
         let mut query = vec![
@@ -43,7 +43,7 @@ impl Operation for ListMultipartUploads<'_> {
         }
     }
 
-    fn read(&self, response: Response) -> Result<Page, BadResponse> {
+    fn read(&self, response: Response) -> Result<UploadsPage, BadResponse> {
         let root = document(&response.body, "ListMultipartUploadsResult")?;
         let is_encoded = root.text_of("EncodingType") == "url";
         let key_of = |text: &str| {
@@ -73,6 +73,6 @@ impl Operation for ListMultipartUploads<'_> {
             )),
             _ => None,
         };
-        Ok(Page { uploads, next })
+        Ok(UploadsPage { uploads, next })
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct ListObjects<'a> {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Page {
+pub(crate) struct ObjectsPage {
     /// Folders, each with a slash at its end.
     pub(crate) folders: Vec<String>,
     pub(crate) keys: Vec<String>,
@@ -36,7 +36,7 @@ impl Operation for ListObjects<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "ListObjectsV2";
     const PERMISSIONS: &'static [&'static str] = &["s3:ListBucket"];
-    type Output = Page;
+    type Output = ObjectsPage;
 
     fn call(&self) -> Call<'_> {
         let mut query = vec![
@@ -56,7 +56,7 @@ impl Operation for ListObjects<'_> {
         }
     }
 
-    fn read(&self, response: Response) -> Result<Page, BadResponse> {
+    fn read(&self, response: Response) -> Result<ObjectsPage, BadResponse> {
         let root = document(&response.body, "ListBucketResult")?;
         let is_encoded = root.text_of("EncodingType") == "url";
         let decoded = |key: &str| {
@@ -92,7 +92,7 @@ impl Operation for ListObjects<'_> {
             "true" => Some(token.to_owned()),
             _ => None,
         };
-        Ok(Page {
+        Ok(ObjectsPage {
             folders,
             keys,
             continuation,

@@ -22,7 +22,7 @@ pub(crate) use delete_objects::{BATCH, DeleteObjects};
 pub(crate) use get_object::GetObject;
 pub(crate) use head::HeadObject;
 pub(crate) use list_multipart_uploads::ListMultipartUploads;
-pub(crate) use list_objects::{Depth, ListObjects, Page};
+pub(crate) use list_objects::{Depth, ListObjects, ObjectsPage};
 pub(crate) use multipart::{AbortUpload, CompleteUpload, CreateUpload, Part, UploadPart};
 pub(crate) use put_object::PutObject;
 

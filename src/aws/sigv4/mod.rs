@@ -27,7 +27,7 @@ pub(crate) enum Dialect {
 
 /// The time, region and service that a signature is valid for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Scope<'a> {
+pub(crate) struct CredentialScope<'a> {
     pub(crate) time: Millis,
     pub(crate) region: &'a str,
     pub(crate) service: &'a str,
@@ -49,7 +49,7 @@ pub(crate) struct Unsigned<'a> {
 /// Signs the request: the headers to be sent in addition to its own.
 pub(crate) fn sign(
     dialect: Dialect,
-    scope: &Scope<'_>,
+    scope: &CredentialScope<'_>,
     identity: &Identity,
     request: &Unsigned<'_>,
 ) -> Vec<(String, String)> {

@@ -3,12 +3,16 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::aws::sigv4::Scope;
+use crate::aws::sigv4::CredentialScope;
 use crate::aws::sigv4::string_to_sign::date;
 use crate::secret::Secret;
 use crate::text::hex;
 
-pub(super) fn signature(scope: &Scope<'_>, secret: &Secret, string_to_sign: &str) -> String {
+pub(super) fn signature(
+    scope: &CredentialScope<'_>,
+    secret: &Secret,
+    string_to_sign: &str,
+) -> String {
     let key = format!("AWS4{}", secret.reveal());
     let key = hmac(key.as_bytes(), &date(scope));
     let key = hmac(&key, scope.region);

@@ -2,10 +2,10 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::aws::sigv4::Scope;
+use crate::aws::sigv4::CredentialScope;
 use crate::text::hex;
 
-pub(super) fn string_to_sign(scope: &Scope<'_>, canonical_request: &str) -> String {
+pub(super) fn string_to_sign(scope: &CredentialScope<'_>, canonical_request: &str) -> String {
     format!(
         "AWS4-HMAC-SHA256\n{}\n{}\n{}",
         scope.time.amz_date(),
@@ -15,7 +15,7 @@ pub(super) fn string_to_sign(scope: &Scope<'_>, canonical_request: &str) -> Stri
 }
 
 /// `20150830/us-east-1/iam/aws4_request`.
-pub(super) fn credential_scope(scope: &Scope<'_>) -> String {
+pub(super) fn credential_scope(scope: &CredentialScope<'_>) -> String {
     format!(
         "{}/{}/{}/aws4_request",
         date(scope),
@@ -25,7 +25,7 @@ pub(super) fn credential_scope(scope: &Scope<'_>) -> String {
 }
 
 /// `20150830`.
-pub(super) fn date(scope: &Scope<'_>) -> String {
+pub(super) fn date(scope: &CredentialScope<'_>) -> String {
     let mut date = scope.time.amz_date();
     date.truncate(8);
     date

@@ -16,7 +16,7 @@ use crate::aws::sigv4::canonical_request::canonical_request;
 use crate::aws::sigv4::encoding;
 use crate::aws::sigv4::signature::signature;
 use crate::aws::sigv4::string_to_sign::string_to_sign;
-use crate::aws::sigv4::{Dialect, Scope, Unsigned, sign};
+use crate::aws::sigv4::{CredentialScope, Dialect, Unsigned, sign};
 use crate::secret::Secret;
 use crate::text::hex;
 use crate::time::Millis;
@@ -109,7 +109,7 @@ fn check(file: &Path) {
         headers: &sent,
         body: body.as_bytes(),
     };
-    let scope = Scope {
+    let scope = CredentialScope {
         time: Millis::from_iso(setting("time")).unwrap(),
         region: setting("region"),
         service: setting("service"),
@@ -220,7 +220,7 @@ fn text(random: &mut fastrand::Rng, longest: usize) -> String {
 /// The signature by AWS's own signer.
 fn oracle(
     dialect: Dialect,
-    scope: &Scope<'_>,
+    scope: &CredentialScope<'_>,
     identity: &Identity,
     request: &Unsigned<'_>,
 ) -> String {
@@ -317,7 +317,7 @@ fn agrees_with_the_sdk_on_random_requests() {
             headers: &headers,
             body: body.as_bytes(),
         };
-        let scope = Scope {
+        let scope = CredentialScope {
             time: Millis(random.i64(0..4_102_444_800) * 1000),
             region: random.choice(["eu-central-1", "us-gov-west-1"]).unwrap(),
             service: if dialect == Dialect::S3 { "s3" } else { "glue" },

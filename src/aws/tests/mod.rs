@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::aws::s3::{CompleteUpload, Depth, GetObject, ListObjects, PutObject};
 use crate::aws::sigv4::encoding;
-use crate::aws::{Aws, Credentials, PutOptions, Settings, Switch};
+use crate::aws::{Aws, AwsSettings, Credentials, PutOptions, Switch};
 use crate::environment::Environment;
 use crate::error::{Kind, Result};
 use crate::http::Timeouts;
@@ -23,8 +23,8 @@ pub(crate) fn decoded(text: &str) -> String {
 
 const NOW: &str = "2026-11-22T12:00:00Z";
 
-pub(crate) fn settings(server: &Server) -> Settings {
-    Settings {
+pub(crate) fn settings(server: &Server) -> AwsSettings {
+    AwsSettings {
         bucket: "lake-bucket".into(),
         credentials: Credentials::User {
             access_key_id: "AKIDEXAMPLE".into(),
@@ -32,11 +32,11 @@ pub(crate) fn settings(server: &Server) -> Settings {
             session_token: None,
         },
         endpoint_url: Some(server.url()),
-        ..Settings::of("eu-central-1")
+        ..AwsSettings::of("eu-central-1")
     }
 }
 
-pub(crate) fn aws(settings: Settings, pairs: &[(&str, &str)]) -> Result<Aws> {
+pub(crate) fn aws(settings: AwsSettings, pairs: &[(&str, &str)]) -> Result<Aws> {
     let environment = environment(pairs);
     let policy = policy().adjusted(&environment)?;
     Aws::new(settings, "job 7 attempt 1", &environment, &clock(), policy)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::aws::s3::AbortUpload;
 use crate::aws::tests::{NOW, aws, error, put, settings};
-use crate::aws::{Aws, Credentials, Settings};
+use crate::aws::{Aws, AwsSettings, Credentials};
 use crate::error::{Error, Kind, Result};
 use crate::http::stub::{Received, Reply, Server};
 use crate::secret::Secret;
@@ -145,7 +145,7 @@ fn a_private_network_without_sts_is_no_reason_to_refuse_a_users_keys() {
     }
     let wall = format!("http://{address}");
     let sign_in = |account_id: Option<&str>| {
-        let mut settings = Settings::of("eu-central-1");
+        let mut settings = AwsSettings::of("eu-central-1");
         settings.credentials = Credentials::User {
             access_key_id: "AKIDEXAMPLE".into(),
             secret_access_key: Secret::new("hunter2"),

@@ -20,7 +20,7 @@ use crate::table::forecast::{self, Column, Forecast, Origin, TableAction};
 use crate::table::layout::Run;
 use crate::time::Clock;
 
-pub(super) fn run(asked: &cli::Plan, environment: &Environment) -> Result<Exit> {
+pub(super) fn run(asked: &cli::PlanArguments, environment: &Environment) -> Result<Exit> {
     let config = configuration(&asked.lake, environment)?;
     let streams = match &asked.target {
         PlanTarget::Catalog(path) => catalog::read(&read_file(path, "configured catalog")?)?,

@@ -42,7 +42,7 @@ fn write(out: &mut String, forecast: &Forecast) -> fmt::Result {
         }
         TableAction::Refused(why) => return writeln!(out, "  fails: {why}"),
     }
-    section(out, "changes", forecast.changes.iter().map(Line))?;
+    section(out, "changes", forecast.changes.iter().map(ChangeLine))?;
     section(out, "notes", forecast.notes.iter())?;
     writeln!(out, "  columns")?;
     let width = |length: fn(&Column) -> usize| {
@@ -75,9 +75,9 @@ fn section(out: &mut String, name: &str, lines: impl Iterator<Item = impl Displa
     Ok(())
 }
 
-struct Line<'a>(&'a Change);
+struct ChangeLine<'a>(&'a Change);
 
-impl Display for Line<'_> {
+impl Display for ChangeLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Change::Added { column, to } => write!(f, "+ {column} {to}"),

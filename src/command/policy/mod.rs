@@ -6,12 +6,12 @@ mod terraform;
 mod tests;
 
 use crate::aws::{self, AwsPartition, Credentials, Encryption};
-use crate::cli::{self, Holder, PolicyForm};
+use crate::cli::{self, PolicyFormat, PolicyHolder};
 use crate::command::exit::Exit;
 use crate::command::{configuration, read_file};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::lake::aws::{Settings, permissions};
+use crate::lake::aws::{AwsLakeSettings, permissions};
 use crate::out;
 use crate::protocol::catalog;
 use crate::schema::name;
@@ -19,13 +19,13 @@ use crate::table::layout;
 
 use statement::{Condition, Statement};
 
-pub(super) fn run(asked: &cli::Policy, environment: &Environment) -> Result<Exit> {
+pub(super) fn run(asked: &cli::PolicyArguments, environment: &Environment) -> Result<Exit> {
     let config = configuration(&asked.lake, environment)?;
     let Some(settings) = &config.aws else {
         return Err(Error::config("a lake in a folder needs no policy").hint("leave out --local"));
     };
     let statements = match asked.holder {
-        Holder::Writer => {
+        PolicyHolder::Writer => {
             let mut databases = vec![name::database(&config.database)];
             if let Some(path) = &asked.catalog {
                 let streams = catalog::read(&read_file(path, "configured catalog")?)?;
@@ -38,18 +38,18 @@ pub(super) fn run(asked: &cli::Policy, environment: &Environment) -> Result<Exit
             }
             writer(&config.prefix, settings, &databases)
         }
-        Holder::Caller => caller(&settings.aws)?,
+        PolicyHolder::Caller => caller(&settings.aws)?,
     };
-    let text = match asked.form {
-        PolicyForm::Json => format!("{:#}", statement::document(&statements)),
-        PolicyForm::Terraform => terraform::document(&statements),
+    let text = match asked.format {
+        PolicyFormat::Json => format!("{:#}", statement::document(&statements)),
+        PolicyFormat::Terraform => terraform::document(&statements),
     };
     out::text(&text)?;
     Ok(Exit::Success)
 }
 
 /// The statements for the identity that writes.
-fn writer(prefix: &str, settings: &Settings, databases: &[String]) -> Vec<Statement> {
+fn writer(prefix: &str, settings: &AwsLakeSettings, databases: &[String]) -> Vec<Statement> {
     let aws = &settings.aws;
     let partition = AwsPartition::of(&aws.region).name;
     let bucket = format!("arn:{partition}:s3:::{}", literal(&aws.bucket));
@@ -107,7 +107,7 @@ fn writer(prefix: &str, settings: &Settings, databases: &[String]) -> Vec<Statem
 
 /// The statement for the user's own KMS key: S3 makes data keys with it, and decrypts them to join parts and to read.
 /// Keys that AWS manages need no permission.
-fn encryption(settings: &Settings, partition: &str, account: &str) -> Option<Statement> {
+fn encryption(settings: &AwsLakeSettings, partition: &str, account: &str) -> Option<Statement> {
     let encryption = &settings.put_options.encryption;
     let Encryption::Kms {
         key_id: Some(key), ..
@@ -140,7 +140,7 @@ fn encryption(settings: &Settings, partition: &str, account: &str) -> Option<Sta
 }
 
 /// The statements for the identity that assumes the role.
-fn caller(aws: &aws::Settings) -> Result<Vec<Statement>> {
+fn caller(aws: &aws::AwsSettings) -> Result<Vec<Statement>> {
     match &aws.credentials {
         Credentials::Role { role_arn, .. } => Ok(vec![Statement::new(
             "AssumeRole",
@@ -155,7 +155,7 @@ fn caller(aws: &aws::Settings) -> Result<Vec<Statement>> {
 }
 
 /// The account of the catalog: the configured one, else that of the role, else any.
-fn account(aws: &aws::Settings) -> &str {
+fn account(aws: &aws::AwsSettings) -> &str {
     let of_role = match &aws.credentials {
         Credentials::Role { role_arn, .. } => role_arn.split(':').nth(4),
         _ => None,

@@ -8,9 +8,9 @@ use crate::lake::Access;
 use crate::lake::aws::permissions;
 
 /// The access of the settings' credentials.
-pub(super) struct Account(pub(super) Rc<Aws>);
+pub(super) struct AwsAccess(pub(super) Rc<Aws>);
 
-impl Access for Account {
+impl Access for AwsAccess {
     fn sign_in(&self) -> Result<Option<String>> {
         self.0.sign_in().map(Some)
     }
@@ -40,7 +40,7 @@ impl Access for Account {
     }
 }
 
-impl Account {
+impl AwsAccess {
     fn looking(&self) -> String {
         format!("looking for bucket {}", self.0.bucket())
     }

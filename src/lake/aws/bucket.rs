@@ -36,7 +36,7 @@ impl Bucket {
         &self,
         prefix: &str,
         depth: s3::Depth,
-        visit: &mut dyn FnMut(s3::Page) -> Result<()>,
+        visit: &mut dyn FnMut(s3::ObjectsPage) -> Result<()>,
     ) -> Result<()> {
         let mut continuation: Option<String> = None;
         loop {

@@ -8,7 +8,7 @@ use crate::aws::{Aws, glue, lakeformation};
 use crate::error::{Error, Refusal, Result};
 use crate::lake::aws::Tag;
 use crate::lake::aws::permissions::{self, TAG_DATABASE, perform};
-use crate::lake::{Catalog, Created, Lookup, Table, Updated};
+use crate::lake::{Catalog, CatalogTable, Created, Lookup, Updated};
 
 /// The Data Catalog of the settings' account and region, and the tag of its databases.
 pub(super) struct Glue {
@@ -99,7 +99,7 @@ impl Catalog for Glue {
         })
     }
 
-    fn table(&self, database: &str, table: &str) -> Result<Lookup<Table>> {
+    fn table(&self, database: &str, table: &str) -> Result<Lookup<CatalogTable>> {
         match perform(
             &self.aws,
             &glue::GetTable {
@@ -107,7 +107,7 @@ impl Catalog for Glue {
                 name: table,
             },
         ) {
-            Ok(described) => Ok(Lookup::Found(Table {
+            Ok(described) => Ok(Lookup::Found(CatalogTable {
                 input: described.input,
                 version: described.version,
             })),

@@ -19,14 +19,14 @@ use crate::http::retry::RetryPolicy;
 use crate::lake::Lake;
 use crate::time::Clock;
 
-use access::Account;
+use access::AwsAccess;
 use bucket::Bucket;
 use catalog::Glue;
 
 /// The settings of a lake on AWS.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    pub(crate) aws: aws::Settings,
+pub(crate) struct AwsLakeSettings {
+    pub(crate) aws: aws::AwsSettings,
     pub(crate) put_options: PutOptions,
     /// The Lake Formation tag that databases get.
     pub(crate) database_tag: Option<Tag>,
@@ -42,13 +42,13 @@ pub(crate) struct Tag {
 /// Opens the lake that the settings, and the environment where they leave a choice, describe; nothing is sent yet.
 /// `session_name` names this run in the sessions of assumed roles.
 pub(crate) fn open(
-    settings: Settings,
+    settings: AwsLakeSettings,
     session_name: &str,
     environment: &Environment,
     clock: &Clock,
     policy: RetryPolicy,
 ) -> Result<Lake> {
-    let Settings {
+    let AwsLakeSettings {
         aws,
         mut put_options,
         database_tag,
@@ -58,7 +58,7 @@ pub(crate) fn open(
     }
     let aws = Rc::new(Aws::new(aws, session_name, environment, clock, policy)?);
     Ok(Lake {
-        access: Box::new(Account(Rc::clone(&aws))),
+        access: Box::new(AwsAccess(Rc::clone(&aws))),
         objects: Box::new(Bucket {
             aws: Rc::clone(&aws),
             put_options,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::aws::PutOptions;
 use crate::aws::tests::{clock, environment, policy, settings};
 use crate::http::stub::{Reply, Server};
-use crate::lake::aws::{Settings, open};
+use crate::lake::aws::{AwsLakeSettings, open};
 use crate::lake::{Created, Lake, Part, Updated, Upload};
 
 fn scripted(replies: Vec<Reply>) -> (Lake, Server) {
@@ -19,7 +19,7 @@ pub(super) fn lake(server: &Server, pairs: &[(&str, &str)]) -> Lake {
 }
 
 fn lake_with(server: &Server, put_options: PutOptions, pairs: &[(&str, &str)]) -> Lake {
-    let settings = Settings {
+    let settings = AwsLakeSettings {
         aws: settings(server),
         put_options,
         database_tag: None,

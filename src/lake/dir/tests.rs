@@ -58,7 +58,7 @@ fn an_update_of_an_older_version_is_a_conflict() {
         lake.catalog.create_table("db", &input).unwrap(),
         Created::Before
     );
-    let Lookup::Found(Table { version, .. }) = lake.catalog.table("db", "t").unwrap() else {
+    let Lookup::Found(CatalogTable { version, .. }) = lake.catalog.table("db", "t").unwrap() else {
         panic!("the table was created");
     };
     input.insert("Owner".to_owned(), "me".into());

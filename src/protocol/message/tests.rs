@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 use crate::json::scan::{Fault, ReadToEnd, Scanner};
-use crate::protocol::message::{Message, Reader, Record, RecordView, Status};
+use crate::protocol::message::{Message, MessageReader, Record, RecordView, Status};
 use crate::time::Clock;
 
 #[derive(Deserialize)]
@@ -83,7 +83,7 @@ fn by_serde(line: &[u8]) -> Said {
     }
 }
 
-fn by_us(reader: &mut Reader, line: &[u8]) -> Said {
+fn by_us(reader: &mut MessageReader, line: &[u8]) -> Said {
     match reader.read(line) {
         Ok(Message::Record(record)) => record
             .read_with(|record| Ok((said(record), read_object(record.data)?)))
@@ -116,12 +116,12 @@ fn read_object(text: &[u8]) -> Result<ReadToEnd> {
 
 #[track_caller]
 fn check(line: &str) {
-    check_by(&mut Reader::default(), line.as_bytes());
+    check_by(&mut MessageReader::default(), line.as_bytes());
 }
 
 /// Also as a line after others that begin as it does.
 #[track_caller]
-fn check_by(reader: &mut Reader, line: &[u8]) {
+fn check_by(reader: &mut MessageReader, line: &[u8]) {
     for time in 0..3 {
         let said = by_us(reader, line);
         let text = String::from_utf8_lossy(line);
@@ -221,7 +221,7 @@ fn agrees_with_serde_on_generated_and_broken_lines() {
     while clock.elapsed(begin) < Duration::from_millis(700) {
         let seed = fastrand::u64(..);
         let line = generate(&mut Rng::with_seed(seed));
-        let mut reader = Reader::default();
+        let mut reader = MessageReader::default();
         for time in 0..3 {
             assert_eq!(
                 by_us(&mut reader, &line),
@@ -274,9 +274,9 @@ fn a_line_says_the_same_after_others_that_begin_as_it_does() {
         r#","meta":{"changes":[1]},"emitted_at":1}}"#,
     ];
     let mut known = 0;
-    let mut of_all = Reader::default();
+    let mut of_all = MessageReader::default();
     for prefix in PREFIXES {
-        let mut reader = Reader::default();
+        let mut reader = MessageReader::default();
         for _ in 0..2 {
             let _ = by_us(
                 &mut reader,
@@ -370,7 +370,7 @@ fn reads_statuses_and_leaves_the_rest() {
         ("STARTED", Status::Underway),
     ] {
         let line = status(word);
-        let mut reader = Reader::default();
+        let mut reader = MessageReader::default();
         let Ok(Message::Status { stream, status }) = reader.read(line.as_bytes()) else {
             panic!("no status");
         };
@@ -379,7 +379,7 @@ fn reads_statuses_and_leaves_the_rest() {
             ("\"s\"".to_string(), expected)
         );
     }
-    let mut reader = Reader::default();
+    let mut reader = MessageReader::default();
     assert!(matches!(
         reader.read(br#"{"type":"STATE","state":{}}"#),
         Ok(Message::State)
@@ -393,7 +393,7 @@ fn reads_statuses_and_leaves_the_rest() {
 #[test]
 fn an_error_gives_the_place_and_no_data() {
     let line = br#"{"type":"RECORD","record":{"stream":"s","data":{"secret":tru},"emitted_at":1}}"#;
-    let mut reader = Reader::default();
+    let mut reader = MessageReader::default();
     let Ok(Message::Record(record)) = reader.read(line) else {
         panic!("the end of the object can be guessed");
     };
@@ -412,7 +412,7 @@ fn an_error_gives_the_place_and_no_data() {
 #[test]
 fn whatever_is_wrong_with_a_guess_the_whole_record_is_read_again() {
     let line = br#"{"type":"RECORD","record":{"data":{"id":1},"stream":"right"},"x":{"y":{},"emitted_at":5,"stream":"wrong"}}"#;
-    let mut reader = Reader::default();
+    let mut reader = MessageReader::default();
     let Ok(Message::Record(record)) = reader.read(line) else {
         panic!("no record");
     };

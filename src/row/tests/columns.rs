@@ -1,7 +1,7 @@
 //! Airbyte's columns, the counts of misfits, and columns whose names or keys collide.
 
 use crate::row::tests::{compile, encode, field, options};
-use crate::row::{Envelope, Metadata, Options, UNKNOWN_FIELDS};
+use crate::row::{ExtraColumns, Metadata, RecordMetadata, UNKNOWN_FIELDS};
 use crate::schema::{Field, Type, Width};
 
 const BIGINT: Type = Type::Integer(Width::SixtyFour);
@@ -9,7 +9,7 @@ const BIGINT: Type = Type::Integer(Width::SixtyFour);
 #[test]
 fn counts_misfits_by_column() {
     for rescued in [Some("_rescued_data".to_string()), None] {
-        let options = Options {
+        let options = ExtraColumns {
             rescued,
             metadata: None,
         };
@@ -32,7 +32,7 @@ fn counts_misfits_by_column() {
 
 #[test]
 fn without_a_rescue_column_misfits_are_null() {
-    let mut encoder = compile(&[field("a", BIGINT)], &Options::default());
+    let mut encoder = compile(&[field("a", BIGINT)], &ExtraColumns::default());
     assert_eq!(encode(&mut encoder, br#"{"a":"x","z":1}"#).unwrap(), "{}");
 }
 
@@ -59,7 +59,7 @@ fn the_extra_columns_are_declared_in_their_order() {
 
 /// The row with a fixed id in place of the random one.
 #[track_caller]
-fn with_metadata(metadata: Metadata, record: &str, envelope: &Envelope<'_>) -> String {
+fn with_metadata(metadata: Metadata, record: &str, envelope: &RecordMetadata<'_>) -> String {
     let mut options = options();
     options.metadata = Some(metadata);
     let mut encoder = compile(&[field("a", BIGINT)], &options);
@@ -89,7 +89,7 @@ fn airbytes_columns_follow_the_streams() {
         generation_id: Some(3),
         sync_id: Some(7),
     };
-    let envelope = Envelope {
+    let envelope = RecordMetadata {
         emitted_at: Some(1_704_164_645_678),
         changes: None,
     };
@@ -98,7 +98,7 @@ fn airbytes_columns_follow_the_streams() {
         r#"{"a":1,"_airbyte_raw_id":"ID","_airbyte_extracted_at":"2024-01-02 03:04:05.678","_airbyte_generation_id":3,"_airbyte_meta":{"sync_id":7,"changes":[]}}"#
     );
     assert_eq!(
-        with_metadata(Metadata::default(), "{}", &Envelope::default()),
+        with_metadata(Metadata::default(), "{}", &RecordMetadata::default()),
         r#"{"_airbyte_raw_id":"ID","_airbyte_meta":{"changes":[]}}"#
     );
 }
@@ -106,7 +106,7 @@ fn airbytes_columns_follow_the_streams() {
 #[test]
 fn upstreams_changes_come_before_our_own() {
     let changes = br#" [ {"reason":"SOURCE_RETRIEVAL_ERROR","field":"b","change":"NULLED","more":1}, {"field":"c","change":"NEW_WORD"} ] "#;
-    let envelope = Envelope {
+    let envelope = RecordMetadata {
         emitted_at: Some(-1),
         changes: Some(changes),
     };
@@ -124,7 +124,7 @@ fn upstreams_changes_come_before_our_own() {
 #[test]
 fn changes_of_another_form_and_times_beyond_the_calendar_are_left_out() {
     for changes in ["null", "{}", "[]", "5"] {
-        let envelope = Envelope {
+        let envelope = RecordMetadata {
             emitted_at: Some(i64::MAX),
             changes: Some(changes.as_bytes()),
         };

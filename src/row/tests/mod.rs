@@ -6,12 +6,12 @@ mod laws;
 mod reference;
 mod tree;
 
-use crate::row::{Envelope, Options, Plan, RowEncoder};
+use crate::row::{ExtraColumns, Plan, RecordMetadata, RowEncoder};
 use crate::schema::{Field, Type};
 
 /// With a rescue column and without Airbyte's.
-fn options() -> Options {
-    Options {
+fn options() -> ExtraColumns {
+    ExtraColumns {
         rescued: Some("_rescued_data".into()),
         metadata: None,
     }
@@ -25,7 +25,7 @@ fn field(name: &str, data_type: Type) -> Field {
     }
 }
 
-fn compile(fields: &[Field], options: &Options) -> RowEncoder {
+fn compile(fields: &[Field], options: &ExtraColumns) -> RowEncoder {
     RowEncoder::new(Plan::compile(fields, options))
 }
 
@@ -33,7 +33,7 @@ fn compile(fields: &[Field], options: &Options) -> RowEncoder {
 #[track_caller]
 fn encode(encoder: &mut RowEncoder, record: &[u8]) -> Result<String, String> {
     let mut out = b"before".to_vec();
-    let done = encoder.encode(record, &Envelope::default(), &mut out);
+    let done = encoder.encode(record, &RecordMetadata::default(), &mut out);
     let written = out.strip_prefix(b"before").expect("the rows before stay");
     match done {
         Ok(_) => {

@@ -21,7 +21,7 @@ const MISSES: u32 = 2;
 
 /// How far the walk through an object has come, and what was found.
 #[derive(Clone, Copy)]
-struct Progress {
+struct ObjectWalk {
     /// The step whose key is likely the next.
     predicted: u32,
     /// The step of the member before, or `UNKNOWN`.
@@ -36,7 +36,7 @@ struct Progress {
     fit: Fit,
 }
 
-impl Progress {
+impl ObjectWalk {
     fn new(expected: &Expected) -> Self {
         Self {
             predicted: expected.first,
@@ -98,7 +98,7 @@ impl Walker<'_> {
     ) -> Result<(Fit, Separator), Fault> {
         let text = self.scan.text;
         let start = self.start();
-        let mut progress = Progress::new(self.learned.object(plan));
+        let mut progress = ObjectWalk::new(self.learned.object(plan));
         let mut at = after_space(text, self.scan.at + 1);
         if text.get(at) == Some(&b'}') {
             self.scan.at = at + 1;
@@ -140,7 +140,7 @@ impl Walker<'_> {
     fn verbatim_members(
         &mut self,
         plan: &ObjectPlan,
-        progress: &mut Progress,
+        progress: &mut ObjectWalk,
         at: usize,
     ) -> (usize, bool) {
         let text = self.scan.text;
@@ -198,7 +198,12 @@ impl Walker<'_> {
 
     /// Walks over a key: the predicted one, or any other.
     #[inline]
-    fn key(&mut self, plan: &ObjectPlan, progress: &Progress, at: usize) -> Result<Member, Fault> {
+    fn key(
+        &mut self,
+        plan: &ObjectPlan,
+        progress: &ObjectWalk,
+        at: usize,
+    ) -> Result<Member, Fault> {
         match plan.steps.get(progress.predicted as usize) {
             Some(step) if step.key.is_at(self.scan.text, at) => Ok(Member {
                 step: progress.predicted,
@@ -237,7 +242,7 @@ impl Walker<'_> {
         &mut self,
         plan: &ObjectPlan,
         level: Level,
-        progress: &mut Progress,
+        progress: &mut ObjectWalk,
         member: Member,
     ) -> Result<usize, Fault> {
         let is_known = member.step != UNKNOWN;
@@ -384,7 +389,12 @@ impl Walker<'_> {
 
     /// Puts the members in order where they are not, and learns from the object, which ends here.
     #[inline]
-    fn finish(&mut self, plan: &ObjectPlan, start: Start, progress: Progress) -> (Fit, Separator) {
+    fn finish(
+        &mut self,
+        plan: &ObjectPlan,
+        start: Start,
+        progress: ObjectWalk,
+    ) -> (Fit, Separator) {
         let expected = self.learned.object_mut(plan);
         expected.is_verbatim = self.row.is_run(start.at, self.scan.at - 1);
         expected.recorded = if progress.is_ordered {

@@ -28,8 +28,8 @@ pub(super) struct Properties {
 #[allow(clippy::struct_excessive_bools)] // independent facts
 pub(super) struct Seen {
     boolean: bool,
-    number: Option<Number>,
-    text: Option<Text>,
+    number: Option<WidestNumber>,
+    text: Option<TextForm>,
     array: Option<Box<Seen>>,
     object: Option<Properties>,
     /// Nested too deep to be looked at.
@@ -38,7 +38,7 @@ pub(super) struct Seen {
 
 /// The widest number so far.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Number {
+enum WidestNumber {
     /// Of 64 bits.
     Integer,
     /// An integer of 38 digits at most.
@@ -48,7 +48,7 @@ enum Number {
 
 /// What all texts so far are.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Text {
+enum TextForm {
     Temporal(Temporal),
     Other,
 }
@@ -115,15 +115,15 @@ impl Seen {
     fn text(&mut self, scan: &mut Scanner<'_>) -> Result<(), Fault> {
         let from = scan.at + 1;
         scan.string()?;
-        if self.text == Some(Text::Other) {
+        if self.text == Some(TextForm::Other) {
             return Ok(());
         }
         let now = match moment::recognize(&scan.text[from..scan.at - 1]) {
-            Some(moment) => Text::Temporal(moment),
-            None => Text::Other,
+            Some(moment) => TextForm::Temporal(moment),
+            None => TextForm::Other,
         };
         self.text = match self.text {
-            Some(before) if before != now => Some(Text::Other),
+            Some(before) if before != now => Some(TextForm::Other),
             _ => Some(now),
         };
         Ok(())
@@ -139,9 +139,9 @@ impl Seen {
             digits < 19 || text.parse::<i64>().is_ok()
         };
         let now = match shape {
-            Shape::Integer if fits(text) => Number::Integer,
-            Shape::Integer if digits <= LONGEST_DECIMAL => Number::Long,
-            _ => Number::Any,
+            Shape::Integer if fits(text) => WidestNumber::Integer,
+            Shape::Integer if digits <= LONGEST_DECIMAL => WidestNumber::Long,
+            _ => WidestNumber::Any,
         };
         self.number = self.number.max(Some(now));
         Ok(())
@@ -179,14 +179,16 @@ impl Seen {
             schemas.push(json!({"type": "boolean"}));
         }
         schemas.extend(self.number.map(|number| match number {
-            Number::Integer => json!({"type": "integer"}),
-            Number::Long => json!({"type": "integer", "airbyte_type": "big_integer"}),
-            Number::Any => json!({"type": "number"}),
+            WidestNumber::Integer => json!({"type": "integer"}),
+            WidestNumber::Long => json!({"type": "integer", "airbyte_type": "big_integer"}),
+            WidestNumber::Any => json!({"type": "number"}),
         }));
         schemas.extend(self.text.map(|text| match text {
-            Text::Temporal(Temporal::Day) => json!({"type": "string", "format": "date"}),
-            Text::Temporal(Temporal::Instant) => json!({"type": "string", "format": "date-time"}),
-            Text::Other => json!({"type": "string"}),
+            TextForm::Temporal(Temporal::Day) => json!({"type": "string", "format": "date"}),
+            TextForm::Temporal(Temporal::Instant) => {
+                json!({"type": "string", "format": "date-time"})
+            }
+            TextForm::Other => json!({"type": "string"}),
         }));
         if let Some(element) = &self.array {
             schemas.push(match element.schema() {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::row::{self, Envelope, Plan, RowEncoder};
+use crate::row::{self, Plan, RecordMetadata, RowEncoder};
 use crate::schema::Rules;
 use crate::schema::evolve::{SchemaOrigin, reconcile};
 use crate::schema::{Field, Numbers, Type, Width, hive, read};
@@ -113,11 +113,15 @@ fn what_is_recognized_can_be_written() {
             name: "v".into(),
             data_type,
         };
-        let plan = Plan::compile(&[column], &row::Options::default());
+        let plan = Plan::compile(&[column], &row::ExtraColumns::default());
         let mut encoder = RowEncoder::new(plan);
         let record = format!("{{\"v\":{text:?}}}");
         encoder
-            .encode(record.as_bytes(), &Envelope::default(), &mut Vec::new())
+            .encode(
+                record.as_bytes(),
+                &RecordMetadata::default(),
+                &mut Vec::new(),
+            )
             .unwrap();
         assert_eq!(encoder.misfits(), [], "{text}");
     }

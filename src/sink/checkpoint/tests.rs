@@ -13,10 +13,10 @@ use crate::file::Codec;
 use crate::lake::{Lake, dir};
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{Completion, ConfiguredStream, Refresh};
-use crate::protocol::message::{Message, Reader};
+use crate::protocol::message::{Message, MessageReader};
 use crate::protocol::state::State;
 use crate::schema::evolve::SchemaOrigin;
-use crate::sink::{Acknowledge, Options, Sink};
+use crate::sink::{Acknowledge, Sink, SinkOptions};
 use crate::table::layout::Run;
 use crate::time::Clock;
 
@@ -61,7 +61,7 @@ fn open<'a>(lake: &'a Lake, folder: &Path, log: &Log, refresh: Refresh) -> Sink<
         generation_id: None,
         sync_id: None,
     };
-    let options = Options::for_tests(Codec::Plain, Duration::from_secs(3600));
+    let options = SinkOptions::for_tests(Codec::Plain, Duration::from_secs(3600));
     let watcher = Watcher {
         folder: folder.to_owned(),
         log: Rc::clone(log),
@@ -77,7 +77,7 @@ fn record_and_state(sink: &mut Sink<'_>, stream: &str, number: u64) {
     let line = json!({"type": "RECORD", "record":
         {"stream": stream, "data": {"id": number}, "emitted_at": 1}});
     let line = line.to_string();
-    let mut reader = Reader::default();
+    let mut reader = MessageReader::default();
     let Message::Record(record) = reader.read(line.as_bytes()).unwrap() else {
         panic!("not a record")
     };

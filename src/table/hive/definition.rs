@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::error::{Error, Result};
 use crate::file::Format;
 use crate::schema::{Field, hive};
-use crate::table::Target;
+use crate::table::TableTarget;
 use crate::table::hive::serde::{self, Serde};
 use crate::table::layout::Generation;
 
@@ -133,7 +133,7 @@ pub(super) fn location(input: &Map<String, Value>) -> &str {
 }
 
 /// Rows can be added only to a plain table that is read as the target's format is.
-pub(super) fn refuse_unwritable(input: &Map<String, Value>, target: &Target) -> Result<()> {
+pub(super) fn refuse_unwritable(input: &Map<String, Value>, target: &TableTarget) -> Result<()> {
     refuse_replacing(input, target)?;
     let library = storage(input, "SerdeInfo")
         .get("SerializationLibrary")
@@ -156,7 +156,7 @@ pub(super) fn refuse_unwritable(input: &Map<String, Value>, target: &Target) -> 
 }
 
 /// A new generation can take the place of any plain table.
-pub(super) fn refuse_replacing(input: &Map<String, Value>, target: &Target) -> Result<()> {
+pub(super) fn refuse_replacing(input: &Map<String, Value>, target: &TableTarget) -> Result<()> {
     let text = |key: &str| input.get(key).and_then(Value::as_str).unwrap_or_default();
     if text("TableType") == "VIRTUAL_VIEW" {
         return Err(unwritable(target, "is a view"));
@@ -186,7 +186,7 @@ pub(super) fn refuse_replacing(input: &Map<String, Value>, target: &Target) -> R
     Ok(())
 }
 
-fn unwritable(target: &Target, why: &str) -> Error {
+fn unwritable(target: &TableTarget, why: &str) -> Error {
     Error::config(format!(
         "the table {}.{} {why}",
         target.database, target.name

@@ -11,11 +11,13 @@ use crate::protocol::catalog::Refresh;
 use crate::schema::{Field, evolve};
 use crate::table::layout::{Folders, Generation, folder_of_location};
 use crate::table::plan::Planned;
-use crate::table::{Creation, DataFile, Opened, Opening, Table, TableChange, Target, take_back};
+use crate::table::{
+    Creation, DataFile, Opened, Opening, Table, TableChange, TableTarget, take_back,
+};
 
 /// A Hive table that a stream is written to.
 pub(crate) struct HiveTable {
-    target: Target,
+    target: TableTarget,
     folders: Folders,
     /// Whether the table showed the folder that rows go to when it was opened.
     is_published: bool,
@@ -141,7 +143,7 @@ impl HiveTable {
         }
     }
 
-    pub(super) fn target(&self) -> &Target {
+    pub(super) fn target(&self) -> &TableTarget {
         &self.target
     }
 
@@ -222,7 +224,7 @@ impl HiveTable {
     pub(super) fn reshape(
         &mut self,
         lake: &Lake,
-        mut target: Target,
+        mut target: TableTarget,
     ) -> Result<(Vec<Field>, Vec<TableChange>)> {
         target.wanted = target.reconcile_with(&self.target.wanted).fields;
         let reshaped = match self.visibility {
@@ -261,12 +263,16 @@ impl HiveTable {
 /// One that exists gets its new columns at once: other writers then know of them before there are rows of their types,
 /// and a column that a failed load leaves without rows reads as NULL. One that may exist and be hidden is asked for at
 /// once too, so that a missing permission is reported before hours of work.
-fn is_created_later(catalog: &dyn Catalog, target: &Target, creation: Creation) -> Result<bool> {
+fn is_created_later(
+    catalog: &dyn Catalog,
+    target: &TableTarget,
+    creation: Creation,
+) -> Result<bool> {
     Ok(creation == Creation::AtTheFirstCheckpoint && matches!(target.look(catalog)?, (None, None)))
 }
 
 /// The folder of a table's location; an error where it is not in this lake.
-fn folder_of(location: &str, root: &str, target: &Target) -> Result<String> {
+fn folder_of(location: &str, root: &str, target: &TableTarget) -> Result<String> {
     folder_of_location(location, root).ok_or_else(|| {
         Error::config(format!(
             "the table {}.{} is located at {location}, which is not a folder of {root}",
@@ -296,11 +302,11 @@ fn move_to(to: &str, from: &str, files: &[DataFile], objects: &dyn Objects) -> R
 }
 
 /// Where the rows of the catalog's entry are stored.
-pub(super) fn location(entry: &lake::Table) -> &str {
+pub(super) fn location(entry: &lake::CatalogTable) -> &str {
     definition::location(&entry.input)
 }
 
 /// The columns of the catalog's entry.
-pub(super) fn columns(entry: &lake::Table) -> Vec<Field> {
+pub(super) fn columns(entry: &lake::CatalogTable) -> Vec<Field> {
     definition::fields(&entry.input)
 }

@@ -3,12 +3,12 @@
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::lake::{Catalog, Created, Lookup, Table, Updated};
+use crate::lake::{Catalog, CatalogTable, Created, Lookup, Updated};
 use crate::schema::evolve::{self, Reconciled};
 use crate::schema::{Field, Note, note};
 use crate::table::hive::definition;
 use crate::table::layout::Generation;
-use crate::table::{Change, TableChange, Target, change, is_same};
+use crate::table::{Change, TableChange, TableTarget, change, is_same};
 
 /// How often a definition that others keep changing is read again before we give up.
 const CONFLICTS: usize = 20;
@@ -33,7 +33,7 @@ pub(in crate::table) struct Swapped {
     pub(in crate::table) replaced: Option<String>,
 }
 
-impl Target {
+impl TableTarget {
     /// Makes the table at `location` where there is none; else gives it the columns it lacks and keeps its location.
     pub(in crate::table) fn ensure(
         &self,
@@ -93,7 +93,10 @@ impl Target {
 
     /// The columns under which a new generation is written: those of the stream, in the order of the table that is
     /// there. Columns that vanished stay, so that views on them keep working.
-    pub(in crate::table) fn fields_of_a_new_generation(&self, table: Option<&Table>) -> Vec<Field> {
+    pub(in crate::table) fn fields_of_a_new_generation(
+        &self,
+        table: Option<&CatalogTable>,
+    ) -> Vec<Field> {
         let Some(table) = table else {
             return self.wanted.clone();
         };
@@ -108,7 +111,7 @@ impl Target {
     }
 
     /// What `ensure` would make of the table's columns, without doing it.
-    pub(in crate::table) fn preview(&self, table: &Table) -> Result<Reconciled> {
+    pub(in crate::table) fn preview(&self, table: &CatalogTable) -> Result<Reconciled> {
         definition::refuse_unwritable(&table.input, self)?;
         Ok(self.reconcile(&table.input))
     }
@@ -123,7 +126,7 @@ impl Target {
     }
 
     /// The table as it is now, if it is there and may be seen.
-    pub(in crate::table) fn find(&self, catalog: &dyn Catalog) -> Result<Option<Table>> {
+    pub(in crate::table) fn find(&self, catalog: &dyn Catalog) -> Result<Option<CatalogTable>> {
         self.look(catalog).map(|(table, _)| table)
     }
 
@@ -133,7 +136,7 @@ impl Target {
     pub(in crate::table) fn look(
         &self,
         catalog: &dyn Catalog,
-    ) -> Result<(Option<Table>, Option<Error>)> {
+    ) -> Result<(Option<CatalogTable>, Option<Error>)> {
         Ok(match catalog.table(&self.database, &self.name)? {
             Lookup::Found(table) => (Some(table), None),
             Lookup::Absent => (None, None),
@@ -223,7 +226,7 @@ impl Target {
     }
 
     /// An error where a new generation could not take the table's place.
-    pub(in crate::table) fn refuse_replacing(&self, table: Option<&Table>) -> Result<()> {
+    pub(in crate::table) fn refuse_replacing(&self, table: Option<&CatalogTable>) -> Result<()> {
         table.map_or(Ok(()), |table| {
             definition::refuse_replacing(&table.input, self)
         })
