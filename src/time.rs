@@ -34,6 +34,13 @@ impl Millis {
         Some(Self(time.as_millisecond()))
     }
 
+    pub(crate) fn minus(self, span: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)),
+        )
+    }
+
     pub(crate) fn plus(self, span: Duration) -> Self {
         Self(
             self.0

@@ -64,7 +64,7 @@ impl FailedAttempt {
         Self {
             request_id: request_id(response).to_owned(),
             after: retry_after(response),
-            date: response.header("date").and_then(Millis::from_http_date),
+            date: date(response),
             region,
             ..Self::new(decision, response.status, code, message)
         }
@@ -157,6 +157,11 @@ impl FailedAttempt {
             None => error,
         }
     }
+}
+
+/// The service's time.
+pub(super) fn date(response: &Response) -> Option<Millis> {
+    response.header("date").and_then(Millis::from_http_date)
 }
 
 pub(super) fn request_id(response: &Response) -> &str {

@@ -44,7 +44,7 @@ use crate::environment::Environment;
 use crate::error::{Error, RefusalCause, Result};
 use crate::http::retry::RetryPolicy;
 use crate::http::{Client, Proxy, RootCertificates};
-use crate::time::Clock;
+use crate::time::{Clock, Millis};
 
 pub(crate) use endpoint::{Addressing, AwsPartition, Switch};
 pub(crate) use s3::options::{BucketKey, Encryption, PutOptions, RequestChecksum};
@@ -178,6 +178,11 @@ impl Aws {
             ))),
             _ => Ok(account.arn),
         }
+    }
+
+    /// The time by S3's clock, as its last answer had it; none before the first one.
+    pub(crate) fn store_time(&self) -> Option<Millis> {
+        self.sender.store_time()
     }
 
     /// Performs an operation of any service, with retries.

@@ -45,6 +45,8 @@ pub(crate) struct Sender {
     quota: Quota,
     /// How far the services' clock is ahead of ours, in milliseconds.
     clock_offset: Cell<i64>,
+    /// S3's time in its last answer, and our reading when that came.
+    store_time: Cell<Option<(Millis, Instant)>>,
 }
 
 /// The remedies that were tried already: each is tried once.
@@ -77,6 +79,7 @@ impl Sender {
             policy,
             quota: Quota::new(),
             clock_offset: Cell::new(0),
+            store_time: Cell::new(None),
         }
     }
 
@@ -87,6 +90,13 @@ impl Sender {
     /// The time by the services' clock.
     pub(crate) fn now(&self) -> Millis {
         Millis(self.clock.now().0.saturating_add(self.clock_offset.get()))
+    }
+
+    /// The time by S3's clock, which dates objects and uploads, from its last answer; none before the first one. It is
+    /// late by that answer's time on the way, and never early.
+    pub(crate) fn store_time(&self) -> Option<Millis> {
+        let (date, heard) = self.store_time.get()?;
+        Some(date.plus(self.clock.elapsed(heard)))
     }
 
     /// The root certificates, for clients of other servers.
@@ -238,6 +248,12 @@ impl Sender {
             body: &call.body,
             limit: call.limit,
         });
+        if service == Service::S3
+            && let Ok(response) = &response
+            && let Some(date) = attempt::date(response)
+        {
+            self.store_time.set(Some((date, self.clock.instant())));
+        }
         response.map_err(|failure| failure.at(&endpoint.authority))
     }
 

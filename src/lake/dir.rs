@@ -7,7 +7,9 @@ mod tests;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -16,7 +18,7 @@ use crate::lake::{
     Access, Catalog, CatalogTable, Created, Lake, Listed, Lookup, Objects, Part, Unfinished,
     Updated, Upload,
 };
-use crate::time::Millis;
+use crate::time::{Clock, Millis};
 
 /// Opens the lake in this folder, which is created where it is absent.
 pub(crate) fn open(folder: &Path) -> Result<Lake> {
@@ -87,6 +89,10 @@ impl Dir {
         self.database_folder(database).join(format!("{table}.json"))
     }
 
+    fn lock_file(&self) -> PathBuf {
+        self.folder.join("catalog").join(".lock")
+    }
+
     /// Moves a complete file to its key, in one step.
     fn publish(&self, from: &Path, key: &str) -> Result<()> {
         let to = self.object(key);
@@ -94,6 +100,11 @@ impl Dir {
             .and_then(|()| fs::rename(from, &to))
             .map_err(|error| failed("writing", &to, error))
     }
+}
+
+fn since_epoch(time: SystemTime) -> Millis {
+    let span = time.duration_since(SystemTime::UNIX_EPOCH);
+    Millis(0).plus(span.unwrap_or_default())
 }
 
 fn parent(path: &Path) -> io::Result<()> {
@@ -147,6 +158,30 @@ impl Access for Dir {
 impl Objects for Dir {
     fn root(&self) -> String {
         format!("file://{}/", self.folder.join("objects").display())
+    }
+
+    /// The file system's own clock, which may be another machine's: it dates the lock's file anew.
+    fn now(&self) -> Result<Millis> {
+        let path = self.lock_file();
+        let opened = or_absent(OpenOptions::new().write(true).open(&path));
+        let fail = |error| failed("dating", &path, error);
+        let Some(file) = opened.map_err(fail)? else {
+            // Every lake has it, so there is no lake yet, and nothing that has an age.
+            return Ok(Clock::System.now());
+        };
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_NOW,
+        };
+        let times = Timestamps {
+            last_access: now,
+            last_modification: now,
+        };
+        rustix::fs::futimens(&file, &times)
+            .map_err(io::Error::from)
+            .and_then(|()| file.metadata()?.modified())
+            .map(since_epoch)
+            .map_err(fail)
     }
 
     fn put(&self, key: &str, body: &[u8]) -> Result<()> {
@@ -257,12 +292,13 @@ impl Objects for Dir {
         let base = self.folder.join("uploads");
         let mut found = Vec::new();
         walk(&base, &base.join(prefix), &mut |path, name| {
-            let changed = fs::metadata(path)
-                .and_then(|metadata| metadata.modified())
-                .ok();
-            let begun = changed
-                .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
-                .map_or(0, |age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+            let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
+            // One that is gone by now was completed or aborted meanwhile.
+            let Some(modified) =
+                or_absent(modified).map_err(|error| failed("reading", path, error))?
+            else {
+                return Ok(());
+            };
             if let Some((key, id)) = name.rsplit_once('/') {
                 let upload = Upload {
                     key: key.to_owned(),
@@ -271,7 +307,7 @@ impl Objects for Dir {
                 };
                 found.push(Unfinished {
                     upload,
-                    begun: Millis(begun),
+                    begun: since_epoch(modified),
                 });
             }
             Ok(())
@@ -283,7 +319,7 @@ impl Objects for Dir {
 impl Dir {
     /// Locks the catalog, so that one process at a time reads and writes a table's file.
     fn lock(&self) -> Result<File> {
-        let path = self.folder.join("catalog").join(".lock");
+        let path = self.lock_file();
         parent(&path)
             .and_then(|()| {
                 OpenOptions::new()
@@ -337,6 +373,7 @@ impl Catalog for Dir {
     }
 
     fn create_database(&self, database: &str) -> Result<Created> {
+        let _lock = self.lock()?;
         let path = self.database_folder(database);
         if path.is_dir() {
             return Ok(Created::Before);

@@ -7,6 +7,7 @@ pub(crate) mod dir;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+use crate::time::Millis;
 
 pub(crate) use crate::aws::s3::Part;
 
@@ -37,7 +38,8 @@ pub(crate) struct Upload {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unfinished {
     pub(crate) upload: Upload,
-    pub(crate) begun: crate::time::Millis,
+    /// When it was begun, by the store's clock.
+    pub(crate) begun: Millis,
 }
 
 /// What `check` asks before it writes anything.
@@ -55,6 +57,9 @@ pub(crate) trait Access {
 pub(crate) trait Objects {
     /// The location of the empty key, with a trailing slash: `s3://bucket/`.
     fn root(&self) -> String;
+
+    /// The time by the store's own clock, which dates objects and uploads: ages are taken from it. It is not early.
+    fn now(&self) -> Result<Millis>;
 
     /// Writes an object, visible at once; an object of that key is replaced.
     fn put(&self, key: &str, body: &[u8]) -> Result<()>;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Duration;
 
 use crate::error::Result;
 use crate::lake::Lake;
@@ -20,7 +19,7 @@ use crate::sink::{Acknowledge, RECORDS_BETWEEN_LOOKS, Sink, SinkOptions, SyncPro
 use crate::table::layout::Run;
 use crate::table::plan::{self, Planned};
 use crate::table::{self, Opened, Opening, Table, uploads};
-use crate::time::{Clock, Millis};
+use crate::time::Clock;
 
 impl<'a> Sink<'a> {
     /// Makes databases and tables ready for the streams. Two streams with one table are refused before that.
@@ -107,7 +106,7 @@ impl<'a> Sink<'a> {
         }
         table::ensure_database(&*self.lake.catalog, database)?;
         let prefix = &self.options.table.prefix;
-        uploads::abort_dead(self.lake, prefix, database, self.horizon());
+        uploads::abort_dead(self.lake, prefix, database, self.options.leftover_age);
         self.databases.push(database.to_owned());
         Ok(())
     }
@@ -158,16 +157,6 @@ impl<'a> Sink<'a> {
             end: StreamEnd::default(),
         })
     }
-
-    /// The time before which a run that has not finished is taken for dead.
-    fn horizon(&self) -> Millis {
-        horizon(&self.clock, self.options.leftover_age)
-    }
-}
-
-fn horizon(clock: &Clock, age: Duration) -> Millis {
-    let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-    Millis(clock.now().0.saturating_sub(age))
 }
 
 fn log_notes(key: &StreamKey, notes: &[Note]) {

@@ -36,6 +36,10 @@ impl Objects for Store {
         "s3://test/".to_owned()
     }
 
+    fn now(&self) -> Result<Millis> {
+        unreachable!("a writer takes no ages")
+    }
+
     fn put(&self, key: &str, body: &[u8]) -> Result<()> {
         assert!(!body.is_empty(), "an empty object: {key}");
         let before = self

@@ -9,6 +9,7 @@ use crate::aws::{Aws, PutOptions, s3};
 use crate::error::{Error, Result};
 use crate::lake::aws::permissions::{self, perform};
 use crate::lake::{Listed, Objects, Unfinished, Upload};
+use crate::time::Millis;
 
 /// The largest object that `get` reads, in bytes.
 const SMALL: usize = 64 << 20;
@@ -103,6 +104,21 @@ impl Bucket {
 impl Objects for Bucket {
     fn root(&self) -> String {
         self.url("")
+    }
+
+    fn now(&self) -> Result<Millis> {
+        if let Some(time) = self.aws.store_time() {
+            return Ok(time);
+        }
+        // Every answer has the time, also one that says that there is no such object, or that it may not be read.
+        let asked = self.aws.perform(&s3::HeadObject { key: "_now" });
+        self.aws.store_time().ok_or_else(|| {
+            let silent = || Error::transient("expected answers with a Date header, found none");
+            let unanswered = asked.err().filter(|error| error.code() != "NotFound");
+            unanswered
+                .unwrap_or_else(silent)
+                .while_doing("asking S3 for its time")
+        })
     }
 
     fn put(&self, key: &str, body: &[u8]) -> Result<()> {

@@ -8,7 +8,7 @@ mod catalog;
 mod faults;
 pub(crate) mod permissions;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::rc::Rc;
 

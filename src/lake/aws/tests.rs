@@ -14,7 +14,7 @@ fn scripted(replies: Vec<Reply>) -> (Lake, Server) {
 }
 
 /// The lake on this server, with the defaults.
-pub(super) fn lake(server: &Server, pairs: &[(&str, &str)]) -> Lake {
+pub(crate) fn lake(server: &Server, pairs: &[(&str, &str)]) -> Lake {
     lake_with(server, PutOptions::default(), pairs)
 }
 
@@ -334,4 +334,36 @@ fn the_environment_may_leave_checksums_out() {
     let lake = lake(&server, &[variable]);
     lake.objects.put("k", b"body").unwrap();
     assert_eq!(server.received()[0].header("x-amz-checksum-crc32"), None);
+}
+
+#[test]
+fn the_time_is_that_of_the_last_answer_of_s3() {
+    let at = |time: &str| format!("Sun, 22 Nov 2026 {time} GMT");
+    let seconds = |lake: &Lake| {
+        let time = lake.objects.now().unwrap().iso();
+        time["2026-11-22T".len()..][..8].to_owned()
+    };
+    let (lake, server) = scripted(vec![
+        Reply::say(404, "").with("date", at("15:00:01")),
+        Reply::say(200, "{\"Database\":{}}").with("date", at("16:00:00")),
+        Reply::say(200, "").with("date", at("15:00:09")),
+    ]);
+    // Nothing was asked before: an answer that there is no such object has the time as well.
+    assert_eq!(seconds(&lake), "15:00:01");
+    // The catalog is another service, and has its own.
+    lake.catalog.database("d").unwrap();
+    assert_eq!(seconds(&lake), "15:00:01");
+    lake.objects.put("k", b"{}\n").unwrap();
+    assert_eq!(seconds(&lake), "15:00:09");
+    assert_eq!(server.received().len(), 3, "the time is asked for once");
+}
+
+#[test]
+fn a_store_without_a_time_is_an_error() {
+    let (lake, _) = scripted(vec![Reply::say(404, "")]);
+    let error = lake.objects.now().unwrap_err().to_string();
+    assert!(error.contains("a Date header"), "{error}");
+    let (lake, _) = scripted(vec![Reply::say(503, "")]);
+    let error = lake.objects.now().unwrap_err().to_string();
+    assert!(error.contains("answered 503"), "{error}");
 }

@@ -78,3 +78,27 @@ fn an_update_of_an_older_version_is_a_conflict() {
     let found = lake.catalog.table("db", "t").unwrap();
     assert!(matches!(found, Lookup::Absent), "{found:?}");
 }
+
+#[test]
+fn the_time_is_that_of_the_file_system() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(folder.path()).unwrap();
+    lake.catalog.create_database("db").unwrap();
+    let before = lake.objects.now().unwrap();
+    lake.objects.begin("a/one").unwrap();
+    let begun = lake.objects.unfinished("").unwrap()[0].begun;
+    let after = lake.objects.now().unwrap();
+    assert!(
+        before <= begun && begun <= after && before > Millis(0),
+        "{before:?} {begun:?} {after:?}"
+    );
+}
+
+#[test]
+fn a_folder_that_is_no_lake_yet_has_a_time_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let absent = folder.path().join("lake");
+    let now = look(&absent).unwrap().objects.now().unwrap();
+    assert!(now > Millis(1_700_000_000_000), "{now:?}");
+    assert!(!absent.exists());
+}

@@ -214,6 +214,13 @@ impl Answer {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         let has = |wanted| self.headers.iter().any(|(name, _)| name == wanted);
+        if !has("date") {
+            let now = jiff::Timestamp::now();
+            let date = jiff::fmt::rfc2822::DateTimePrinter::new()
+                .timestamp_to_rfc9110_string(&now)
+                .expect("the year has four digits");
+            head.push_str(&format!("date: {date}\r\n"));
+        }
         if !has("x-amz-request-id") {
             head.push_str("x-amz-request-id: FAKE\r\n");
         }
