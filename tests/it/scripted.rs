@@ -1,12 +1,14 @@
 //! The scripted server itself: AWS's own client finds in it what it expects of AWS.
 
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::support::fake::wire::Bandwidth;
-use crate::support::fake::{Fake, Options};
+use crate::support::fake::{Fake, Fault, Options};
 use crate::support::file;
 use crate::support::messages::{people, person, state};
 use crate::support::program::{Output, Program};
@@ -31,6 +33,35 @@ fn the_scripted_server_answers_as_aws_does() {
         lines.iter().any(|line| line.starts_with("COMPLETE t/g1/")),
         "{lines:?}"
     );
+}
+
+#[test]
+fn others_act_at_a_call_as_a_test_says() {
+    let fake = Arc::new(Fake::start());
+    let input = || person("people", 1) + &state("people", 1);
+    let catalog = people("people", "append");
+    fake.write(&catalog).stdin(input()).run().succeeded();
+    let (server, seen) = (Arc::downgrade(&fake), Arc::new(AtomicUsize::new(0)));
+    let before = seen.clone();
+    let drop_table = move || {
+        let fake = server.upgrade().unwrap();
+        before.store(fake.rows("people").len(), Ordering::SeqCst);
+        assert!(fake.store().catalog.drop_table("test", "people"));
+        fake.clock().forward(Duration::from_secs(48 * 3600));
+        true
+    };
+    fake.fault("PutObject", 1, Fault::After(Arc::new(drop_table)));
+    fake.fault("GetDatabase", 1, Fault::Before(Arc::new(|| false)));
+    fake.write(&catalog).stdin(input()).run();
+    assert_eq!(seen.load(Ordering::SeqCst), 2);
+    assert!(fake.store().catalog.table("test", "people").is_none());
+    let asked_again = fake
+        .calls()
+        .iter()
+        .filter(|call| *call == "GetDatabase")
+        .count();
+    assert_eq!(asked_again, 3, "{:?}", fake.calls());
+    assert!(fake.clock().now() > jiff::Timestamp::now() + Duration::from_secs(47 * 3600));
 }
 
 /// A sync of 3 MB in one object, uncompressed.

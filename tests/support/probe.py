@@ -10,11 +10,11 @@ BUCKET = "test-lake"
 PART = 5 << 20
 
 
-def client(service):
+def client(service, region="us-east-1"):
     return boto3.client(
         service,
         endpoint_url=sys.argv[1],
-        region_name="us-east-1",
+        region_name=region,
         aws_access_key_id="AKIAFAKE",
         aws_secret_access_key="fake",
         config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
@@ -48,6 +48,28 @@ def objects(s3):
     assert code(s3.list_objects_v2, Bucket="another") == "NoSuchBucket"
 
 
+def conditions(s3):
+    at = {"Bucket": BUCKET, "Key": "intent"}
+    first = s3.put_object(**at, Body=b"1", IfNoneMatch="*")["ETag"]
+    assert code(s3.put_object, **at, Body=b"2", IfNoneMatch="*") == "PreconditionFailed"
+    second = s3.put_object(**at, Body=b"2", IfMatch=first)["ETag"]
+    assert code(s3.put_object, **at, Body=b"3", IfMatch=first) == "PreconditionFailed"
+    assert code(s3.put_object, Bucket=BUCKET, Key="none", Body=b"", IfMatch=first) == "NoSuchKey"
+    head = s3.head_object(**at)
+    listed = s3.list_objects_v2(Bucket=BUCKET)["Contents"][0]
+    assert [head["ETag"], listed["ETag"], s3.get_object(**at)["ETag"]] == [second] * 3, (head, listed)
+    assert head["LastModified"] == listed["LastModified"], (head, listed)
+    assert code(s3.get_object, **at, IfMatch=first) == "PreconditionFailed"
+    assert code(s3.get_object, **at, IfNoneMatch=second) == "304"
+    assert code(s3.delete_object, **at, IfMatch=first) == "PreconditionFailed"
+    upload = s3.create_multipart_upload(**at)["UploadId"]
+    tag = s3.upload_part(**at, UploadId=upload, PartNumber=1, Body=b"x")["ETag"]
+    whole = {"UploadId": upload, "MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": tag}]}}
+    assert code(s3.complete_multipart_upload, **at, **whole, IfNoneMatch="*") == "PreconditionFailed"
+    s3.complete_multipart_upload(**at, **whole, IfMatch=second)
+    s3.delete_object(**at)
+
+
 def uploads(s3):
     at = {"Bucket": BUCKET, "Key": "lake/test/t/g1/big"}
     upload = s3.create_multipart_upload(**at)["UploadId"]
@@ -79,6 +101,12 @@ def tables(glue):
     glue.update_table(DatabaseName="d", TableInput=table, VersionId=version, SkipArchive=True)
     again = code(glue.update_table, DatabaseName="d", TableInput=table, VersionId=version)
     assert again == "ConcurrentModificationException", again
+    for number in range(101):
+        glue.create_table(DatabaseName="d", TableInput={"Name": f"many_{number:03}"})
+    pages = list(glue.get_paginator("get_tables").paginate(DatabaseName="d"))
+    names = [found["Name"] for page in pages for found in page["TableList"]]
+    assert len(pages) == 2 and len(names) == 102 and names == sorted(names), names
+    assert code(client("glue", "eu-west-1").get_database, Name="d") == "EntityNotFoundException"
     partition = {"Values": ["1"], "StorageDescriptor": {"Location": "s3://b/p"}}
     create = dict(DatabaseName="d", TableName="t", PartitionInputList=[partition])
     assert glue.batch_create_partition(**create).get("Errors", []) == []
@@ -91,6 +119,7 @@ def tables(glue):
 def main():
     s3, glue, sts = client("s3"), client("glue"), client("sts")
     objects(s3)
+    conditions(s3)
     uploads(s3)
     tables(glue)
     role = sts.assume_role(RoleArn="arn:aws:iam::123456789012:role/r", RoleSessionName="session")

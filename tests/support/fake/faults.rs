@@ -19,7 +19,14 @@ pub(crate) enum Fault {
     KillBefore,
     /// The program is killed after the call took effect, before the answer.
     KillAfter,
+    /// Others act before the call takes effect.
+    Before(Hook),
+    /// Others act after the call took effect, before the answer.
+    After(Hook),
 }
+
+/// What others do meanwhile; then whether the call goes on, else the connection closes.
+pub(crate) type Hook = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// Where a held call waits.
 #[derive(Clone, Default)]

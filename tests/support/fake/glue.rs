@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use super::names::Names;
 use super::wire::{Answer, Request};
 
+/// How many tables GetTables returns at once.
+const PAGE: usize = 100;
+
 /// Databases by name.
 #[derive(Default)]
 pub(crate) struct Catalog(pub(crate) BTreeMap<String, BTreeMap<String, Entry>>);
@@ -23,6 +26,47 @@ impl Catalog {
     /// The table's definition as it was sent.
     pub(crate) fn table(&self, database: &str, table: &str) -> Option<&Value> {
         self.0.get(database)?.get(table).map(|entry| &entry.input)
+    }
+
+    /// The folder that the table shows, as the prefix of keys.
+    pub(crate) fn folder(&self, database: &str, table: &str) -> Option<String> {
+        let location = self.table(database, table)?["StorageDescriptor"]["Location"].as_str()?;
+        let (_, key) = location.trim_start_matches("s3://").split_once('/')?;
+        Some(format!("{}/", key.trim_end_matches('/')))
+    }
+
+    /// Another hand drops the table, which deletes no object; whether it was there.
+    pub(crate) fn drop_table(&mut self, database: &str, table: &str) -> bool {
+        let database = self.0.get_mut(database);
+        database.is_some_and(|tables| tables.remove(table).is_some())
+    }
+
+    /// Another hand makes the table, as a new one whose versions begin again.
+    pub(crate) fn make_table(&mut self, database: &str, table: &str, mut input: Value) {
+        input["Name"] = table.into();
+        let entry = Entry {
+            input,
+            version: 0,
+            partitions: BTreeMap::new(),
+        };
+        let tables = self.0.entry(database.to_owned()).or_default();
+        tables.insert(table.to_owned(), entry);
+    }
+
+    /// Another hand changes the table's definition, if it is there.
+    pub(crate) fn edit_table(
+        &mut self,
+        database: &str,
+        table: &str,
+        edit: impl FnOnce(&mut Value),
+    ) -> bool {
+        let database = self.0.get_mut(database);
+        let Some(entry) = database.and_then(|tables| tables.get_mut(table)) else {
+            return false;
+        };
+        edit(&mut entry.input);
+        entry.version += 1;
+        true
     }
 
     pub(super) fn call(
@@ -83,11 +127,21 @@ impl Catalog {
                 Ok(json!({"Table": shown(&database_name, entry)}))
             }
             "GetTables" => {
-                let tables: Vec<_> = database
-                    .values()
-                    .map(|entry| shown(&database_name, entry))
+                let limit = body["MaxResults"].as_u64().unwrap_or(u64::MAX);
+                let limit = usize::try_from(limit).unwrap_or(PAGE).min(PAGE);
+                // The name of the last table of the page before.
+                let after = body["NextToken"].as_str();
+                let rest = || {
+                    let all = database.iter();
+                    all.filter(|(name, _)| after.is_none_or(|after| name.as_str() > after))
+                };
+                let page = rest().take(limit);
+                let tables: Vec<_> = page
+                    .map(|(_, entry)| shown(&database_name, entry))
                     .collect();
-                Ok(json!({"TableList": tables}))
+                let last = rest().nth(limit.saturating_sub(1)).map(|(name, _)| name);
+                let next = last.filter(|_| rest().nth(limit).is_some());
+                Ok(json!({"TableList": tables, "NextToken": next}))
             }
             "CreateTable" => {
                 if database.contains_key(&name) {

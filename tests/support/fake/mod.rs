@@ -14,12 +14,14 @@
 )]
 
 mod calls; // which call a request is
+mod clock; // the services' clock
 mod faults; // what goes wrong with calls, and when
 mod glue; // databases, tables and partitions
 pub(crate) mod journal; // one log of remote effects and printed states
 mod listing; // listings of the bucket, by pages
+mod multipart; // uploads that nobody sees until they complete
 mod names; // short names of keys for the journal
-mod s3; // objects and uploads
+mod s3; // objects
 mod sts; // credentials and callers
 pub(crate) mod wire; // requests and answers
 
@@ -34,6 +36,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Map, Value, json};
 
 use calls::whole;
+use clock::{Clock, http_date};
 use faults::{Rule, Rules};
 use journal::Journal;
 use names::Names;
@@ -45,6 +48,9 @@ pub(crate) use faults::{Fault, Gate};
 /// The keys of every configuration for this server, which does not look at them.
 pub(crate) const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+/// The region of every configuration for this server, if it names no other.
+const REGION: &str = "us-east-1";
 
 /// How the server behaves.
 #[derive(Clone, Copy)]
@@ -88,13 +94,17 @@ struct Shared {
     first_object: OnceLock<Instant>,
     /// The operations that were called, in order, effects or not.
     calls: Mutex<Vec<String>>,
+    clock: Clock,
     closing: AtomicBool,
 }
 
 /// All that the server remembers.
 pub(crate) struct Store {
     pub(crate) bucket: s3::Bucket,
+    /// Of the region of the configuration.
     pub(crate) catalog: glue::Catalog,
+    /// Those of other regions.
+    pub(crate) elsewhere: BTreeMap<String, glue::Catalog>,
     names: Names,
 }
 
@@ -108,17 +118,20 @@ impl Fake {
     pub(crate) fn with(options: Options) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        let clock = Clock::default();
         let shared = Arc::new(Shared {
             options,
             journal: Journal::default(),
             store: Mutex::new(Store {
-                bucket: s3::Bucket::new(options.bucket, options.keeps_objects),
+                bucket: s3::Bucket::new(options.bucket, options.keeps_objects, clock.clone()),
                 catalog: glue::Catalog::default(),
+                elsewhere: BTreeMap::new(),
                 names: Names::default(),
             }),
             rules: Rules::default(),
             first_object: OnceLock::new(),
             calls: Mutex::default(),
+            clock,
             closing: AtomicBool::new(false),
         });
         let server = shared.clone();
@@ -147,7 +160,7 @@ impl Fake {
     pub(crate) fn config(&self) -> Value {
         json!({
             "credentials": Self::user(),
-            "region": "us-east-1",
+            "region": REGION,
             "bucket_name": self.shared.options.bucket,
             "bucket_prefix": "lake",
             "lakeformation_database_name": "test",
@@ -226,6 +239,11 @@ impl Fake {
         self.shared.rules.clear()
     }
 
+    /// The services' clock.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
     /// The operations that were called so far.
     pub(crate) fn calls(&self) -> Vec<String> {
         unpoisoned(&self.shared.calls).clone()
@@ -233,24 +251,15 @@ impl Fake {
 
     /// The definition of a table of the database `test`, changed by others.
     pub(crate) fn edit_table(&self, table: &str, edit: impl FnOnce(&mut Value)) {
-        let mut store = self.store();
-        let database = store.catalog.0.get_mut("test").unwrap();
-        edit(&mut database.get_mut(table).unwrap().input);
+        assert!(self.store().catalog.edit_table("test", table, edit));
     }
 
     /// Tables that others made, in a database that others made, by their definitions.
     pub(crate) fn add_tables(&self, database: &str, tables: Vec<(String, Value)>) {
         let mut store = self.store();
-        let known = store.catalog.0.entry(database.to_owned()).or_default();
-        known.extend(tables.into_iter().map(|(name, input)| {
-            let (version, partitions) = (0, BTreeMap::new());
-            let entry = glue::Entry {
-                input,
-                version,
-                partitions,
-            };
-            (name, entry)
-        }));
+        for (name, input) in tables {
+            store.catalog.make_table(database, &name, input);
+        }
     }
 
     /// What is in the bucket and in the catalog; nothing changes while it is held.
@@ -261,19 +270,8 @@ impl Fake {
     /// The rows of a table of the database `test`, as a reader sees them.
     pub(crate) fn rows(&self, table: &str) -> Vec<Map<String, Value>> {
         let store = self.store();
-        let entry = store.catalog.table("test", table);
-        let Some(location) =
-            entry.and_then(|entry| entry["StorageDescriptor"]["Location"].as_str())
-        else {
-            return Vec::new();
-        };
-        let prefix = format!(
-            "{}/",
-            location
-                .trim_start_matches("s3://test-lake/")
-                .trim_end_matches('/')
-        );
-        store.bucket.rows(&prefix)
+        let folder = store.catalog.folder("test", table);
+        folder.map_or_else(Vec::new, |folder| store.bucket.rows(&folder))
     }
 
     /// The journal must be exactly these lines.
@@ -329,6 +327,7 @@ impl Shared {
             self.options
                 .bandwidth
                 .wait(Instant::now(), answer.body.len());
+            let answer = answer.with("date", http_date(self.clock.now()));
             answer.write(&mut answers, &request)?;
         }
         Ok(())
@@ -349,6 +348,7 @@ impl Shared {
                 self.kill();
                 return None;
             }
+            Some(Fault::Before(hook)) if !hook() => return None,
             Some(Fault::Reject(status, code)) => {
                 self.journal
                     .note(format!("REJECTED {operation} {status} {code}"));
@@ -365,6 +365,7 @@ impl Shared {
                 self.kill();
                 return None;
             }
+            Some(Fault::After(hook)) if !hook() => return None,
             Some(Fault::Hold(gate)) => gate.pass(),
             _ => {}
         }
@@ -381,9 +382,11 @@ impl Shared {
             _ if request.path == "/container" => sts::contained(),
             "GetCallerIdentity" => sts::caller(),
             _ if request.header("x-amz-target").starts_with("AWSGlue.") => {
-                store
-                    .catalog
-                    .call(operation, request, &mut store.names, &mut note)
+                let catalog = match region(request) {
+                    REGION => &mut store.catalog,
+                    region => store.elsewhere.entry(region.to_owned()).or_default(),
+                };
+                catalog.call(operation, request, &mut store.names, &mut note)
             }
             _ if !request.header("x-amz-content-sha256").is_empty() => {
                 store
@@ -403,6 +406,12 @@ impl Shared {
         kill_process(pid.expect("the program runs"), Signal::KILL).unwrap();
         self.journal.note("KILLED".to_owned());
     }
+}
+
+/// The region that the request was signed for.
+fn region(request: &Request) -> &str {
+    let scope = request.header("authorization").split('/').nth(2);
+    scope.unwrap_or(REGION)
 }
 
 /// Locks; a test that panicked elsewhere has reported it already.

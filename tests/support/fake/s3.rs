@@ -4,37 +4,34 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::clock::{Clock, http_date};
+use super::multipart::Upload;
 use super::names::Names;
-use super::wire::{Answer, Request, decoded, elements, escaped, hex};
+use super::wire::{Answer, Request, decoded, elements, hex};
 
-/// S3 wants every part but the last to be as large as this.
-const LEAST_PART: usize = 5 << 20;
+/// When what no request made was made.
+pub(super) const THEN: &str = "2026-11-22T09:00:00Z";
 
 /// The bucket.
 pub(crate) struct Bucket {
     name: &'static str,
     /// Whether objects and parts are kept; else they are counted, and lists are empty.
-    keeps: bool,
+    pub(super) keeps: bool,
     /// Bytes of objects and parts that were sent.
     pub(crate) sent: u64,
     pub(crate) objects: BTreeMap<String, Vec<u8>>,
     /// The keys of objects in the order in which they were made, those of deleted ones too.
     pub(crate) made: Vec<String>,
     pub(crate) uploads: BTreeMap<String, Upload>,
-    /// How many parts each object had that was uploaded in parts; its ETag ends with that number.
-    parts: BTreeMap<String, usize>,
+    facts: BTreeMap<String, Fact>,
+    pub(super) clock: Clock,
     /// How many entries a listing gives at most; S3's own number is 1000.
     pub(crate) page: usize,
-    begun: usize,
-}
-
-/// An upload that was begun and is not complete.
-pub(crate) struct Upload {
-    pub(crate) key: String,
-    pub(crate) parts: BTreeMap<usize, Vec<u8>>,
+    pub(super) begun: usize,
 }
 
 /// The operation that the request is for.
@@ -68,8 +65,14 @@ pub(crate) fn operation(request: &Request) -> &'static str {
     }
 }
 
+/// What S3 keeps of an object beside its bytes, also where those are not kept.
+pub(super) struct Fact {
+    pub(super) etag: String,
+    pub(super) modified: Timestamp,
+}
+
 impl Bucket {
-    pub(super) fn new(name: &'static str, keeps: bool) -> Self {
+    pub(super) fn new(name: &'static str, keeps: bool, clock: Clock) -> Self {
         Self {
             name,
             keeps,
@@ -77,7 +80,8 @@ impl Bucket {
             objects: BTreeMap::new(),
             made: Vec::new(),
             uploads: BTreeMap::new(),
-            parts: BTreeMap::new(),
+            facts: BTreeMap::new(),
+            clock,
             page: 1000,
             begun: 0,
         }
@@ -101,49 +105,19 @@ impl Bucket {
         match operation {
             "HeadBucket" => Answer::new(200, "").with("x-amz-bucket-region", "us-east-1"),
             "GetBucketLocation" => Answer::new(200, "<LocationConstraint/>"),
-            "PutObject" => {
-                if request.header("if-none-match") == "*" && self.objects.contains_key(key) {
-                    return error(412, "PreconditionFailed");
-                }
-                note(format!(
-                    "PUT {}{}",
-                    names.short(key),
-                    rows_of(&request.body)
-                ));
-                let tag = etag_of(request);
-                self.sent += request.length as u64;
-                self.made.push(key.to_owned());
-                if self.keeps {
-                    let body = std::mem::take(&mut request.body);
-                    self.objects.insert(key.to_owned(), body);
-                    self.parts.remove(key);
-                }
-                Answer::new(200, "").with("etag", tag)
-            }
-            "GetObject" | "HeadObject" => match self.objects.get(key) {
-                Some(body) => Answer::new(200, body.clone()).with("etag", self.etag_of(key, body)),
-                None => error(404, "NoSuchKey"),
-            },
+            "PutObject" => self.put(key, request, names, note),
+            "GetObject" | "HeadObject" => self.get(key, request),
             "DeleteObject" => {
-                if self.objects.remove(key).is_some() {
-                    note(format!("DELETE {}", names.short(key)));
+                if let Err(answer) = self.allowed(key, request) {
+                    return answer;
                 }
+                self.remove(key, names, note);
                 Answer::new(204, "")
             }
             "DeleteObjects" => self.delete(request, names, note),
             "CopyObject" => self.copy(key, request, names, note),
             "ListObjectsV2" => self.list(request),
-            "CreateMultipartUpload" => {
-                self.begun += 1;
-                let id = format!("upload-{}", self.begun);
-                note(format!("BEGIN {}", names.short(key)));
-                let (key, parts) = (key.to_owned(), BTreeMap::new());
-                self.uploads.insert(id.clone(), Upload { key, parts });
-                xml(
-                    "InitiateMultipartUploadResult",
-                    &format!("<UploadId>{id}</UploadId>"),
-                )
-            }
+            "CreateMultipartUpload" => self.begin(key, names, note),
             "ListMultipartUploads" => self.list_uploads(request),
             "UploadPart"
             | "UploadPartCopy"
@@ -152,71 +126,6 @@ impl Bucket {
             | "AbortMultipartUpload" => self.multipart(operation, key, request, names, note),
             _ => error(501, "NotImplemented"),
         }
-    }
-
-    /// What is asked of an upload that was begun.
-    fn multipart(
-        &mut self,
-        operation: &str,
-        key: &str,
-        request: &mut Request,
-        names: &mut Names,
-        note: &mut dyn FnMut(String),
-    ) -> Answer {
-        let upload = request.parameter("uploadId").to_owned();
-        let begun = self
-            .uploads
-            .get_mut(&upload)
-            .filter(|begun| begun.key == key);
-        let Some(begun) = begun else {
-            return error(404, "NoSuchUpload");
-        };
-        match operation {
-            "UploadPart" => {
-                let number = request.parameter("partNumber").parse().unwrap_or(0);
-                if !(1..=10_000).contains(&number) {
-                    return error(400, "InvalidArgument");
-                }
-                note(format!("PART {number} {}", names.short(key)));
-                let tag = etag_of(request);
-                self.sent += request.length as u64;
-                if self.keeps {
-                    let body = std::mem::take(&mut request.body);
-                    begun.parts.insert(number, body);
-                }
-                Answer::new(200, "").with("etag", tag)
-            }
-            "UploadPartCopy" => error(501, "NotImplemented"),
-            "ListParts" => {
-                let parts: String = begun
-                    .parts
-                    .iter()
-                    .map(|(number, body)| part(*number, body))
-                    .collect();
-                xml(
-                    "ListPartsResult",
-                    &format!("<IsTruncated>false</IsTruncated>{parts}"),
-                )
-            }
-            "AbortMultipartUpload" => {
-                note(format!("ABORT {}", names.short(key)));
-                self.uploads.remove(&upload);
-                Answer::new(204, "")
-            }
-            _ if self.keeps => self.complete(&upload, request, names, note),
-            _ => {
-                note(format!("COMPLETE {}", names.short(key)));
-                self.uploads.remove(&upload);
-                self.made.push(key.to_owned());
-                xml("CompleteMultipartUploadResult", "<ETag>\"00-1\"</ETag>")
-            }
-        }
-    }
-
-    /// An upload without parts, as a run of long ago may have left it.
-    pub(crate) fn begin_upload(&mut self, id: &str, key: &str) {
-        let (key, parts) = (key.to_owned(), BTreeMap::new());
-        self.uploads.insert(id.to_owned(), Upload { key, parts });
     }
 
     /// The rows of every object below the prefix.
@@ -237,53 +146,92 @@ impl Bucket {
             .collect()
     }
 
-    fn etag_of(&self, key: &str, body: &[u8]) -> String {
-        let plain = etag(body);
-        match self.parts.get(key) {
-            Some(parts) => format!("{}-{parts}\"", plain.trim_end_matches('"')),
-            None => plain,
-        }
-    }
-
-    fn complete(
+    fn put(
         &mut self,
-        id: &str,
-        request: &Request,
+        key: &str,
+        request: &mut Request,
         names: &mut Names,
         note: &mut dyn FnMut(String),
     ) -> Answer {
-        let upload = &self.uploads[id];
-        let text = request.text();
-        let numbers = elements(&text, "PartNumber");
-        let tags = elements(&text, "ETag");
-        let mut body = Vec::new();
-        for (at, (number, tag)) in numbers.iter().zip(&tags).enumerate() {
-            let found = number
-                .parse()
-                .ok()
-                .and_then(|number: usize| upload.parts.get(&number));
-            let Some(part) =
-                found.filter(|part| etag(part).trim_matches('"') == tag.trim_matches('"'))
-            else {
-                return error(400, "InvalidPart");
-            };
-            if part.len() < LEAST_PART && at + 1 < numbers.len() {
-                return error(400, "EntityTooSmall");
-            }
-            body.extend_from_slice(part);
+        if let Err(answer) = self.allowed(key, request) {
+            return answer;
         }
-        if numbers.is_empty() || numbers.len() != tags.len() {
-            return error(400, "MalformedXML");
+        let rows = rows_of(&request.body);
+        note(format!("PUT {}{rows}", names.short(key)));
+        self.sent += request.length as u64;
+        let tag = etag_of(request);
+        let body = std::mem::take(&mut request.body);
+        self.store(key, body, tag.clone());
+        Answer::new(200, "").with("etag", tag)
+    }
+
+    /// An object was made.
+    pub(super) fn store(&mut self, key: &str, body: Vec<u8>, etag: String) {
+        let modified = self.clock.now();
+        self.made.push(key.to_owned());
+        self.facts.insert(key.to_owned(), Fact { etag, modified });
+        if self.keeps {
+            self.objects.insert(key.to_owned(), body);
         }
-        let key = upload.key.clone();
-        note(format!("COMPLETE {}{}", names.short(&key), rows_of(&body)));
-        self.parts.insert(key.clone(), numbers.len());
-        let tag = self.etag_of(&key, &body);
-        let answer = format!("<Key>{}</Key><ETag>{tag}</ETag>", escaped(&key));
-        self.made.push(key.clone());
-        self.objects.insert(key, body);
-        self.uploads.remove(id);
-        xml("CompleteMultipartUploadResult", &answer)
+    }
+
+    fn get(&self, key: &str, request: &Request) -> Answer {
+        let Some(body) = self.objects.get(key) else {
+            return error(404, "NoSuchKey");
+        };
+        let Fact { etag, modified } = self.fact(key, body);
+        let is_same =
+            |header: &str| request.header(header).trim_matches('"') == etag.trim_matches('"');
+        let has = |header: &str| !request.header(header).is_empty();
+        if has("if-match") && !is_same("if-match") {
+            return error(412, "PreconditionFailed");
+        }
+        if has("if-none-match") && is_same("if-none-match") {
+            return Answer::new(304, "");
+        }
+        Answer::new(200, body.clone())
+            .with("etag", etag)
+            .with("last-modified", http_date(modified))
+    }
+
+    /// What is known of an object; a test may have put it there by its own hand, long ago.
+    pub(super) fn fact(&self, key: &str, body: &[u8]) -> Fact {
+        match self.facts.get(key) {
+            Some(Fact { etag, modified }) => Fact {
+                etag: etag.clone(),
+                modified: *modified,
+            },
+            None => Fact {
+                etag: etag(body),
+                modified: THEN.parse().unwrap(),
+            },
+        }
+    }
+
+    /// Whether the conditions hold under which the request writes or deletes the object.
+    pub(super) fn allowed(&self, key: &str, request: &Request) -> Result<(), Answer> {
+        let known = self.facts.get(key).map(|fact| fact.etag.clone());
+        let found = known.or_else(|| self.objects.get(key).map(|body| etag(body)));
+        match request.header("if-none-match") {
+            "" => {}
+            "*" if found.is_some() => return Err(error(412, "PreconditionFailed")),
+            "*" => {}
+            _ => return Err(error(501, "NotImplemented")),
+        }
+        let wanted = request.header("if-match").trim_matches('"');
+        match found {
+            _ if wanted.is_empty() => Ok(()),
+            None => Err(error(404, "NoSuchKey")),
+            Some(etag) if wanted == "*" || etag.trim_matches('"') == wanted => Ok(()),
+            Some(_) => Err(error(412, "PreconditionFailed")),
+        }
+    }
+
+    fn remove(&mut self, key: &str, names: &mut Names, note: &mut dyn FnMut(String)) {
+        self.facts.remove(key);
+        if self.objects.remove(key).is_some() {
+            note(format!("DELETE {}", names.short(key)));
+        }
     }
 
     fn delete(
@@ -309,9 +257,7 @@ impl Bucket {
             return error(400, "MalformedXML");
         }
         for key in keys {
-            if self.objects.remove(&key).is_some() {
-                note(format!("DELETE {}", names.short(&key)));
-            }
+            self.remove(&key, names, note);
         }
         xml("DeleteResult", "")
     }
@@ -323,6 +269,9 @@ impl Bucket {
         names: &mut Names,
         note: &mut dyn FnMut(String),
     ) -> Answer {
+        if let Err(answer) = self.allowed(key, request) {
+            return answer;
+        }
         let source = decoded(request.header("x-amz-copy-source"));
         let from = source
             .trim_start_matches('/')
@@ -338,8 +287,7 @@ impl Bucket {
             rows_of(&body)
         ));
         let tag = etag(&body);
-        self.made.push(key.to_owned());
-        self.objects.insert(key.to_owned(), body);
+        self.store(key, body, tag.clone());
         xml("CopyObjectResult", &format!("<ETag>{tag}</ETag>"))
     }
 }
@@ -367,18 +315,13 @@ pub(super) fn xml(name: &str, inside: &str) -> Answer {
     Answer::new(200, body).with("content-type", "application/xml")
 }
 
-fn error(status: u16, code: &str) -> Answer {
+pub(super) fn error(status: u16, code: &str) -> Answer {
     let body = format!("<Error><Code>{code}</Code><Message>as S3 says</Message></Error>");
     Answer::new(status, body).with("content-type", "application/xml")
 }
 
-fn part(number: usize, body: &[u8]) -> String {
-    let (tag, size) = (etag(body), body.len());
-    format!("<Part><PartNumber>{number}</PartNumber><ETag>{tag}</ETag><Size>{size}</Size></Part>")
-}
-
 /// The ETag of the body of a request.
-fn etag_of(request: &Request) -> String {
+pub(super) fn etag_of(request: &Request) -> String {
     match &request.hashes {
         Some(hashes) => format!("\"{}\"", &hashes.sha256[..32]),
         None => "\"00\"".to_owned(),
@@ -386,12 +329,12 @@ fn etag_of(request: &Request) -> String {
 }
 
 /// An ETag: any text that differs from body to body will do.
-fn etag(body: &[u8]) -> String {
+pub(super) fn etag(body: &[u8]) -> String {
     format!("\"{}\"", &hex(&Sha256::digest(body))[..32])
 }
 
 /// ` 12 rows` for an object of JSON lines, plain or gzipped; nothing for other bodies.
-fn rows_of(body: &[u8]) -> String {
+pub(super) fn rows_of(body: &[u8]) -> String {
     match unzipped(body) {
         Some(text) if text.starts_with('{') && text.ends_with('\n') => {
             format!(" {} rows", text.lines().count())
