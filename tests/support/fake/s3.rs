@@ -213,9 +213,8 @@ impl Bucket {
         let known = self.facts.get(key).map(|fact| fact.etag.clone());
         let found = known.or_else(|| self.objects.get(key).map(|body| etag(body)));
         match request.header("if-none-match") {
-            "" => {}
             "*" if found.is_some() => return Err(error(412, "PreconditionFailed")),
-            "*" => {}
+            "" | "*" => {}
             _ => return Err(error(501, "NotImplemented")),
         }
         let wanted = request.header("if-match").trim_matches('"');
