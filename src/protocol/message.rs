@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 use crate::json::scan::ReadToEnd;
@@ -21,6 +22,8 @@ pub(crate) enum Message<'a> {
         stream: StreamKey,
         status: Status,
     },
+    /// An error that the source reports: of the stream that it names, or of the whole source.
+    SourceError(Option<StreamKey>),
     /// LOG, CONTROL, other traces, and types that do not exist yet.
     Other,
 }
@@ -110,8 +113,17 @@ pub(crate) enum Status {
 }
 
 #[derive(Deserialize)]
-struct Trace {
+struct Trace<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Option<&'a RawValue>,
     stream_status: Option<StreamStatus>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct SourceError {
+    stream_descriptor: Option<Descriptor>,
 }
 
 #[derive(Deserialize)]
@@ -196,13 +208,28 @@ fn message<'a>(envelope: Envelope<'a>, line: Option<&'a [u8]>) -> Result<Message
             Ok(Message::Record(Record { view, line }))
         }
         "STATE" => Ok(Message::State),
-        "TRACE" => envelope.trace.map_or(Ok(Message::Other), status),
+        "TRACE" => envelope.trace.map_or(Ok(Message::Other), trace),
         _ => Ok(Message::Other),
     }
 }
 
-fn status(trace: &[u8]) -> Result<Message<'static>> {
-    let trace: Trace = serde_json::from_slice(trace).map_err(|error| malformed(&error))?;
+fn trace(trace: &[u8]) -> Result<Message<'static>> {
+    let trace: Trace<'_> = serde_json::from_slice(trace).map_err(|error| malformed(&error))?;
+    let kind = trace
+        .kind
+        .map(|kind| serde_json::from_str::<String>(kind.get()));
+    let is_error = match kind {
+        Some(kind) => kind.is_ok_and(|kind| kind == "ERROR"),
+        None => trace.error.is_some() && trace.stream_status.is_none(),
+    };
+    if is_error {
+        // In whatever form it comes, it is an error.
+        let error = trace.error.map(|error| serde_json::from_str(error.get()));
+        let stream = error.and_then(|error: serde_json::Result<SourceError>| {
+            error.ok()?.stream_descriptor.map(|stream| stream.key())
+        });
+        return Ok(Message::SourceError(stream));
+    }
     Ok(trace
         .stream_status
         .map_or(Message::Other, |status| Message::Status {

@@ -11,6 +11,7 @@ impl Sink<'_> {
     ///
     /// Fails where a stream's source has not said that it finished, after everything that could be done was done.
     pub(crate) fn finish(&mut self) -> Result<()> {
+        self.judge_the_end();
         let outcome = self.commit(Stream::extent_at_the_end);
         let mut first = outcome.result;
         if first.is_ok() {
@@ -34,6 +35,20 @@ impl Sink<'_> {
             stream.table.tidy(self.lake);
         }
         Ok(())
+    }
+
+    /// Where the source has failed on one stream, the end of input is no sign that it finished others.
+    fn judge_the_end(&mut self) {
+        let said_so = |stream: &Stream| !stream.refresh.needs_complete() && stream.is_incomplete();
+        if self.streams.iter().any(said_so) {
+            let in_doubt = self
+                .streams
+                .iter_mut()
+                .filter(|stream| !stream.is_complete());
+            in_doubt.for_each(|stream| {
+                stream.fail_at_the_source();
+            });
+        }
     }
 
     /// Publishes the new generations, each in place of the old one.
@@ -99,14 +114,14 @@ impl Sink<'_> {
         let unfinished: Vec<String> = self
             .streams
             .iter()
-            .filter(|stream| stream.refresh.needs_complete() && !stream.is_complete())
+            .filter(|stream| !stream.is_finished())
             .map(|stream| stream.key.to_string())
             .collect();
         if unfinished.is_empty() {
             return Ok(());
         }
         Err(Error::transient(format!(
-            "the source ended before it completed {} of {} streams: {}; what its states cover is kept",
+            "the source ended before it completed {} of {} streams: {}; rows that printed states cover are kept, and tables that were to be replaced show their old rows",
             unfinished.len(),
             self.streams.len(),
             unfinished.join(", ")
@@ -121,11 +136,10 @@ impl Stream {
         if self.has_failed() {
             return None;
         }
-        if self.refresh.needs_complete() && !self.is_complete() {
-            return Some(Extent::Covered);
-        }
         match self.refresh {
-            Refresh::Overwrite if !self.has_evidence() => None,
+            // No state of it is acknowledged, so all of it is sent again.
+            Refresh::Overwrite if !self.replaces_the_old_generation() => None,
+            _ if !self.is_finished() => Some(Extent::Covered),
             _ => Some(Extent::All),
         }
     }
@@ -136,7 +150,7 @@ impl Stream {
             && match self.refresh {
                 Refresh::Append { .. } => false,
                 Refresh::Truncate { .. } => self.is_complete(),
-                Refresh::Overwrite => self.has_evidence(),
+                Refresh::Overwrite => self.has_evidence() && self.is_finished(),
             }
     }
 }

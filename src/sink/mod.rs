@@ -184,7 +184,8 @@ impl Sink<'_> {
     fn encode(&mut self, record: &RecordView<'_>) -> Result<(StreamIndex, ReadToEnd)> {
         let index = self.streams.of_record(record)?;
         let stream = &mut self.streams[index];
-        if stream.is_complete() {
+        let is_complete = stream.is_complete();
+        if is_complete && stream.refresh.needs_complete() {
             return Err(Error::system(format!(
                 "stream {}: a record came after its status COMPLETE",
                 stream.key
@@ -199,6 +200,9 @@ impl Sink<'_> {
             .encoder
             .encode(record.data, &envelope, &mut self.row)
             .map_err(|error| error.while_doing(format_args!("stream {}", stream.key)))?;
+        if is_complete {
+            stream.reopen();
+        }
         stream.counts.records += 1;
         stream.counts.bytes_in += record.data.len() as u64;
         Ok((index, read_to_end))
@@ -231,7 +235,7 @@ impl Sink<'_> {
             Scope::Global | Scope::Legacy => None,
         };
         match (&state.scope, stream) {
-            (Scope::Stream(_), Some(index)) => self.streams[index].cover(),
+            (Scope::Stream(_), Some(index)) => self.streams[index].cover(state.is_empty),
             (Scope::Stream(_), None) => {}
             _ => self
                 .streams
@@ -277,8 +281,36 @@ impl Sink<'_> {
     /// Takes what the platform says of a stream.
     pub(crate) fn status(&mut self, key: &StreamKey, status: Status) -> Result<()> {
         match self.streams.find(key) {
-            Some(index) => self.streams[index].set_status(status),
-            None => Ok(()),
+            Some(index) if self.streams[index].refresh.needs_complete() => {
+                self.streams[index].set_status(status)
+            }
+            Some(index) if status == Status::Complete => {
+                self.streams[index].complete_without_generations();
+                Ok(())
+            }
+            _ => {
+                if status == Status::Incomplete {
+                    self.source_failed(Some(key));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes an error that the source reports: of a stream, or of all. One that names no configured stream may be about
+    /// any of them.
+    pub(crate) fn source_failed(&mut self, key: Option<&StreamKey>) {
+        let is_news = match key.and_then(|key| self.streams.find(key)) {
+            Some(index) => self.streams[index].fail_at_the_source(),
+            None => self.streams.iter_mut().fold(false, |is_news, stream| {
+                stream.fail_at_the_source() | is_news
+            }),
+        };
+        if is_news {
+            let place = key.map_or_else(String::new, |key| format!(" in stream {key}"));
+            log::warn!(
+                "the source reports an error{place}; tables that it was to replace keep their rows"
+            );
         }
     }
 

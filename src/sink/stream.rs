@@ -31,6 +31,8 @@ pub(super) struct StreamEnd {
     status: Option<Status>,
     /// A state says that the source got as far as this stream.
     has_state: bool,
+    /// A state that holds nothing covers it: with it the platform clears a stream.
+    has_empty_state: bool,
     /// The new generation is published.
     is_replaced: bool,
     /// Some of its rows could not be made durable.
@@ -48,10 +50,10 @@ impl Stream {
     }
 
     /// A state of this stream covers its rows so far.
-    pub(super) fn cover(&mut self) {
+    pub(super) fn cover(&mut self, is_empty: bool) {
         self.writer.cover();
-        // Even an empty state: with it the platform clears a stream.
         self.end.has_state = true;
+        self.end.has_empty_state |= is_empty;
     }
 
     /// A global state covers the rows so far. It is no evidence for a single stream, unless it is empty, which resets
@@ -59,13 +61,11 @@ impl Stream {
     pub(super) fn cover_by_global(&mut self, is_empty: bool) {
         self.writer.cover();
         self.end.has_state |= is_empty;
+        self.end.has_empty_state |= is_empty;
     }
 
+    /// Takes the status of a stream whose platform sends one.
     pub(super) fn set_status(&mut self, status: Status) -> Result<()> {
-        if !self.refresh.needs_complete() {
-            // Only a source that is piped straight to us says anything here, and it may say it more than once.
-            return Ok(());
-        }
         match (self.end.status, status) {
             (_, Status::Underway) => Ok(()),
             (Some(before), now) if before != now => Err(Error::system(format!(
@@ -79,9 +79,43 @@ impl Stream {
         }
     }
 
+    /// The source says by itself that it finished the stream, perhaps not for the first time; a failure stays one.
+    pub(super) fn complete_without_generations(&mut self) {
+        self.end.status.get_or_insert(Status::Complete);
+    }
+
     /// Whether the source has said that it sends no more records.
     pub(super) fn is_complete(&self) -> bool {
         self.end.status == Some(Status::Complete)
+    }
+
+    /// Whether the source has said that it failed to send all records.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.end.status == Some(Status::Incomplete)
+    }
+
+    /// A record came after the status COMPLETE, which is taken for withdrawn.
+    pub(super) fn reopen(&mut self) {
+        self.end.status = None;
+    }
+
+    /// The source reports an error that this stream may have suffered from. Where the platform sends the status COMPLETE,
+    /// that alone counts. Returns whether the error is news.
+    pub(super) fn fail_at_the_source(&mut self) -> bool {
+        let counts = !self.refresh.needs_complete() && !self.is_incomplete();
+        if counts {
+            self.end.status = Some(Status::Incomplete);
+        }
+        counts
+    }
+
+    /// At the end of input: whether the source has sent all of the stream. Without a status the end of input says so, where
+    /// the platform sends none.
+    pub(super) fn is_finished(&self) -> bool {
+        match self.end.status {
+            Some(status) => status == Status::Complete,
+            None => !self.refresh.needs_complete(),
+        }
     }
 
     /// Whether something shows that the source got as far as this stream.
@@ -89,14 +123,21 @@ impl Stream {
         self.counts.records > 0 || self.end.has_state
     }
 
-    /// Whether the rows that states cover are durable, so that the states may be acknowledged.
-    ///
-    /// Rows of a generation without a number are durable only once it is published: a sync that is tried again could not
-    /// find them.
+    /// Whether what states say of the stream is durable, so that they may be acknowledged.
     pub(super) fn is_durable(&self) -> bool {
-        !self.end.has_failed
-            && (self.takes_checkpoints() || self.counts.records == 0)
-            && !self.writer.has_covered_rows()
+        !self.end.has_failed && !self.waits_for_its_swap() && !self.writer.has_covered_rows()
+    }
+
+    /// Whether what states say of the stream is durable only once its new generation is published.
+    fn waits_for_its_swap(&self) -> bool {
+        !self.end.is_replaced
+            && match self.refresh {
+                Refresh::Append { .. } => false,
+                // An empty state without a record asks for the table to be emptied.
+                Refresh::Truncate { .. } => self.end.has_empty_state && self.counts.records == 0,
+                // Its generation has no number: a sync that is tried again could not find the rows.
+                Refresh::Overwrite => self.has_evidence(),
+            }
     }
 
     /// Whether a checkpoint in the middle of the sync makes rows of this stream durable.

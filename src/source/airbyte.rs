@@ -20,6 +20,10 @@ impl Source for Messages {
             Message::Record(record) => sink.record(&record),
             Message::State => sink.state(&State::read(line)?),
             Message::Status { stream, status } => sink.status(&stream, status),
+            Message::SourceError(stream) => {
+                sink.source_failed(stream.as_ref());
+                Ok(())
+            }
             Message::Other => Ok(()),
         }
     }

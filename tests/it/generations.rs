@@ -7,7 +7,7 @@ use crate::support::messages::{catalog, complete, line, people, person, state, s
 use crate::support::program::Output;
 
 /// The stream `people` under a generation; minimum 0 appends, minimum = generation truncates.
-fn refresh(generation: u64, minimum: u64) -> Value {
+pub(crate) fn refresh(generation: u64, minimum: u64) -> Value {
     let properties = json!({"id": {"type": "integer"}, "name": {"type": "string"}});
     let mut stream = stream("people", "append", &properties);
     stream["generation_id"] = generation.into();
@@ -16,11 +16,11 @@ fn refresh(generation: u64, minimum: u64) -> Value {
     catalog(&[stream])
 }
 
-fn rows(ids: std::ops::Range<u64>) -> String {
+pub(crate) fn rows(ids: std::ops::Range<u64>) -> String {
     ids.map(|id| person("people", id)).collect()
 }
 
-fn run(fake: &Fake, catalog: &Value, input: String) -> Output {
+pub(crate) fn run(fake: &Fake, catalog: &Value, input: String) -> Output {
     let mut config = fake.config();
     config["checkpoint_interval_minutes"] = 0.into();
     fake.write(catalog)
@@ -30,7 +30,7 @@ fn run(fake: &Fake, catalog: &Value, input: String) -> Output {
 }
 
 #[track_caller]
-fn assert_rows(fake: &Fake, expected: std::ops::Range<u64>) {
+pub(crate) fn assert_rows(fake: &Fake, expected: std::ops::Range<u64>) {
     let mut ids: Vec<_> = fake
         .rows("people")
         .iter()
@@ -46,7 +46,7 @@ fn assert_rows(fake: &Fake, expected: std::ops::Range<u64>) {
 }
 
 /// What the journal says from here on.
-fn since(fake: &Fake, before: usize) -> Vec<String> {
+pub(crate) fn since(fake: &Fake, before: usize) -> Vec<String> {
     fake.journal().lines().split_off(before)
 }
 

@@ -379,6 +379,25 @@ fn reads_statuses_and_leaves_the_rest() {
             ("\"s\"".to_string(), expected)
         );
     }
+    for (error, expected) in [
+        (r#""type":"ERROR""#, None),
+        (r#""type":"ERROR","error":"text""#, None),
+        (r#""type":"ERROR","error":{"stream_descriptor":5}"#, None),
+        (r#""type":"\u0045RROR","error":{}"#, None),
+        (r#""error":{"message":"x"}"#, None),
+        (
+            r#""type":"ERROR","error":{"stream_descriptor":{"name":"s","namespace":"n"}}"#,
+            Some("\"n\".\"s\""),
+        ),
+    ] {
+        let line = format!(r#"{{"type":"TRACE","trace":{{{error}}}}}"#);
+        let mut reader = MessageReader::default();
+        let Ok(Message::SourceError(stream)) = reader.read(line.as_bytes()) else {
+            panic!("no error: {line}");
+        };
+        let stream = stream.map(|stream| stream.to_string());
+        assert_eq!(stream.as_deref(), expected, "{line}");
+    }
     let mut reader = MessageReader::default();
     assert!(matches!(
         reader.read(br#"{"type":"STATE","state":{}}"#),

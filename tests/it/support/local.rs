@@ -24,9 +24,18 @@ pub(crate) fn ended(output: &Output, code: i32, words: &[&str]) {
     }
 }
 
-/// The table's entry, and its visible rows in the order of the objects.
+/// The entry of a table in the database `default`, and its visible rows in the order of the objects.
 pub(crate) fn table(lake: &Path, name: &str) -> (Value, Vec<Map<String, Value>>) {
-    let entry = std::fs::read(lake.join(format!("catalog/default/{name}.json"))).unwrap();
+    table_of(lake, "default", name)
+}
+
+/// The table's entry, and its visible rows in the order of the objects.
+pub(crate) fn table_of(
+    lake: &Path,
+    database: &str,
+    name: &str,
+) -> (Value, Vec<Map<String, Value>>) {
+    let entry = std::fs::read(lake.join(format!("catalog/{database}/{name}.json"))).unwrap();
     let entry: Value = serde_json::from_slice(&entry).unwrap();
     let location = entry["StorageDescriptor"]["Location"].as_str().unwrap();
     let folder = Path::new(location.strip_prefix("file://").unwrap());
