@@ -29,6 +29,9 @@ pub(crate) enum Refresh {
     Truncate { generation: i64 },
     /// For platforms without generation ids: a new generation replaces the old one at the end of input.
     Overwrite,
+    /// For a source that numbers versions of a stream's rows, as Singer taps do: rows of the version that the table shows are
+    /// added, those of another one replace the old rows at the end of input.
+    Version(i64),
 }
 
 /// What shows that a source has finished a stream, and did not break off.

@@ -138,7 +138,7 @@ impl Stream {
         }
         match self.refresh {
             // No state of it is acknowledged, so all of it is sent again.
-            Refresh::Overwrite if !self.replaces_the_old_generation() => None,
+            Refresh::Overwrite | Refresh::Version(_) if !self.replaces_the_old_generation() => None,
             _ if !self.is_finished() => Some(Extent::Covered),
             _ => Some(Extent::All),
         }
@@ -150,7 +150,9 @@ impl Stream {
             && match self.refresh {
                 Refresh::Append { .. } => false,
                 Refresh::Truncate { .. } => self.is_complete(),
-                Refresh::Overwrite => self.has_evidence() && self.is_finished(),
+                Refresh::Overwrite | Refresh::Version(_) => {
+                    self.has_evidence() && self.is_finished()
+                }
             }
     }
 }

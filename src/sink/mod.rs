@@ -284,11 +284,11 @@ impl Sink<'_> {
             Some(index) if self.streams[index].refresh.needs_complete() => {
                 self.streams[index].set_status(status)
             }
-            Some(index) if status == Status::Complete => {
-                self.streams[index].complete_without_generations();
+            Some(index) => {
+                self.streams[index].set_status_without_generations(status);
                 Ok(())
             }
-            _ => {
+            None => {
                 if status == Status::Incomplete {
                     self.source_failed(Some(key));
                 }

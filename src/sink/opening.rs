@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::error::Result;
 use crate::lake::Lake;
 use crate::protocol::StreamKey;
-use crate::protocol::catalog::ConfiguredStream;
+use crate::protocol::catalog::{Completion, ConfiguredStream, Refresh};
 use crate::schema::Note;
 use crate::sink::budget::Budget;
 use crate::sink::ledger::Ledger;
@@ -111,7 +111,32 @@ impl<'a> Sink<'a> {
         Ok(())
     }
 
+    /// Begins a stream anew: what came of it so far is superseded by the records to come. What states cover of it is kept
+    /// where readers see it.
+    pub(crate) fn restart(&mut self, configured: ConfiguredStream) -> Result<()> {
+        let Some(index) = self.streams.find(&configured.key) else {
+            return self.add(configured);
+        };
+        if self.streams[index].takes_checkpoints() && self.streams[index].writer.has_covered_rows()
+        {
+            self.checkpoint()?;
+        }
+        self.streams[index].writer.abandon(&*self.lake.objects);
+        self.streams[index] = self.opened(plan::plan(configured, &self.options.table))?;
+        self.budget.recount(&self.streams);
+        // No state may overtake those that waited for the rows that are superseded.
+        self.acknowledge().map(drop)
+    }
+
     fn admit(&mut self, planned: Planned) -> Result<()> {
+        let stream = self.opened(planned)?;
+        self.streams.add(stream);
+        self.ledger.add_stream();
+        Ok(())
+    }
+
+    /// The stream, with its table opened.
+    fn opened(&self, planned: Planned) -> Result<Stream> {
         let key = planned.configured.key.clone();
         log_notes(&key, &planned.notes);
         let opening = Opening {
@@ -119,12 +144,9 @@ impl<'a> Sink<'a> {
             run: &self.run,
             options: &self.options.table,
         };
-        let stream = Table::open(&planned, &opening)
+        Table::open(&planned, &opening)
             .and_then(|opened| self.stream(planned, opened))
-            .map_err(|error| error.while_doing(format_args!("stream {key}")))?;
-        self.streams.add(stream);
-        self.ledger.add_stream();
-        Ok(())
+            .map_err(|error| error.while_doing(format_args!("stream {key}")))
     }
 
     fn stream(&self, planned: Planned, opened: Opened) -> Result<Stream> {
@@ -143,9 +165,16 @@ impl<'a> Sink<'a> {
             sizes: Sizes::for_format(format),
             target_size: self.options.target_file_size,
         };
+        let refresh = match planned.configured.refresh {
+            // Readers see the version already.
+            Refresh::Version(_) if table.is_published() => Refresh::Append {
+                completion: Completion::EndOfInput,
+            },
+            refresh => refresh,
+        };
         Ok(Stream {
             key: planned.configured.key,
-            refresh: planned.configured.refresh,
+            refresh,
             table,
             encoder,
             rescued_before: BTreeMap::new(),

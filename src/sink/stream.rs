@@ -79,9 +79,11 @@ impl Stream {
         }
     }
 
-    /// The source says by itself that it finished the stream, perhaps not for the first time; a failure stays one.
-    pub(super) fn complete_without_generations(&mut self) {
-        self.end.status.get_or_insert(Status::Complete);
+    /// Takes what the source says by itself, where no platform sends a status: more than once perhaps. A failure stays one.
+    pub(super) fn set_status_without_generations(&mut self, status: Status) {
+        if status != Status::Underway && !self.is_incomplete() {
+            self.end.status = Some(status);
+        }
     }
 
     /// Whether the source has said that it sends no more records.
@@ -120,7 +122,8 @@ impl Stream {
 
     /// Whether something shows that the source got as far as this stream.
     pub(super) fn has_evidence(&self) -> bool {
-        self.counts.records > 0 || self.end.has_state
+        let has_version = matches!(self.refresh, Refresh::Version(_));
+        self.counts.records > 0 || self.end.has_state || has_version
     }
 
     /// Whether what states say of the stream is durable, so that they may be acknowledged.
@@ -136,13 +139,14 @@ impl Stream {
                 // An empty state without a record asks for the table to be emptied.
                 Refresh::Truncate { .. } => self.end.has_empty_state && self.counts.records == 0,
                 // Its generation has no number: a sync that is tried again could not find the rows.
-                Refresh::Overwrite => self.has_evidence(),
+                Refresh::Overwrite | Refresh::Version(_) => self.has_evidence(),
             }
     }
 
     /// Whether a checkpoint in the middle of the sync makes rows of this stream durable.
     pub(super) fn takes_checkpoints(&self) -> bool {
-        !self.end.has_failed && (self.refresh != Refresh::Overwrite || self.end.is_replaced)
+        let waits = matches!(self.refresh, Refresh::Overwrite | Refresh::Version(_));
+        !self.end.has_failed && (!waits || self.end.is_replaced)
     }
 
     pub(super) fn set_replaced(&mut self) {

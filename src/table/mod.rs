@@ -54,6 +54,8 @@ pub(crate) struct TableTarget {
     /// Where the types of those columns come from.
     pub(crate) origin: SchemaOrigin,
     pub(crate) format: Format,
+    /// The source's version of the rows that a new generation holds, if they have one.
+    pub(crate) version: Option<i64>,
 }
 
 /// The number of a partition of one table; 0 where the table has no partitions.

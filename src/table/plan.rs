@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::protocol::StreamKey;
-use crate::protocol::catalog::ConfiguredStream;
+use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::row::{self, Plan, RowEncoder};
 use crate::schema::{self, Field, Note, name};
 use crate::table::{TableOptions, TableTarget};
@@ -45,6 +45,10 @@ pub(crate) fn plan(configured: ConfiguredStream, options: &TableOptions) -> Plan
         wanted,
         origin: configured.origin,
         format: options.format,
+        version: match configured.refresh {
+            Refresh::Version(version) => Some(version),
+            _ => None,
+        },
     };
     Planned {
         configured,

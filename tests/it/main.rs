@@ -35,5 +35,6 @@ mod states; // states come back once, in order, untouched
 mod static_binary; // no loader, no files: the static program alone in a root
 mod sync; // whole syncs into moto, read back by DuckDB
 mod tidy; // the source keeps its own rules
+mod versions;
 mod wire; // TLS, proxies, and roles that end while the work goes on
 mod writers; // several programs at one table

@@ -14,31 +14,23 @@ use crate::support::local::{columns, ended, ids, left, load, table};
 use crate::support::program::{Output, Program};
 
 /// Messages, one a line.
-fn lines(messages: &[Value]) -> String {
+pub(crate) fn lines(messages: &[Value]) -> String {
     messages
         .iter()
         .map(|message| format!("{message}\n"))
         .collect()
 }
 
-fn schema(stream: &str, properties: &Value) -> Value {
+pub(crate) fn schema(stream: &str, properties: &Value) -> Value {
     json!({"type": "SCHEMA", "stream": stream, "schema": {"properties": properties}, "key_properties": []})
 }
 
-fn row(stream: &str, id: u64) -> Value {
+pub(crate) fn row(stream: &str, id: u64) -> Value {
     json!({"type": "RECORD", "stream": stream, "record": {"id": id}})
 }
 
-fn version_row(stream: &str, id: u64, version: u64) -> Value {
-    json!({"type": "RECORD", "stream": stream, "record": {"id": id}, "version": version})
-}
-
-fn value(id: u64) -> Value {
+pub(crate) fn value(id: u64) -> Value {
     json!({"type": "STATE", "value": {"bookmarks": {"id": id}}})
-}
-
-fn activate(stream: &str, version: u64) -> Value {
-    json!({"type": "ACTIVATE_VERSION", "stream": stream, "version": version})
 }
 
 fn singer(lake: &Path, messages: &[Value]) -> Output {
@@ -121,44 +113,6 @@ fn a_tap_that_breaks_leaves_tables_only_of_rows_that_a_state_covers() {
     assert_eq!(ids(&table(lake.path(), "covered").1), [1, 1]);
     assert_eq!(ids(&table(lake.path(), "open").1), [1]);
     assert_eq!(columns(&table(lake.path(), "empty").0), ["id bigint"]);
-}
-
-#[test]
-fn a_version_replaces_older_rows_once_it_is_activated() {
-    let folder = tempfile::tempdir().unwrap();
-    let head = schema("users", &json!({"id": {"type": "integer"}}));
-    let run = |messages: &[Value]| {
-        let all: Vec<Value> = [std::slice::from_ref(&head), messages].concat();
-        singer(folder.path(), &all)
-    };
-    let shown = || ids(&table(folder.path(), "users").1);
-    ended(&run(&[row("users", 1)]), 0, &[]);
-    // Activated at its beginning, as taps do that follow a log.
-    let first = [
-        activate("users", 100),
-        version_row("users", 2, 100),
-        value(1),
-    ];
-    ended(&run(&first), 0, &[]);
-    assert_eq!(shown(), [2]);
-    // The same version again adds to it, with or without being activated again.
-    ended(&run(&[version_row("users", 3, 100), value(2)]), 0, &[]);
-    assert_eq!(shown(), [2, 3]);
-    // A new version that breaks off stays hidden, and is gone on with.
-    let output = run(&[version_row("users", 4, 200), value(3)]);
-    ended(&output, 1, &["before it completed"]);
-    assert_eq!(output.stdout, "{\"bookmarks\":{\"id\":3}}\n");
-    assert_eq!(shown(), [2, 3]);
-    let rest = [
-        version_row("users", 5, 200),
-        activate("users", 200),
-        value(4),
-    ];
-    ended(&run(&rest), 0, &[]);
-    assert_eq!(shown(), [4, 5]);
-    // Two versions in one run cannot be told apart.
-    let output = run(&[version_row("users", 6, 200), version_row("users", 7, 300)]);
-    ended(&output, 1, &["a second version"]);
 }
 
 /// A tap in its own environment of Python, which `make test` sets up.
@@ -351,8 +305,14 @@ fn a_tap_of_csv_objects_goes_on_from_its_last_state() {
     assert_eq!(sorted(&rows, "id"), ["\"1\"", "\"2\"", "\"3\"", "\"4\""]);
 }
 
+fn load_into(lake: &TempDir, mode: &str, said: &Said) -> Output {
+    load(lake.path(), &["--input", "singer", "--mode", mode])
+        .stdin(said.0.clone())
+        .run()
+}
+
 #[test]
-fn a_tap_of_meltano_s_sdk_adds_to_one_table_and_replaces_another() {
+fn a_tap_of_meltano_s_sdk_adds_to_its_tables_or_replaces_them() {
     let lake = tempfile::tempdir().unwrap();
     let tap = Tap::new(
         &[
@@ -387,15 +347,14 @@ fn a_tap_of_meltano_s_sdk_adds_to_one_table_and_replaces_another() {
         "main-orders" => json!({"replication-method": "INCREMENTAL", "replication-key": "at"}),
         _ => json!({"replication-method": "FULL_TABLE"}),
     });
-    let singer = |said: &Said| {
-        load(lake.path(), &["--input", "singer"])
-            .stdin(said.0.clone())
-            .run()
-    };
+    let replaced = tempfile::tempdir().unwrap();
+    let replace = |said: &Said| load_into(&replaced, "overwrite", said);
+    let singer = |said: &Said| load_into(&lake, "append", said);
     let first = tap.sync("{}");
     assert_eq!(first.of_type("ACTIVATE_VERSION").len(), 1);
     let output = singer(&first);
     let state = first.acknowledged_by(&output);
+    first.acknowledged_by(&replace(&first));
     let (entry, rows) = table(lake.path(), "main_orders");
     assert_eq!(
         columns(&entry),
@@ -416,8 +375,12 @@ fn a_tap_of_meltano_s_sdk_adds_to_one_table_and_replaces_another() {
             json!({"id": 2, "at": "2026-11-21 00:00:00", "price": 1_000_000.0, "paid": false}),
         ]
     );
-    let countries = || sorted(&table(lake.path(), "main_countries").1, "code");
-    assert_eq!(countries(), ["\"de\"", "\"fr\"", "\"yu\""]);
+    let countries = |lake: &TempDir| sorted(&table(lake.path(), "main_countries").1, "code");
+    let three = ["\"de\"", "\"fr\"", "\"yu\""];
+    assert_eq!(
+        (countries(&lake), countries(&replaced)),
+        (three.map(Into::into).into(), three.map(Into::into).into())
+    );
     // Its versions are whole seconds.
     std::thread::sleep(Duration::from_millis(1100));
     execute(
@@ -427,7 +390,17 @@ fn a_tap_of_meltano_s_sdk_adds_to_one_table_and_replaces_another() {
     let second = tap.sync(state);
     let output = singer(&second);
     assert_ne!(second.acknowledged_by(&output), state);
-    assert_eq!(countries(), ["\"de\"", "\"fr\""]);
+    second.acknowledged_by(&replace(&second));
+    // It activates a version before its records, and ends with a state.
+    assert_eq!(second.of_type("ACTIVATE_VERSION").len(), 1);
+    assert_eq!(countries(&lake).len(), 5);
+    assert_eq!(countries(&replaced), ["\"de\"", "\"fr\""]);
+    assert_eq!(ids(&table(replaced.path(), "main_orders").1), [3]);
+    // Cut off within its records it leaves the old rows.
+    let cut = first.0.rfind("{\"type\":\"RECORD\"").unwrap();
+    let output = replace(&Said(first.0[..cut].to_owned()));
+    ended(&output, 1, &["before it completed"]);
+    assert_eq!(countries(&replaced), ["\"de\"", "\"fr\""]);
     assert_eq!(ids(&second.records("main-orders")), [3]);
     assert_eq!(ids(&table(lake.path(), "main_orders").1), [1, 2, 3]);
 }

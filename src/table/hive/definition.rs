@@ -13,6 +13,9 @@ use crate::table::layout::Generation;
 /// Our own parameter; readers ignore those that they do not know.
 const GENERATION: &str = "airbyte_generation_id";
 
+/// Our own too: the version of a Singer tap's rows.
+const VERSION: &str = "singer_version";
+
 /// A table of ours that was not there before.
 pub(super) fn new(
     name: &str,
@@ -85,6 +88,25 @@ pub(super) fn generation(input: &Map<String, Value>) -> Option<i64> {
         .as_str()?
         .parse()
         .ok()
+}
+
+/// Records the source's version of the rows that a swap publishes, or that they have none.
+pub(super) fn with_version(
+    mut input: Map<String, Value>,
+    version: Option<i64>,
+) -> Map<String, Value> {
+    let parameters = object(&mut input, "Parameters");
+    match version {
+        Some(version) => parameters.insert(VERSION.to_owned(), version.to_string().into()),
+        None => parameters.remove(VERSION),
+    };
+    input
+}
+
+/// The version that `with_version` left.
+pub(super) fn version(input: &Map<String, Value>) -> Option<i64> {
+    let version = input.get("Parameters")?.get(VERSION)?;
+    version.as_str()?.parse().ok()
 }
 
 /// The same table with these columns; comments and parameters of columns that stay are kept.

@@ -62,7 +62,10 @@ impl HiveTable {
                 Ok(table.opened(target.wanted.clone(), Vec::new()))
             }
             Refresh::Append { .. } => Self::open_to_append(planned, opening, folders),
-            Refresh::Truncate { .. } | Refresh::Overwrite => {
+            Refresh::Version(version) if shows_version(&*lake.catalog, target, version)? => {
+                Self::open_to_append(planned, opening, folders)
+            }
+            Refresh::Truncate { .. } | Refresh::Overwrite | Refresh::Version(_) => {
                 Self::open_to_replace(planned, opening, folders)
             }
         }
@@ -256,6 +259,16 @@ impl HiveTable {
             );
         }
     }
+}
+
+/// Whether the rows of the table are of this version of the source.
+fn shows_version(catalog: &dyn Catalog, target: &TableTarget, version: i64) -> Result<bool> {
+    Ok(target.find(catalog)?.is_some_and(|table| {
+        // Version 0.2.0 of this program named the folder by it instead.
+        let folder = location(&table).trim_end_matches('/');
+        definition::version(&table.input) == Some(version)
+            || folder.ends_with(&format!("/g{version}"))
+    }))
 }
 
 /// Whether the stream has no table, and needs none before its first checkpoint.

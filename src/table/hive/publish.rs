@@ -176,6 +176,7 @@ impl TableTarget {
                 None => {
                     let input = definition::new(&self.name, location, &fields, self.format);
                     let input = definition::with_generation(input, generation);
+                    let input = definition::with_version(input, self.version);
                     changes.push(TableChange::Created);
                     self.create(catalog, &input, denied)?
                 }
@@ -183,6 +184,7 @@ impl TableTarget {
                     definition::refuse_replacing(&table.input, self)?;
                     let input = definition::at(&table.input, location, &fields, self.format);
                     let input = definition::with_generation(input, generation);
+                    let input = definition::with_version(input, self.version);
                     let differences = self.differences(&table.input, &input);
                     changes.extend(differences.into_iter().map(TableChange::Column));
                     input == table.input

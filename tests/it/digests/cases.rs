@@ -290,7 +290,16 @@ fn singer(with_versions: bool) -> Done {
     };
     let activate = |stream: &str, version: u64| json!({"type": "ACTIVATE_VERSION", "stream": stream, "version": version});
     let bookmark = |id: u64| json!({"type": "STATE", "value": {"bookmarks": {"id": id}}});
-    let arguments = ["load", "--config", "config.json", "--input", "singer"];
+    let mode = if with_versions { "overwrite" } else { "append" };
+    let arguments = [
+        "load",
+        "--config",
+        "config.json",
+        "--input",
+        "singer",
+        "--mode",
+        mode,
+    ];
     let mut case = Case::new();
     for version in [1, 2] {
         let mut messages = vec![
