@@ -77,6 +77,10 @@ SEED = 0
 test-faults: $(PYTHON)/ready ## seeded faults at any call: SEEDS=500 of them, from SEED=0 on
 	SEEDS=$(SEEDS) SEED=$(SEED) cargo test --locked --test it faults:: -- --nocapture
 
+.PHONY: test-model
+test-model: ## random sequences of syncs, kills and other hands on one lake: SEEDS=500 of them, from SEED=0 on
+	MODEL_SEEDS=$(SEEDS) SEED=$(SEED) cargo test --locked --test it model:: -- --nocapture
+
 # The tests of what s3s-fs does not know are left out: roles, and permissions.
 .PHONY: test-s3s
 test-s3s: $(PYTHON)/ready $(S3S) ## the S3 part of the tests on another server than moto

@@ -175,7 +175,7 @@ fn a_host_that_does_not_exist_is_reported() {
 fn check_with(fault: Option<(usize, Fault)>) -> (Fake, Vec<String>, bool) {
     let fake = Fake::start();
     if let Some((nth, fault)) = fault {
-        fake.kill_at(nth, fault);
+        fake.fault_at(nth, fault);
     }
     let output = Program::check(&fake.config()).journal(fake.journal()).run();
     let (connected, _) = output.connection();

@@ -42,7 +42,7 @@ fn visible(fake: &Fake) -> BTreeMap<u64, usize> {
 
 /// Runs the sync, killed at this call; the last state that it printed. None when it ended before that call.
 fn killed(fake: &Fake, catalog: &Value, end: &str, nth: usize, fault: Fault) -> Option<u64> {
-    fake.kill_at(nth, fault);
+    fake.fault_at(nth, fault);
     let mut program = fake.write(catalog);
     program = program.file("config.json", &config(fake).to_string());
     let output = program.stdin(input(0, end)).run();

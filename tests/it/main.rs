@@ -13,7 +13,7 @@ mod check; // every way in which a connection can fail, and that nothing stays
 mod checkpoints; // when states are acknowledged, and what stays invisible until then
 mod crash; // killed at every remote call, run again
 mod digests; // the same inputs make the same objects and the same calls as when they were recorded
-mod endings;
+mod endings; // how a source can end, and what becomes of its rows
 mod engines; // the value cases, read back by DuckDB, Arrow and Spark
 mod faults; // seeded faults at any call, before moto
 mod feedback; // progress, summaries and metrics
@@ -21,8 +21,9 @@ mod generations; // refreshes and overwrites: what is published, when, and what 
 mod images; // what is in the images, and a sync under Airbyte's launcher
 mod journal; // order of effects and states, whole, against the scripted server
 mod load; // bare records, from pipes and files
-mod new_tables;
-mod orders; // loads into tables that do not exist, and into those that others create meanwhile
+mod model; // random sequences of syncs, kills and hands: no acknowledged row is lost, none is doubled
+mod new_tables; // loads into tables that do not exist, and into those that others create meanwhile
+mod orders; // records whose envelope has its keys in any order
 mod plan; // what plan forecasts happens, and planning changes nothing
 mod policy; // what policy prints is enough, and nothing of it too much
 mod process; // one thread, closed pipes, exit codes, secrets

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::fake::wire::Bandwidth;
+use crate::support::fake::wire::{Bandwidth, Request};
 use crate::support::fake::{Fake, Fault, Options};
 use crate::support::file;
 use crate::support::messages::{people, person, state};
@@ -43,7 +43,7 @@ fn others_act_at_a_call_as_a_test_says() {
     fake.write(&catalog).stdin(input()).run().succeeded();
     let (server, seen) = (Arc::downgrade(&fake), Arc::new(AtomicUsize::new(0)));
     let before = seen.clone();
-    let drop_table = move || {
+    let drop_table = move |_: &Request| {
         let fake = server.upgrade().unwrap();
         before.store(fake.rows("people").len(), Ordering::SeqCst);
         assert!(fake.store().catalog.drop_table("test", "people"));
@@ -51,7 +51,11 @@ fn others_act_at_a_call_as_a_test_says() {
         true
     };
     fake.fault("PutObject", 1, Fault::After(Arc::new(drop_table)));
-    fake.fault("GetDatabase", 1, Fault::Before(Arc::new(|| false)));
+    fake.fault(
+        "GetDatabase",
+        1,
+        Fault::Before(Arc::new(|_: &Request| false)),
+    );
     fake.write(&catalog).stdin(input()).run();
     assert_eq!(seen.load(Ordering::SeqCst), 2);
     assert!(fake.store().catalog.table("test", "people").is_none());

@@ -1,6 +1,6 @@
 //! The scripted server that tests and benches share, with the program in front of it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::program::Program;
 
@@ -9,7 +9,50 @@ mod server;
 
 pub(crate) use server::*;
 
+/// Whether the key is that of a run's record of what it has not acknowledged.
+fn is_record(key: &str) -> bool {
+    key.contains("/_datalake/runs/")
+}
+
+/// Whether the record names objects.
+fn is_open(body: &[u8]) -> bool {
+    let record: Value = serde_json::from_slice(body).unwrap_or_default();
+    record["unacknowledged"] != json!({})
+}
+
 impl Fake {
+    /// Whether a run is in the middle of a checkpoint, or died there.
+    pub(crate) fn has_open_record(&self) -> bool {
+        let store = self.store();
+        let mut objects = store.bucket.objects.iter();
+        objects.any(|(key, body)| is_record(key) && is_open(body))
+    }
+
+    /// Whether the call says of a checkpoint that all of it may be acknowledged.
+    pub(crate) fn is_done(&self, call: &wire::Request) -> bool {
+        let Some((_, key)) = call.path.split_once("/test-lake/") else {
+            return false;
+        };
+        let store = self.store();
+        let body = match store.bucket.objects.get(key) {
+            Some(stored) if call.body.is_empty() => stored,
+            _ => &call.body,
+        };
+        call.method == "PUT" && is_record(key) && !is_open(body)
+    }
+
+    /// The machines of all runs so far are gone: nobody can see any more that their processes have ended.
+    pub(crate) fn bury_runs(&self) {
+        let mut store = self.store();
+        for (key, body) in &mut store.bucket.objects {
+            if key.contains("/_datalake/") {
+                let mut object: Value = serde_json::from_slice(body).expect("a control object");
+                object["process"] = "elsewhere/1/1".into();
+                *body = object.to_string().into_bytes();
+            }
+        }
+    }
+
     /// `write` to this server, its states in this server's journal.
     pub(crate) fn write(&self, catalog: &Value) -> Program {
         Program::write(&self.config(), catalog).journal(self.journal())

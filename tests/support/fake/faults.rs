@@ -3,6 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::unpoisoned;
+use super::wire::Request;
 
 /// What goes wrong with a call.
 #[derive(Clone)]
@@ -25,8 +26,9 @@ pub(crate) enum Fault {
     After(Hook),
 }
 
-/// What others do meanwhile; then whether the call goes on, else the connection closes.
-pub(crate) type Hook = Arc<dyn Fn() -> bool + Send + Sync>;
+/// What others do meanwhile; then whether the call goes on, else the connection closes. After an object was stored its
+/// body is no longer in the request.
+pub(crate) type Hook = Arc<dyn Fn(&Request) -> bool + Send + Sync>;
 
 /// Where a held call waits.
 #[derive(Clone, Default)]

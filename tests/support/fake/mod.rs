@@ -105,7 +105,46 @@ pub(crate) struct Store {
     pub(crate) catalog: glue::Catalog,
     /// Those of other regions.
     pub(crate) elsewhere: BTreeMap<String, glue::Catalog>,
+    /// Updates that gave a table another location, in order.
+    pub(crate) swaps: Vec<Swap>,
     names: Names,
+}
+
+/// An update that gave a table another location.
+pub(crate) struct Swap {
+    pub(crate) region: String,
+    pub(crate) table: String,
+    /// The objects below the location that it had.
+    pub(crate) objects: Vec<Vec<u8>>,
+}
+
+impl Store {
+    fn glue(&mut self, operation: &str, request: &Request, note: &mut dyn FnMut(String)) -> Answer {
+        let catalog = match region(request) {
+            REGION => &mut self.catalog,
+            region => self.elsewhere.entry(region.to_owned()).or_default(),
+        };
+        if operation != "UpdateTable" {
+            return catalog.call(operation, request, &mut self.names, note);
+        }
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let table = body["TableInput"]["Name"].as_str().unwrap_or_default();
+        let database = body["DatabaseName"].as_str().unwrap_or_default();
+        let before = catalog.folder(database, table);
+        let answer = catalog.call(operation, request, &mut self.names, note);
+        if let Some(before) =
+            before.filter(|before| catalog.folder(database, table).as_ref() != Some(before))
+        {
+            let objects = self.bucket.objects.iter();
+            let below = objects.filter(|(key, _)| key.starts_with(&before));
+            self.swaps.push(Swap {
+                region: region(request).to_owned(),
+                table: table.to_owned(),
+                objects: below.map(|(_, body)| body.clone()).collect(),
+            });
+        }
+        answer
+    }
 }
 
 impl Fake {
@@ -126,6 +165,7 @@ impl Fake {
                 bucket: s3::Bucket::new(options.bucket, options.keeps_objects, clock.clone()),
                 catalog: glue::Catalog::default(),
                 elsewhere: BTreeMap::new(),
+                swaps: Vec::new(),
                 names: Names::default(),
             }),
             rules: Rules::default(),
@@ -211,8 +251,8 @@ impl Fake {
         self.rule(operation, "", nth, fault, true);
     }
 
-    /// Kills the program before or after the n-th call of any kind.
-    pub(crate) fn kill_at(&self, nth: usize, fault: Fault) {
+    /// The fault comes at the n-th call of any kind.
+    pub(crate) fn fault_at(&self, nth: usize, fault: Fault) {
         self.rule("", "", nth, fault, false);
     }
 
@@ -348,7 +388,7 @@ impl Shared {
                 self.kill();
                 return None;
             }
-            Some(Fault::Before(hook)) if !hook() => return None,
+            Some(Fault::Before(hook)) if !hook(request) => return None,
             Some(Fault::Reject(status, code)) => {
                 self.journal
                     .note(format!("REJECTED {operation} {status} {code}"));
@@ -365,7 +405,7 @@ impl Shared {
                 self.kill();
                 return None;
             }
-            Some(Fault::After(hook)) if !hook() => return None,
+            Some(Fault::After(hook)) if !hook(request) => return None,
             Some(Fault::Hold(gate)) => gate.pass(),
             _ => {}
         }
@@ -382,11 +422,7 @@ impl Shared {
             _ if request.path == "/container" => sts::contained(),
             "GetCallerIdentity" => sts::caller(),
             _ if request.header("x-amz-target").starts_with("AWSGlue.") => {
-                let catalog = match region(request) {
-                    REGION => &mut store.catalog,
-                    region => store.elsewhere.entry(region.to_owned()).or_default(),
-                };
-                catalog.call(operation, request, &mut store.names, &mut note)
+                store.glue(operation, request, &mut note)
             }
             _ if !request.header("x-amz-content-sha256").is_empty() => {
                 store
