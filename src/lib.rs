@@ -51,8 +51,8 @@
 //!    fails the sync.
 //! 5. Every engine reads every row under the declared types.
 //! 6. Secrets and values of records are never printed.
-//! 7. Only `out` writes stdout and stderr, only `http` opens connections, only `time` reads the clock, only `command`
-//!    reads the environment and chooses the exit code.
+//! 7. Only `out` writes stdout and stderr, only `http` opens connections, only `time` reads the clock, only `interrupt`
+//!    waits, only `command` reads the environment and chooses the exit code.
 //! 8. Memory is bounded by configuration, not by input. The program has one thread.
 //!
 //! # Data flow
@@ -87,6 +87,7 @@
 //! - `http`: connections and the retry policy
 //! - `out`: stdout and stderr
 //! - `json`: the scanner of JSON text
+//! - `interrupt`: SIGTERM and SIGINT, and the waits that they end
 //! - `environment`, `error`, `secret`, `text`, `time`: what all others may use
 
 mod aws;
@@ -99,6 +100,7 @@ mod feedback;
 mod file;
 mod http;
 mod input;
+mod interrupt;
 mod json;
 mod lake;
 mod out;

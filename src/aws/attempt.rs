@@ -109,6 +109,9 @@ impl FailedAttempt {
                 RetryDecision::Fail(Kind::System),
                 format!("the request cannot be sent: {why}"),
             ),
+            Failure::Stopped(stopped) => {
+                (RetryDecision::Fail(Kind::Transient), stopped.to_string())
+            }
         };
         Self {
             cause,
@@ -136,6 +139,8 @@ impl FailedAttempt {
             (RetryDecision::Fail(Kind::Config), 0) => {
                 Some("check the endpoint, AWS_CA_BUNDLE and HTTPS_PROXY")
             }
+            // A signal stopped it.
+            (RetryDecision::Fail(Kind::Transient), 0) => None,
             (_, 0) => Some("check the network, the proxy and the endpoint"),
             _ => hint(&self.code),
         };

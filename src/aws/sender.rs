@@ -16,6 +16,7 @@ use crate::aws::sigv4::{self, CredentialScope, Unsigned, encoding};
 use crate::error::{Kind, Result};
 use crate::http::retry::{self, Quota, RetryPolicy};
 use crate::http::{Client, Failure, Request, Response, RootCertificates};
+use crate::interrupt;
 use crate::time::{Clock, Millis};
 
 /// The caller of an operation: its identity, and the endpoint that it calls.
@@ -136,6 +137,7 @@ impl Sender {
                 Ok(output) => {
                     debug!("{title} {name} done attempt={attempt} milliseconds={milliseconds}");
                     self.quota.give_back();
+                    interrupt::answered();
                     return Ok(output);
                 }
                 Err(failed) => failed,
@@ -149,7 +151,7 @@ impl Sender {
                 return Err(failed.into_error::<O>(Kind::System, attempt));
             }
             match self.next(&failed, attempt, started, &mut tried, caller)? {
-                Next::RetryAfter(wait) => self.clock.sleep(wait),
+                Next::RetryAfter(wait) => interrupt::sleep(&self.clock, wait)?,
                 Next::Fail(kind) => return Err(failed.into_error::<O>(kind, attempt)),
             }
         }

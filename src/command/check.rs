@@ -8,6 +8,7 @@ use crate::command::{configuration, open};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::http::retry::RetryPolicy;
+use crate::interrupt::{self, Work};
 use crate::lake::{Lake, Lookup};
 use crate::out;
 use crate::schema::name;
@@ -20,8 +21,9 @@ pub(super) fn run(asked: &cli::LakeArguments, environment: &Environment) -> Resu
     let failure = check(asked, environment)
         .err()
         .map(|error| error.to_string());
+    let stopped = failure.as_ref().and_then(|_| interrupt::signal());
     out::line(out::connection_status(failure.as_deref()).as_bytes())?;
-    Ok(Exit::Success)
+    Ok(stopped.map_or(Exit::Success, |signal| Exit::Reported(signal.exit_code())))
 }
 
 fn check(asked: &cli::LakeArguments, environment: &Environment) -> Result<()> {
@@ -54,6 +56,7 @@ fn probe_objects(lake: &Lake, folder: &str) -> Result<()> {
     step("writing a probe object", objects.put(&key, BODY))?;
     let read = probe_reading(lake, folder, &key, BODY);
     // The probe is deleted whatever failed; the first failure is reported.
+    let _work = interrupt::begin(Work::CleanUp);
     let deleted = step("deleting the probe object", objects.delete(&[key]));
     read.and(deleted)
 }
@@ -85,6 +88,7 @@ fn probe_reading(lake: &Lake, folder: &str, key: &str, body: &[u8]) -> Result<()
         "writing a part of the probe upload",
         objects.part(&mut upload, body),
     );
+    let _work = interrupt::begin(Work::CleanUp);
     let aborted = step("aborting the probe upload", objects.abort(&upload));
     // An upload whose creation got no response may exist twice.
     let unfinished = step("listing unfinished uploads", objects.unfinished(folder));
@@ -132,6 +136,7 @@ fn probe_table(lake: &Lake, database: &str, folder: &str, run: &Run) -> Result<(
         Ok(())
     };
     let updated = update();
+    let _work = interrupt::begin(Work::CleanUp);
     let deleted = step(
         "deleting the probe table",
         catalog.delete_table(database, &name),

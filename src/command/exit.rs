@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::feedback::{Feedback, Outcome};
-use crate::input::Signal;
+use crate::interrupt::{self, Signal, Stopped, Work};
 use crate::out::{self, Audience};
 use crate::sink::Sink;
 use crate::source::Interruption;
@@ -15,60 +15,122 @@ pub(super) enum Exit {
     Reported(u8),
 }
 
+/// What a signal does with rows that no state covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AtSignal {
+    /// They are discarded: the source sends them again.
+    Discard,
+    /// They are published: they cannot be read again.
+    Publish,
+}
+
+/// The end of a command.
+struct End {
+    exit: Exit,
+    outcome: Outcome,
+    /// The error to print after the summary.
+    error: Option<Error>,
+}
+
 /// Finishes the sink after reading, as far as the way reading ended permits, and reports the outcome.
 pub(super) fn conclude(
     read: Result<(), Interruption>,
+    at_signal: AtSignal,
     sink: &mut Sink<'_>,
     feedback: &mut Feedback,
     bytes_in: u64,
     audience: Audience,
-) -> Result<Exit> {
-    let ended = end(read, sink, audience);
-    let outcome = match &ended {
-        Ok((Exit::Success, _)) => Outcome::Done,
-        Ok((Exit::Reported(_), _)) => Outcome::Stopped,
-        Err(error) => Outcome::Failed(error.to_string()),
-    };
+) -> Exit {
+    let End {
+        exit,
+        outcome,
+        error,
+    } = end(read, at_signal, sink, audience);
     feedback.end(sink.tally(), bytes_in, outcome);
-    let (exit, last_error) = ended?;
-    if let Some(error) = last_error {
+    if let Some(error) = error {
         out::failure(audience, &error);
     }
-    Ok(exit)
+    exit
 }
 
-/// Returns the exit, and the error to print after the summary.
 fn end(
     read: Result<(), Interruption>,
+    at_signal: AtSignal,
     sink: &mut Sink<'_>,
     audience: Audience,
-) -> Result<(Exit, Option<Error>)> {
-    match read {
-        Ok(()) => sink.finish().map(|()| (Exit::Success, None)),
-        Err(Interruption::Error(error)) => {
-            sink.fail();
-            Err(error)
-        }
-        Err(Interruption::StdoutClosed) => {
-            sink.abandon();
-            Ok((Exit::Reported(1), None))
-        }
-        Err(Interruption::Signal(signal)) => {
-            sink.abandon();
-            let discarded = match audience {
-                Audience::Platform => "rows that no printed state covers were discarded",
-                Audience::Person => "rows that were not yet published were discarded",
-            };
-            let error = Error::transient(format!("stopped by {signal}; {discarded}"));
-            Ok((Exit::Reported(exit_code(signal)), Some(error)))
-        }
+) -> End {
+    // What follows is the last checkpoint.
+    let _work = interrupt::begin(Work::Checkpoint);
+    let failure = match read {
+        Ok(()) => match sink.finish() {
+            Ok(()) => {
+                return End {
+                    exit: Exit::Success,
+                    outcome: Outcome::Done,
+                    error: None,
+                };
+            }
+            Err(error) => match interrupt::signal() {
+                Some(signal) => return stopped(signal, discarded(audience)),
+                None => Some(error),
+            },
+        },
+        // Whatever ended the reading after a signal, the signal is the reason.
+        Err(interruption) => match (interruption, interrupt::signal()) {
+            (Interruption::Signal(signal), _) | (_, Some(signal)) => {
+                return at_signal.end(signal, sink, audience);
+            }
+            (Interruption::Error(error), None) => {
+                sink.fail();
+                Some(error)
+            }
+            (Interruption::StdoutClosed, None) => {
+                sink.abandon();
+                None
+            }
+        },
+    };
+    End {
+        exit: Exit::Reported(1),
+        outcome: match &failure {
+            Some(error) => Outcome::Failed(error.to_string()),
+            None => Outcome::Stopped,
+        },
+        error: failure,
     }
 }
 
-/// 128 plus the signal's number, as shells report it.
-fn exit_code(signal: Signal) -> u8 {
-    match signal {
-        Signal::Interrupt => 130,
-        Signal::Terminate => 143,
+impl AtSignal {
+    fn end(self, signal: Signal, sink: &mut Sink<'_>, audience: Audience) -> End {
+        let rows = match self {
+            Self::Discard => {
+                sink.fail();
+                discarded(audience).to_owned()
+            }
+            Self::Publish => {
+                let published = sink.publish_all();
+                sink.abandon();
+                match published {
+                    Ok(()) => "the rows that were read are published".to_owned(),
+                    Err(error) => format!("not all rows that were read are published: {error}"),
+                }
+            }
+        };
+        stopped(signal, &rows)
+    }
+}
+
+fn discarded(audience: Audience) -> &'static str {
+    match audience {
+        Audience::Platform => "rows that no printed state covers were discarded",
+        Audience::Person => "rows that were not yet published were discarded",
+    }
+}
+
+fn stopped(signal: Signal, rows: &str) -> End {
+    End {
+        exit: Exit::Reported(signal.exit_code()),
+        outcome: Outcome::Stopped,
+        error: Some(Error::transient(format!("{}; {rows}", Stopped(signal)))),
     }
 }

@@ -1,13 +1,14 @@
 //! `load`: bare records or a Singer tap's messages into tables, for people and scripts.
 
 use crate::cli::{self, Input};
-use crate::command::exit::{self, Exit};
+use crate::command::exit::{self, AtSignal, Exit};
 use crate::command::{Printed, configuration, open, options, read_schema, refresh};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::feedback::Feedback;
 use crate::http::retry::RetryPolicy;
 use crate::input::{Lines, Stdout};
+use crate::interrupt;
 use crate::out::{self, Audience};
 use crate::sink::{Sink, StreamTally};
 use crate::source::{self, Interruption, json, singer};
@@ -42,7 +43,6 @@ fn load(
     } else {
         asked.files.clone()
     };
-    // From here on signals no longer interrupt a checkpoint.
     let mut lines = Lines::files(files, config.max_record, stdout, clock.clone())?;
     let mut options = options(&config);
     options.table.creation = Creation::AtTheFirstCheckpoint;
@@ -58,8 +58,24 @@ fn load(
         clock.clone(),
         Box::new(Printed),
     )?;
+    let at_signal = match (&asked.input, asked.checkpoint_interval) {
+        // Such as `tail -F FILE | load`: a pipe cannot be read again.
+        (Input::Records { .. }, Some(_)) => {
+            interrupt::keep_rows();
+            lines.take_what_is_there();
+            AtSignal::Publish
+        }
+        _ => AtSignal::Discard,
+    };
     let read = read(asked, &mut lines, &mut sink, feedback, &clock);
-    let exit = exit::conclude(read, &mut sink, feedback, lines.bytes(), Audience::Person)?;
+    let exit = exit::conclude(
+        read,
+        at_signal,
+        &mut sink,
+        feedback,
+        lines.bytes(),
+        Audience::Person,
+    );
     let rescued = sink.tally().sum(StreamTally::rescued);
     if asked.strict && exit == Exit::Success && rescued > 0 {
         let error = Error::config(format!(

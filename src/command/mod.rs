@@ -9,7 +9,6 @@ mod spec;
 mod write;
 
 use std::ffi::OsString;
-use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
@@ -19,6 +18,7 @@ use crate::config::{self, Backend, Config, Layers};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::http::retry::RetryPolicy;
+use crate::interrupt::{self, Signal, Stopped};
 use crate::lake::{self, Lake};
 use crate::out::{self, Audience};
 use crate::protocol::catalog::{Completion, Refresh};
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         _ => Audience::Person,
     };
     out::start(audience, level(&environment));
-    let exit = match invocation {
+    let exit = interrupt::install().and_then(|()| match invocation {
         Invocation::Help(text) => out::text(text).map(|()| Exit::Success),
         Invocation::Version => out::text(concat!(
             "destination-aws-datalake ",
@@ -57,13 +57,16 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Invocation::Load(load) => load::run(&load, &environment),
         Invocation::Plan(plan) => plan::run(&plan, &environment),
         Invocation::Policy(policy) => policy::run(&policy, &environment),
-    };
+    });
     match exit {
         Ok(Exit::Success) => 0,
         Ok(Exit::Reported(code)) => code,
         Err(error) => {
+            // After a signal, calls fail because of it.
+            let signal = interrupt::signal();
+            let error = signal.map_or(error, |signal| Stopped(signal).into());
             out::failure(audience, &error);
-            1
+            signal.map_or(1, Signal::exit_code)
         }
     }
 }
@@ -84,7 +87,7 @@ fn level(environment: &Environment) -> log::LevelFilter {
 }
 
 fn read_file(path: &Path, what: &str) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|error| {
+    interrupt::read_file(path).map_err(|error| {
         Error::config(format!("cannot read the {what} {}", path.display())).because(error)
     })
 }

@@ -1,7 +1,7 @@
 //! `write`: a platform's messages from stdin to the lake, and its states to stdout.
 
 use crate::cli;
-use crate::command::exit::{self, Exit};
+use crate::command::exit::{self, AtSignal, Exit};
 use crate::command::{Printed, configuration, open, options, read_file};
 use crate::environment::Environment;
 use crate::error::Result;
@@ -31,12 +31,18 @@ fn write(
     let streams = catalog::read(&read_file(&asked.catalog, "configured catalog")?)?;
     let clock = Clock::System;
     let run = Run::begin(clock.now())?;
-    // From here on signals no longer interrupt a checkpoint.
     let mut lines = Lines::stdin(config.max_record, Stdout::Needed, clock.clone())?;
     let options = options(&config);
     let lake = open(&asked.lake, config, &run, environment, RetryPolicy::long())?;
     let mut sink = Sink::open(&lake, streams, options, run, clock, Box::new(Printed))?;
     let mut messages = airbyte::Messages::default();
     let read = source::read(&mut lines, &mut messages, &mut sink, feedback);
-    exit::conclude(read, &mut sink, feedback, lines.bytes(), Audience::Platform)
+    Ok(exit::conclude(
+        read,
+        AtSignal::Discard,
+        &mut sink,
+        feedback,
+        lines.bytes(),
+        Audience::Platform,
+    ))
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::interrupt;
 use crate::out::{self, Audience};
 use crate::sink::{Sink, Tally};
 use crate::time::{Clock, Millis};
@@ -73,7 +74,10 @@ impl Feedback {
         if let Err(error) = &result
             && !feedback.has_ended
         {
-            let outcome = Outcome::Failed(error.to_string());
+            let outcome = match interrupt::signal() {
+                Some(_) => Outcome::Stopped,
+                None => Outcome::Failed(error.to_string()),
+            };
             feedback.write_files(&feedback.summary(Tally::default(), 0, outcome));
         }
         result

@@ -3,8 +3,10 @@
 
 mod cryptography;
 mod proxy;
+mod resolver;
 pub(crate) mod retry;
 mod roots;
+mod socket;
 #[cfg(test)]
 pub(crate) mod stub;
 #[cfg(test)]
@@ -15,11 +17,15 @@ use std::time::Duration;
 
 use ureq::config::{AutoHeaderValue, Config};
 use ureq::http::{HeaderMap, HeaderValue, Request as WireRequest, Uri};
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
+
+use crate::interrupt::{self, Stopped};
 
 pub(crate) use proxy::Proxy;
 pub(crate) use roots::RootCertificates;
+
+use resolver::BlockingResolver;
+use socket::SocketConnector;
 
 /// Timeouts: for a connection (TLS included), and for the next byte in either direction.
 /// A body that makes progress may take as long as it likes.
@@ -95,6 +101,8 @@ pub(crate) enum Failure {
     TooLong(usize),
     /// The request is malformed and cannot be sent.
     Unsendable(String),
+    /// A signal asked the run to end.
+    Stopped(Stopped),
 }
 
 impl Failure {
@@ -106,7 +114,7 @@ impl Failure {
             | Self::Unreachable(why)
             | Self::Lost(why)
             | Self::Forbidden(why) => why.insert_str(0, &format!("{authority}: ")),
-            Self::TooLong(_) | Self::Unsendable(_) => {}
+            Self::TooLong(_) | Self::Unsendable(_) | Self::Stopped(_) => {}
         }
         self
     }
@@ -140,11 +148,10 @@ impl Client {
                 .accept(AutoHeaderValue::None)
                 .accept_encoding(AutoHeaderValue::None)
                 .build();
-            ureq::Agent::with_parts(
-                config,
-                DefaultConnector::default(),
-                BlockingResolver::default(),
-            )
+            let connector = ConnectProxyConnector::default()
+                .chain(SocketConnector)
+                .chain(RustlsConnector::default());
+            ureq::Agent::with_parts(config, connector, BlockingResolver::default())
         };
         Self {
             direct: agent(None),
@@ -170,13 +177,14 @@ impl Client {
         }
     }
 
-    /// Sends the request once and reads the whole response.
+    /// Sends the request once and reads the whole response; nothing is sent once a signal has ended the run's time.
     pub(crate) fn send(&self, request: &Request<'_>) -> Result<Response, Failure> {
         let uri: Uri = request
             .url
             .parse()
             .map_err(|_| Failure::Unsendable("its URL is malformed".into()))?;
         let agent = self.agent(&uri);
+        interrupt::check().map_err(Failure::Stopped)?;
         // A body of no bytes still has a length where the method has a body.
         let response = match request.method {
             Method::Post | Method::Put => agent.run(wire(request, uri, request.body)?),
@@ -195,7 +203,10 @@ impl Client {
         body.into_reader()
             .take(bound)
             .read_to_end(&mut whole.body)
-            .map_err(|error| Failure::Lost(error.to_string()))?;
+            .map_err(|error| match interrupt::check() {
+                Ok(()) => Failure::Lost(error.to_string()),
+                Err(stopped) => Failure::Stopped(stopped),
+            })?;
         if whole.body.len() > request.limit {
             return Err(Failure::TooLong(request.limit));
         }
@@ -221,6 +232,9 @@ fn wire<B>(request: &Request<'_>, uri: Uri, body: B) -> Result<WireRequest<B>, F
 
 fn failure(error: &ureq::Error) -> Failure {
     use ureq::{Error as E, Timeout};
+    if let Err(stopped) = interrupt::check() {
+        return Failure::Stopped(stopped);
+    }
     let text = error.to_string();
     match error {
         E::Timeout(Timeout::Connect | Timeout::Resolve) => {
@@ -251,21 +265,5 @@ fn failure(error: &ureq::Error) -> Failure {
         },
         E::BadUri(_) | E::Http(_) => Failure::Unsendable("its URL or headers are malformed".into()),
         _ => Failure::Lost(text),
-    }
-}
-
-/// ureq's own resolver, without a deadline: to keep one, ureq starts a thread, also for a proxy's name under the connect
-/// timeout.
-#[derive(Debug, Default)]
-struct BlockingResolver(DefaultResolver);
-
-impl Resolver for BlockingResolver {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        config: &Config,
-        _: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        self.0.resolve(uri, config, NextTimeout::default())
     }
 }

@@ -7,6 +7,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::http::cryptography;
+use crate::interrupt;
 
 /// The trusted root certificates. Host names and certificate chains are always verified; only the roots differ.
 #[derive(Clone)]
@@ -18,7 +19,7 @@ impl RootCertificates {
         let Some(file) = environment.get("AWS_CA_BUNDLE") else {
             return Ok(Self(RootCerts::WebPki));
         };
-        let text = std::fs::read(file).map_err(|error| {
+        let text = interrupt::read_file(file).map_err(|error| {
             Error::config(format!(
                 "environment variable AWS_CA_BUNDLE: reading {file}"
             ))

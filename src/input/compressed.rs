@@ -66,11 +66,18 @@ struct Watched {
 
 impl Read for Watched {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.watch.wait(&self.file, None) {
-            Ok(Wake::Input) => self.file.read(buffer),
-            // The caller's next wait finds the same event.
-            Ok(_) => Err(io::Error::other("interrupted")),
-            Err(error) => Err(io::Error::other(error)),
+        loop {
+            match self.watch.wait(&self.file, None) {
+                Ok(Wake::Input) => {}
+                // The caller's next wait finds the same event.
+                Ok(_) => return Err(io::Error::other("interrupted")),
+                Err(error) => return Err(io::Error::other(error)),
+            }
+            match self.file.read(buffer) {
+                // A FIFO without bytes, after all.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read,
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Input as lines, read with a deadline; only this module waits for input.
 //!
-//! Between lines it also watches for SIGTERM, SIGINT, and the closing of stdout by its reader.
+//! Between lines it also watches for signals, and for the closing of stdout by its reader.
 
 mod compressed;
 #[cfg(test)]
@@ -8,15 +8,16 @@ mod tests;
 mod watch;
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
 use crate::error::{Error, Result};
+use crate::interrupt::{self, Signal};
 use crate::time::Clock;
 
 pub(crate) use watch::Stdout;
@@ -43,28 +44,12 @@ pub(crate) enum Event<'a> {
     },
     /// The deadline has passed and no line has arrived.
     Deadline,
-    /// A signal has arrived that asks the program to stop.
+    /// A signal has arrived that asks the run to end.
     Signal(Signal),
     /// The reader of stdout is gone.
     StdoutClosed,
     /// The end of input.
     End,
-}
-
-/// A signal that asks the program to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Signal {
-    Interrupt,
-    Terminate,
-}
-
-impl fmt::Display for Signal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Interrupt => "SIGINT",
-            Self::Terminate => "SIGTERM",
-        })
-    }
 }
 
 /// The lines of one input after another.
@@ -85,6 +70,17 @@ pub(crate) struct Lines {
     read: u64,
     /// The most bytes that a line may have.
     longest: usize,
+    after_signal: AfterSignal,
+}
+
+/// The lines that are still handed out after a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AfterSignal {
+    None,
+    /// Those that were read, and those that are in the pipe when the signal is noticed.
+    WhatIsThere,
+    /// Those that were read, and so many more bytes of the pipe.
+    Rest(u64),
 }
 
 /// The current input, by how its bytes are encoded.
@@ -97,7 +93,7 @@ enum CurrentInput {
 }
 
 impl Lines {
-    /// Reads stdin, whose lines may have `longest` bytes. From here on signals are events and do not kill the process.
+    /// Reads stdin, whose lines may have `longest` bytes.
     pub(crate) fn stdin(longest: usize, stdout: Stdout, clock: Clock) -> Result<Self> {
         Self::files(vec![PathBuf::from("-")], longest, stdout, clock)
     }
@@ -132,7 +128,13 @@ impl Lines {
             number: 0,
             read: 0,
             longest,
+            after_signal: AfterSignal::None,
         })
+    }
+
+    /// Hands out what a pipe holds before the signal that ends the run: it can be read only once.
+    pub(crate) fn take_what_is_there(&mut self) {
+        self.after_signal = AfterSignal::WhatIsThere;
     }
 
     /// Bytes of text read so far, after decompression.
@@ -144,6 +146,11 @@ impl Lines {
     /// wait without limit.
     pub(crate) fn next(&mut self, deadline: impl Fn() -> Option<Instant>) -> Result<Event<'_>> {
         let (from, to) = loop {
+            if let Some(signal) = interrupt::signal()
+                && self.after_signal == AfterSignal::None
+            {
+                return Ok(Event::Signal(signal));
+            }
             let searched = &self.buffer[self.searched..self.end];
             if let Some(offset) = memchr::memchr(b'\n', searched) {
                 let line_end = self.searched + offset;
@@ -172,6 +179,13 @@ impl Lines {
             }
             if self.end - self.start > self.longest {
                 return Err(self.too_long());
+            }
+            if let Some(signal) = interrupt::signal() {
+                if self.rest() == 0 {
+                    return Ok(Event::Signal(signal));
+                }
+                self.fill()?;
+                continue;
             }
             match self.wait(deadline())? {
                 Wake::Input => self.fill()?,
@@ -226,7 +240,8 @@ impl Lines {
             stdin.map(File::from)
         } else {
             self.name = path.display().to_string();
-            File::open(&path)
+            // Opening a FIFO must not wait for its writer; the wait for input does.
+            interrupt::options().read(true).open(&path)
         };
         self.content = CurrentInput::Undetected(file.map_err(|error| unreadable(&path, error))?);
         self.number = 0;
@@ -242,6 +257,27 @@ impl Lines {
                 Wake::Deadline => Wake::Input,
                 other => other,
             }),
+        }
+    }
+
+    /// Bytes that are still to be read after a signal.
+    fn rest(&mut self) -> u64 {
+        match &self.content {
+            CurrentInput::Undetected(file) | CurrentInput::Plain(file) => {
+                if self.after_signal == AfterSignal::WhatIsThere {
+                    let kind = file.metadata().map(|metadata| metadata.file_type());
+                    let is_pipe = kind.is_ok_and(|kind| kind.is_fifo() || kind.is_socket());
+                    let there = is_pipe.then(|| rustix::io::ioctl_fionread(file));
+                    let there = there.and_then(std::result::Result::ok);
+                    self.after_signal = AfterSignal::Rest(there.unwrap_or_default());
+                }
+            }
+            // What is compressed is no live source.
+            CurrentInput::Compressed(_) | CurrentInput::Ended => return 0,
+        }
+        match self.after_signal {
+            AfterSignal::Rest(rest) => rest,
+            AfterSignal::None | AfterSignal::WhatIsThere => 0,
         }
     }
 
@@ -262,7 +298,12 @@ impl Lines {
             let longer = self.buffer.len() + (self.buffer.len() / 2).max(BLOCK);
             self.buffer.resize(longer, 0);
         }
-        let room = &mut self.buffer[self.end..];
+        let mut room = &mut self.buffer[self.end..];
+        if let AfterSignal::Rest(rest) = self.after_signal {
+            let rest = usize::try_from(rest).unwrap_or(usize::MAX);
+            let length = room.len().min(rest);
+            room = &mut room[..length];
+        }
         let count = match &mut self.content {
             CurrentInput::Undetected(file) | CurrentInput::Plain(file) => file.read(room),
             CurrentInput::Compressed(text) => text.read(room),
@@ -270,12 +311,19 @@ impl Lines {
         };
         let count = match count {
             Ok(count) => count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(()),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) =>
+            {
+                return Ok(());
+            }
             // An event interrupted the read; the next wait returns it.
             Err(_) if self.watch.look()? != Wake::Deadline => return Ok(()),
             Err(error) => return Err(self.read_error(error)),
         };
         self.end += count;
+        if let AfterSignal::Rest(rest) = &mut self.after_signal {
+            *rest = rest.saturating_sub(count as u64);
+        }
         if let CurrentInput::Undetected(file) = &self.content {
             // The buffer holds only bytes of this input.
             let beginning = &self.buffer[self.start..self.end];
@@ -309,7 +357,7 @@ impl Lines {
         match self.content {
             CurrentInput::Compressed(_) => {
                 let fault = match error.kind() {
-                    std::io::ErrorKind::UnexpectedEof => "is truncated",
+                    ErrorKind::UnexpectedEof => "is truncated",
                     _ => "is corrupt",
                 };
                 Error::config(format!("{name}: the compressed data {fault}"))

@@ -2,14 +2,12 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use rustix::event::{PollFd, PollFlags};
 
 use crate::error::{Error, Result};
-use crate::input::Signal;
+use crate::interrupt::{self, Signal};
 use crate::time::Clock;
 
 /// Whether stdout must have a reader.
@@ -24,8 +22,6 @@ pub(crate) enum Stdout {
 /// The events that end a wait, besides input.
 pub(super) struct Watch {
     stdout: Option<OwnedFd>,
-    interrupts: UnixStream,
-    terminations: UnixStream,
     clock: Clock,
 }
 
@@ -39,26 +35,17 @@ pub(super) enum Wake {
 }
 
 impl Watch {
-    /// From here on signals are events and do not kill the process.
     pub(super) fn new(stdout: Stdout, clock: Clock) -> Result<Self> {
-        let fail = |error: std::io::Error| {
-            Error::system("cannot watch for signals and for the closing of stdout").because(error)
-        };
         let stdout = match stdout {
-            Stdout::Needed => Some(
-                std::io::stdout()
-                    .as_fd()
-                    .try_clone_to_owned()
-                    .map_err(fail)?,
-            ),
+            Stdout::Needed => {
+                let stdout = std::io::stdout().as_fd().try_clone_to_owned();
+                Some(stdout.map_err(|error| {
+                    Error::system("cannot watch for the closing of stdout").because(error)
+                })?)
+            }
             Stdout::Unused => None,
         };
-        Ok(Self {
-            stdout,
-            interrupts: pipe_of(SIGINT).map_err(fail)?,
-            terminations: pipe_of(SIGTERM).map_err(fail)?,
-            clock,
-        })
+        Ok(Self { stdout, clock })
     }
 
     /// Waits until the file is readable or another event happens; without a deadline, without limit.
@@ -74,54 +61,27 @@ impl Watch {
     }
 
     fn poll(&self, file: Option<&File>, timeout: Option<Duration>) -> Result<Wake> {
-        let mut waiting = vec![
-            PollFd::new(&self.interrupts, PollFlags::IN),
-            PollFd::new(&self.terminations, PollFlags::IN),
-        ];
-        let mut wakes = vec![
-            Wake::Signal(Signal::Interrupt),
-            Wake::Signal(Signal::Terminate),
-        ];
-        if let Some(stdout) = &self.stdout {
-            // poll reports a closed pipe even if no flag is requested.
-            waiting.push(PollFd::new(stdout, PollFlags::empty()));
-            wakes.push(Wake::StdoutClosed);
-        }
-        if let Some(file) = file {
-            waiting.push(PollFd::new(file, PollFlags::IN));
-            wakes.push(Wake::Input);
-        }
-        loop {
-            match poll(&mut waiting, timeout.map(timespec).as_ref()) {
-                Ok(0) => return Ok(Wake::Deadline),
-                Ok(_) => {
-                    let mut ready = waiting.iter().map(|fd| !fd.revents().is_empty());
-                    let index = ready.position(|is_ready| is_ready).unwrap_or_default();
-                    return Ok(wakes[index]);
-                }
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => {
-                    return Err(
-                        Error::system("cannot wait for input").because(std::io::Error::from(error))
-                    );
-                }
+        // poll reports a closed pipe even if no flag is requested.
+        let stdout = self.stdout.as_ref();
+        let mut waiting: Vec<_> = stdout
+            .map(|stdout| PollFd::new(stdout, PollFlags::empty()))
+            .into_iter()
+            .chain(file.map(|file| PollFd::new(file, PollFlags::IN)))
+            .collect();
+        match interrupt::wait_for_input(&mut waiting, timeout) {
+            Ok(false) => Ok(Wake::Deadline),
+            Ok(true) => {
+                let is_closed = stdout.is_some() && !waiting[0].revents().is_empty();
+                Ok(if is_closed {
+                    Wake::StdoutClosed
+                } else {
+                    Wake::Input
+                })
             }
+            Err(error) => match interrupt::signal() {
+                Some(signal) => Ok(Wake::Signal(signal)),
+                None => Err(Error::system("cannot wait for input").because(error)),
+            },
         }
-    }
-}
-
-/// A socket that becomes readable when the signal arrives.
-fn pipe_of(signal: i32) -> std::io::Result<UnixStream> {
-    let (read, write) = UnixStream::pair()?;
-    signal_hook::low_level::pipe::register(signal, write)?;
-    Ok(read)
-}
-
-fn timespec(span: Duration) -> Timespec {
-    // Rounded up, so that the deadline has passed when poll says so.
-    let span = span + Duration::from_micros(999);
-    Timespec {
-        tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: i64::from(span.subsec_nanos()),
     }
 }

@@ -4,16 +4,17 @@
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::interrupt;
 use crate::lake::{
     Access, Catalog, CatalogTable, Created, Lake, Listed, Lookup, Objects, Part, Unfinished,
     Updated, Upload,
@@ -42,6 +43,9 @@ fn lake(folder: PathBuf) -> Lake {
         catalog: Box::new(dir),
     }
 }
+
+/// The time between two looks at a lock that another process has: it keeps one for a few milliseconds.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// A lake in a local folder.
 #[derive(Clone)]
@@ -105,6 +109,17 @@ impl Dir {
 fn since_epoch(time: SystemTime) -> Millis {
     let span = time.duration_since(SystemTime::UNIX_EPOCH);
     Millis(0).plus(span.unwrap_or_default())
+}
+
+/// Waits until no other process has the file's lock, and takes it.
+fn wait_for_lock(file: &File) -> io::Result<()> {
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => interrupt::sleep(&Clock::System, LOOK)?,
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
 }
 
 fn parent(path: &Path) -> io::Result<()> {
@@ -328,7 +343,7 @@ impl Dir {
                     .write(true)
                     .open(&path)
             })
-            .and_then(|file| file.lock().map(|()| file))
+            .and_then(|file| wait_for_lock(&file).map(|()| file))
             .map_err(|error| failed("locking", &path, error))
     }
 

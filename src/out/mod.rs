@@ -5,10 +5,12 @@ mod message;
 
 pub(crate) use message::{connection_status, spec};
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
+use crate::interrupt;
 
 /// Who reads the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,9 @@ const CLEAR: &str = "\r\x1b[K";
 /// Set once a write to stdout has failed, because its reader is gone.
 static CLOSED: AtomicBool = AtomicBool::new(false);
 
+/// Set once a write to stderr has failed.
+static IS_STDERR_LOST: AtomicBool = AtomicBool::new(false);
+
 /// Installs the logger and the panic hook; called once, by `command`.
 pub(crate) fn start(audience: Audience, level: log::LevelFilter) {
     // A second call (tests in one process) keeps the first logger, which writes to the same streams.
@@ -52,21 +57,29 @@ pub(crate) fn start(audience: Audience, level: log::LevelFilter) {
 
 /// Writes one protocol line to stdout.
 pub(crate) fn line(text: &[u8]) -> Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(text)
-        .and_then(|()| {
-            if text.ends_with(b"\n") {
-                Ok(())
-            } else {
-                stdout.write_all(b"\n")
-            }
-        })
-        .and_then(|()| stdout.flush())
-        .map_err(|error| {
-            CLOSED.store(true, Ordering::Relaxed);
-            Error::system("cannot write to stdout").because(error)
-        })
+    let written = if is_closed() {
+        Err(io::ErrorKind::BrokenPipe.into())
+    } else if text.ends_with(b"\n") {
+        write(&io::stdout(), text)
+    } else {
+        write(&io::stdout(), &[text, b"\n"].concat())
+    };
+    written.map_err(|error| {
+        CLOSED.store(true, Ordering::Relaxed);
+        Error::system("cannot write to stdout").because(error)
+    })
+}
+
+/// Writes a line, or a part of one, whole: nothing is kept in a buffer.
+fn write(stream: &impl AsFd, text: &[u8]) -> io::Result<()> {
+    interrupt::write_all(stream.as_fd(), text)
+}
+
+/// Writes to stderr. If nobody reads it, that is nobody's failure; after a signal it is then not waited for again.
+fn write_stderr(text: &str) {
+    if !IS_STDERR_LOST.load(Ordering::Relaxed) && write(&io::stderr(), text.as_bytes()).is_err() {
+        IS_STDERR_LOST.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Whether the reader of stdout is gone.
@@ -92,14 +105,13 @@ pub(crate) fn terminal_width() -> Option<usize> {
 /// Replaces the progress line.
 pub(crate) fn progress(text: &str) {
     IN_PROGRESS.store(true, Ordering::Relaxed);
-    let mut stderr = io::stderr().lock();
-    let _ = write!(stderr, "{CLEAR}{text}").and_then(|()| stderr.flush());
+    write_stderr(&format!("{CLEAR}{text}"));
 }
 
 /// Removes the progress line.
 pub(crate) fn end_progress() {
     if IN_PROGRESS.swap(false, Ordering::Relaxed) {
-        let _ = write!(io::stderr().lock(), "{CLEAR}");
+        write_stderr(CLEAR);
     }
 }
 
@@ -111,7 +123,7 @@ pub(crate) fn text(text: &str) -> Result<()> {
 /// A usage error: one line on stderr.
 pub(crate) fn usage(message: &str) {
     end_progress();
-    let _ = writeln!(io::stderr().lock(), "destination-aws-datalake: {message}");
+    write_stderr(&format!("destination-aws-datalake: {message}\n"));
 }
 
 /// The last line of a run that failed: one TRACE ERROR for a platform, plain text for a person.
@@ -141,7 +153,7 @@ impl log::Log for Logger {
             Audience::Person => {
                 end_progress();
                 let level = record.level().as_str().to_lowercase();
-                let _ = writeln!(io::stderr().lock(), "{level}: {message}");
+                write_stderr(&format!("{level}: {message}\n"));
             }
         }
     }

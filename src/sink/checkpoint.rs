@@ -4,6 +4,7 @@
 mod tests;
 
 use crate::error::{Error, Result};
+use crate::interrupt::{self, Work};
 use crate::lake::Lake;
 use crate::sink::Sink;
 use crate::sink::object::Object;
@@ -20,6 +21,7 @@ pub(super) struct Commit {
 impl Sink<'_> {
     /// Makes the rows durable that waiting states cover, and acknowledges those states.
     pub(super) fn checkpoint(&mut self) -> Result<()> {
+        let _work = interrupt::begin(Work::Checkpoint);
         let outcome = self.commit(|stream| stream.takes_checkpoints().then_some(Extent::Covered));
         // What did become durable is acknowledged although another stream failed.
         let states = self.acknowledge()?;
@@ -29,6 +31,7 @@ impl Sink<'_> {
 
     /// Makes every accepted row durable, as if a state covered it: for sources that send none.
     pub(crate) fn publish_all(&mut self) -> Result<()> {
+        let _work = interrupt::begin(Work::Checkpoint);
         let outcome = self.commit(|stream| stream.takes_checkpoints().then_some(Extent::All));
         log::info!("checkpoint objects={}", outcome.objects);
         outcome.result
@@ -77,6 +80,7 @@ impl Sink<'_> {
 
     /// Aborts whatever nobody will complete.
     pub(crate) fn abandon(&mut self) {
+        let _work = interrupt::begin(Work::CleanUp);
         for stream in &mut *self.streams {
             stream.writer.abandon(&*self.lake.objects);
         }
@@ -92,6 +96,7 @@ fn publish(lake: &Lake, stream: &mut Stream, sealed: Vec<Object>) -> Result<u64>
         match object.complete(objects) {
             Ok(file) => files.push(file),
             Err(error) => {
+                let _work = interrupt::begin(Work::CleanUp);
                 // No state will be acknowledged for those before it: they would come twice. Whether this one is
                 // visible is not known.
                 let key = object.key().to_owned();

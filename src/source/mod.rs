@@ -14,7 +14,8 @@ use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::feedback::Feedback;
-use crate::input::{Event, Lines, Signal};
+use crate::input::{Event, Lines};
+use crate::interrupt::Signal;
 use crate::out;
 use crate::sink::Sink;
 
@@ -52,7 +53,7 @@ impl From<Error> for Interruption {
     }
 }
 
-/// Reads to the end of input.
+/// Reads to the end of input, or to a signal.
 pub(crate) fn read(
     lines: &mut Lines,
     source: &mut impl Source,

@@ -47,6 +47,8 @@ impl Sample {
                 } => sample.add(input, number, text),
                 Event::Deadline | Event::End => break,
                 Event::StdoutClosed => return Err(Interruption::StdoutClosed),
+                // A source that is read only once: what came is written like the rest.
+                Event::Signal(_) if longest_wait.is_some() => break,
                 Event::Signal(signal) => return Err(Interruption::Signal(signal)),
             }
             if deadline.is_none() {

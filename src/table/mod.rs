@@ -11,6 +11,7 @@ use std::fmt;
 
 use crate::error::Result;
 use crate::file::{Format, Statistics};
+use crate::interrupt::{self, Work};
 use crate::lake::{Catalog, Created, Lake, Lookup, Objects};
 use crate::schema::evolve::SchemaOrigin;
 use crate::schema::{Field, Note, Numbers, Type};
@@ -183,6 +184,7 @@ pub(crate) fn ensure_database(catalog: &dyn Catalog, database: &str) -> Result<(
 
 /// Deletes the objects of a checkpoint that failed halfway; the last one may or may not exist.
 pub(crate) fn take_back<'a>(keys: impl Iterator<Item = &'a str>, objects: &dyn Objects) {
+    let _work = interrupt::begin(Work::CleanUp);
     let keys: Vec<String> = keys.map(str::to_owned).collect();
     if let Err(error) = objects.delete(&keys) {
         log::warn!(

@@ -1,11 +1,14 @@
 //! A child process whose output is read within bounds of time and size; it never outlives the read.
 
 use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
+use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::interrupt::{self, Stopped};
 use crate::time::Clock;
 
 /// The bounds of a child process: how long it may take, and how many bytes it may print.
@@ -24,12 +27,16 @@ pub(super) enum Failure {
     TooSlow,
     /// It printed more than allowed, and was killed.
     TooLong,
+    /// A signal asked the run to end, and it was killed.
+    Stopped(Stopped),
 }
 
 /// How often a child is asked whether it has ended: another process that it left behind may hold its output open.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Runs the command without input, and returns its exit status and what it printed. Its stderr is the user's.
+///
+/// It has a process group of its own, so that those whom it started are killed with it.
 pub(super) fn output(
     command: &mut Command,
     bounds: Bounds,
@@ -40,6 +47,7 @@ pub(super) fn output(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
+        .process_group(0)
         .spawn();
     let mut running = Running(child.map_err(Failure::Start)?);
     let mut stdout = running.0.stdout.take().expect("it is piped");
@@ -53,7 +61,7 @@ pub(super) fn output(
         } else {
             left.min(LOOK)
         };
-        if is_readable(&stdout, wait).map_err(Failure::Read)? {
+        if is_readable(&stdout, wait)? {
             if read(&mut stdout, &mut printed, bounds.size)? == 0 {
                 break;
             }
@@ -68,7 +76,8 @@ pub(super) fn output(
         if let Some(status) = running.status()? {
             return Ok((status, printed));
         }
-        clock.sleep(left(deadline, clock)?.min(LOOK));
+        let wait = left(deadline, clock)?.min(LOOK);
+        interrupt::sleep(clock, wait).map_err(Failure::Stopped)?;
     }
 }
 
@@ -94,19 +103,16 @@ fn read(stdout: &mut ChildStdout, printed: &mut Vec<u8>, most: usize) -> Result<
 }
 
 /// Waits until there is something to read, or the end; false where the time has passed.
-fn is_readable(stdout: &ChildStdout, wait: Duration) -> io::Result<bool> {
-    let timeout = Timespec {
-        tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: i64::from(wait.subsec_nanos()),
-    };
-    match poll(&mut [PollFd::new(stdout, PollFlags::IN)], Some(&timeout)) {
-        Ok(ready) => Ok(ready > 0),
-        Err(rustix::io::Errno::INTR) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
+fn is_readable(stdout: &ChildStdout, wait: Duration) -> Result<bool, Failure> {
+    interrupt::check().map_err(Failure::Stopped)?;
+    let mut files = vec![PollFd::new(stdout, PollFlags::IN)];
+    interrupt::wait(&mut files, Some(wait)).map_err(|error| match interrupt::check() {
+        Ok(()) => Failure::Read(error),
+        Err(stopped) => Failure::Stopped(stopped),
+    })
 }
 
-/// A child that is killed and reaped when it goes out of scope, unless it has ended.
+/// A child that is killed with its process group, and reaped, when it goes out of scope, unless it has ended.
 struct Running(Child);
 
 impl Running {
@@ -117,9 +123,12 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // One that has ended was reaped, and both are no more than a check then.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        // What one that has ended left behind, such as an agent, may go on.
+        if let Ok(None) = self.0.try_wait() {
+            let group = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
+            let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+            let _ = self.0.wait();
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::aws::providers::metadata::{self, MetadataEndpoint};
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::http::Method;
+use crate::interrupt;
 
 const ATTEMPTS: u32 = 3;
 
@@ -25,7 +26,7 @@ pub(super) fn identity(context: &Context) -> Result<Option<Identity>> {
     let mut last = Error::transient("");
     for attempt in 1..=ATTEMPTS {
         if attempt > 1 {
-            context.sender.clock().sleep(Duration::from_secs(1));
+            interrupt::sleep(context.sender.clock(), Duration::from_secs(1))?;
         }
         let headers = token(environment)?
             .map(|token| ("authorization".to_owned(), token))
@@ -122,7 +123,7 @@ fn is_near(host: &str) -> bool {
 /// The token: from the file, which is read each time because it is rotated, else from the variable.
 fn token(environment: &Environment) -> Result<Option<String>> {
     let token = match environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
-        Some(file) => Some(std::fs::read_to_string(file).map_err(|error| {
+        Some(file) => Some(interrupt::read_text(file).map_err(|error| {
             Error::config(format!("reading the container's token {file}")).because(error)
         })?),
         None => environment

@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::interrupt;
 
 /// The profiles of both files, and the chosen one.
 pub(super) struct Files {
@@ -104,7 +105,7 @@ fn load(
             None => return Ok(Profiles::new()),
         },
     };
-    match std::fs::read_to_string(&file) {
+    match interrupt::read_text(&file) {
         Ok(text) => parse(&text, path, name_of),
         // A part of the path that is not a folder, as a container's `/dev/null` for a home, counts as absence too.
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {

@@ -63,6 +63,7 @@ fn failed(place: &str, failure: Failure) -> Error {
             BOUNDS.time.as_secs()
         ))
         .hint("run it by hand: it may be waiting for an answer"),
+        Failure::Stopped(stopped) => Error::from(stopped).while_doing(place),
         Failure::TooLong => Error::config(format!(
             "{place}: expected at most {} KiB of output, found more; it was killed",
             BOUNDS.size >> 10

@@ -8,6 +8,7 @@ use crate::aws::providers::{Context, Fixed};
 use crate::aws::sts::AssumeRoleWithWebIdentity;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::interrupt;
 use crate::secret::Secret;
 
 /// A web identity: the file with its token, and the role to assume.
@@ -65,7 +66,7 @@ fn found(
 
 impl WebIdentity {
     pub(super) fn identity(&self, context: &Context) -> Result<Identity> {
-        let token = std::fs::read_to_string(&self.token_file).map_err(|error| {
+        let token = interrupt::read_text(&self.token_file).map_err(|error| {
             Error::config(format!(
                 "reading the web identity token {}",
                 self.token_file
