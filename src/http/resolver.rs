@@ -41,7 +41,9 @@ impl Resolver for BlockingResolver {
                 return Err(ureq::Error::Io(Stopped(signal).into()));
             };
             let mut found = self.empty();
-            addresses.iter().for_each(|address| found.push(*address));
+            for address in addresses {
+                found.push(*address);
+            }
             return Ok(found);
         }
         let found = interrupt::unattended(ask)?;

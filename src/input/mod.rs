@@ -190,7 +190,7 @@ impl Lines {
             match self.wait(deadline())? {
                 Wake::Input => self.fill()?,
                 Wake::Deadline => return Ok(Event::Deadline),
-                Wake::Signal(signal) => return Ok(Event::Signal(signal)),
+                Wake::Signal => {}
                 Wake::StdoutClosed => return Ok(Event::StdoutClosed),
             }
         };

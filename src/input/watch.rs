@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 
 use crate::error::{Error, Result};
-use crate::interrupt::{self, Signal};
+use crate::interrupt;
 use crate::time::Clock;
 
 /// Whether stdout must have a reader.
@@ -30,7 +30,7 @@ pub(super) struct Watch {
 pub(super) enum Wake {
     Input,
     Deadline,
-    Signal(Signal),
+    Signal,
     StdoutClosed,
 }
 
@@ -79,7 +79,7 @@ impl Watch {
                 })
             }
             Err(error) => match interrupt::signal() {
-                Some(signal) => Ok(Wake::Signal(signal)),
+                Some(_) => Ok(Wake::Signal),
                 None => Err(Error::system("cannot wait for input").because(error)),
             },
         }

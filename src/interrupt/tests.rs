@@ -87,7 +87,7 @@ fn last_words_are_written_if_there_is_room() {
     let (mut reader, writer) = std::io::pipe().unwrap();
     write_all(writer.as_fd(), b"words").unwrap();
     // More than a pipe holds, and nobody reads.
-    let error = write_all(writer.as_fd(), &[b'x'; 1 << 21]).unwrap_err();
+    let error = write_all(writer.as_fd(), &vec![b'x'; 1 << 21]).unwrap_err();
     assert_eq!(error.to_string(), "stopped by SIGTERM");
     let mut text = [0; 5];
     std::io::Read::read_exact(&mut reader, &mut text).unwrap();

@@ -264,13 +264,13 @@ fn an_endless_pipe_is_published_at_intervals() {
     wait_for_rows(folder.path(), "t", 3);
     running.feed(lines(3..5));
     std::thread::sleep(Duration::from_millis(100));
-    // What was not shown yet is discarded.
+    // What was not shown yet is shown before the end: the pipe cannot be read again.
     running.signal(Signal::TERM);
     let output = running.finish_after_signal();
     ended(&output, 143, &["stopped after"]);
     let last = output.stderr.lines().last().unwrap();
     assert!(last.contains("stopped by SIGTERM"), "{last}");
-    assert_eq!(ids(&table(folder.path(), "t").1), [0, 1, 2]);
+    assert_eq!(ids(&table(folder.path(), "t").1), [0, 1, 2, 3, 4]);
 }
 
 #[test]

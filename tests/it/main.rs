@@ -31,6 +31,7 @@ mod readme; // the commands of the README, as they stand there
 mod scripted; // the scripted server against AWS's own client
 mod secrets; // marker secrets in every place a secret can be
 mod sharding; // several processes at one table, as packaging/shard runs them
+mod signals; // SIGTERM and SIGINT wherever the program waits
 mod singer; // Singer taps: messages made here, and what other people's taps say
 mod states; // states come back once, in order, untouched
 mod static_binary; // no loader, no files: the static program alone in a root
