@@ -17,6 +17,8 @@ pub(super) struct Table {
     pub(super) is_wild: bool,
     /// Its location is above those of others.
     pub(super) is_above: bool,
+    /// The client whose sync succeeded last, if nobody else changed it since.
+    pub(super) writer: Option<usize>,
 }
 
 /// A table by its region and name.
@@ -96,8 +98,26 @@ impl Book {
         self.gone.contains(&id) || self.tables.iter().any(|table| table.replaced.contains(&id))
     }
 
+    /// Rows of an unfinished generation that readers see by now.
+    fn show_hidden(&mut self, view: &View) {
+        for (name, folder) in &view.folders {
+            let Some(index) = self.known(name, view) else {
+                continue;
+            };
+            if self.tables[index].is_wild || self.tables[index].is_above {
+                continue;
+            }
+            for id in view.visible(folder).into_keys() {
+                if self.hidden.contains(&id) {
+                    self.show(id, name, view);
+                }
+            }
+        }
+    }
+
     /// Looks at everything.
     pub(super) fn check(&mut self, view: &View) {
+        self.show_hidden(view);
         let mut faults = Vec::new();
         let all: BTreeSet<Id> = view
             .by_key

@@ -43,7 +43,8 @@ impl Course {
     pub(super) fn begin(&mut self, run: &Run, journal: &Journal, fake: &Fake) -> Vec<usize> {
         let client = &mut self.clients[run.client];
         let kind = client.plan.kind;
-        let goes_on = client.is_unfinished && run.again && !client.is_over && kind != Kind::Replace;
+        let goes_on =
+            client.is_unfinished && run.again && !client.is_over && !kind.is_always_the_first();
         if client.is_unfinished && !(goes_on && kind.is_of_a_platform()) {
             let pause = if run.hasty { GRACE } else { hours_of(30) };
             fake.clock().forward(pause);
@@ -164,8 +165,13 @@ impl Course {
                 .copied()
                 .collect();
             self.book.loose.extend(others);
+            let table = self.book.known(&name, &view);
+            let writer = table.and_then(|table| self.book.tables[table].writer.take());
+            let kind = self.clients[flight.client].plan.kind;
+            // To a table that it does not know as its own the first generation is a new one.
+            let begins = kind == Kind::Follow && writer != Some(flight.client);
             match stream {
-                Some(stream) if flight.replaces && flight.is_complete => {
+                Some(stream) if (flight.replaces || begins) && flight.is_complete => {
                     let known = flight.swapped[stream].get_or_insert_default();
                     known.extend(replaced);
                 }
@@ -203,7 +209,7 @@ impl Course {
             client.plan.streams[stream].to_owned(),
         );
         let visible = view.of_table(&name);
-        let waits_for_its_swap = flight.replaces && kind.is_numbered();
+        let waits_for_its_swap = (flight.replaces || kind == Kind::Follow) && kind.is_numbered();
         for id in sent.unwrap_or_default().iter().copied() {
             let is_new = self.book.acknowledged.insert(id);
             if visible.contains_key(&id) {
@@ -270,6 +276,11 @@ impl Course {
             if is_success {
                 self.acknowledge(&flight, stream, rows.len(), &view);
                 self.check_success(&flight, stream, &view);
+                let stream = self.clients[flight.client].plan.streams[stream];
+                let name = (flight.region.clone(), stream.to_owned());
+                if let Some(table) = self.book.known(&name, &view) {
+                    self.book.tables[table].writer = Some(flight.client);
+                }
             }
             if flight.is_cut {
                 let unknown = rows

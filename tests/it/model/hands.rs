@@ -44,6 +44,9 @@ impl Course {
         let view = self.read.view(fake);
         let hidden = self.book.hidden.iter().copied();
         self.book.loose.extend(hidden);
+        for table in &mut self.book.tables {
+            table.writer = None;
+        }
         let mut store = fake.store();
         let at = |table: &str| (HERE.to_owned(), table.to_owned());
         match hand {

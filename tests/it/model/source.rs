@@ -49,7 +49,11 @@ impl Client {
             attempt: 0,
             beginnings: 0,
             is_unfinished: false,
-            generation: plan.generation,
+            generation: if plan.kind == Kind::Follow {
+                1
+            } else {
+                plan.generation
+            },
             truncates: false,
             is_over: false,
             plan,
@@ -97,7 +101,7 @@ impl Client {
             }
         } else {
             let program = Program::write(&config, &self.catalog());
-            if kind == Kind::Replace {
+            if kind.is_always_the_first() {
                 program
             } else {
                 program
@@ -111,7 +115,7 @@ impl Client {
     }
 
     fn catalog(&self) -> Value {
-        let mode = if self.plan.kind == Kind::Overwrite {
+        let mode = if matches!(self.plan.kind, Kind::Overwrite | Kind::Replace) {
             "overwrite"
         } else {
             "append"
@@ -121,10 +125,16 @@ impl Client {
             let mut stream = stream(name, mode, &properties);
             if self.plan.kind.is_numbered() {
                 stream["generation_id"] = self.generation.into();
-                let minimum = if self.replaces() { self.generation } else { 0 };
+                let kind = self.plan.kind;
+                let is_least = self.replaces() || kind == Kind::Follow;
+                let minimum = if is_least { self.generation } else { 0 };
                 stream["minimum_generation_id"] = minimum.into();
-                let is_replace = self.plan.kind == Kind::Replace;
-                stream["sync_id"] = if is_replace { 1 } else { self.job }.into();
+                stream["sync_id"] = if kind.is_always_the_first() {
+                    1
+                } else {
+                    self.job
+                }
+                .into();
             }
             stream
         });

@@ -18,6 +18,8 @@ pub(super) enum Kind {
     Renewed,
     /// A program that numbers every generation and every job 1, and replaces.
     Replace,
+    /// The same program: appends, after the states that were printed.
+    Follow,
     /// `load` that appends.
     Load,
     /// `load` that replaces.
@@ -28,12 +30,13 @@ pub(super) enum Kind {
     TapOverwrite,
 }
 
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 10] = [
     Kind::Append,
     Kind::Overwrite,
     Kind::Numbered,
     Kind::Renewed,
     Kind::Replace,
+    Kind::Follow,
     Kind::Load,
     Kind::LoadOverwrite,
     Kind::Tap,
@@ -51,12 +54,20 @@ impl Kind {
 
     /// Whether later attempts say that they are.
     pub(super) fn is_of_a_platform(self) -> bool {
-        !self.is_load() && !self.is_tap() && self != Self::Replace
+        !self.is_load() && !self.is_tap() && !self.is_always_the_first()
+    }
+
+    /// Whether all its generations and jobs have the number 1.
+    pub(super) fn is_always_the_first(self) -> bool {
+        matches!(self, Self::Replace | Self::Follow)
     }
 
     /// Whether the platform numbers its generations.
     pub(super) fn is_numbered(self) -> bool {
-        matches!(self, Self::Numbered | Self::Renewed | Self::Replace)
+        matches!(
+            self,
+            Self::Numbered | Self::Renewed | Self::Replace | Self::Follow
+        )
     }
 
     /// Whether an input that ends so is complete.
@@ -84,7 +95,7 @@ impl Kind {
     pub(super) fn resumes(self) -> bool {
         matches!(
             self,
-            Self::Append | Self::Numbered | Self::Renewed | Self::Tap
+            Self::Append | Self::Numbered | Self::Renewed | Self::Follow | Self::Tap
         )
     }
 }
@@ -189,6 +200,8 @@ pub(super) enum What {
     Refuse,
     /// The catalog does not know the table: the n-th time that it is asked.
     Stale,
+    /// Another write was under way: at the n-th control object.
+    Conflict,
     Hand(Hand),
     Hours(u64),
     /// Another run begins and ends.
@@ -287,13 +300,14 @@ impl Draw {
     }
 
     fn trouble(&mut self, clients: &[ClientPlan]) -> Trouble {
-        let what = match self.0.u32(0..12) {
+        let what = match self.0.u32(0..13) {
             0..=4 => What::Kill,
             5 => What::Lose,
             6 => What::Refuse,
             7 => What::Stale,
             8 | 9 => What::Hand(self.hand()),
             10 => What::Hours(self.of(&[1, 30])),
+            11 => What::Conflict,
             _ => {
                 let kill = self.one_in(3).then(|| Trouble {
                     call: self.0.usize(1..=20),
@@ -303,7 +317,10 @@ impl Draw {
                 What::Meanwhile(Box::new(self.run(clients, kill)))
             }
         };
-        let most = if matches!(what, What::Stale) { 4 } else { 30 };
+        let most = match what {
+            What::Stale | What::Conflict => 4,
+            _ => 30,
+        };
         Trouble {
             call: self.0.usize(1..=most),
             after: self.0.bool(),

@@ -108,6 +108,11 @@ impl World {
                     let refused = Fault::Reject(400, "EntityNotFoundException");
                     self.fake.fault("GetTable", call, refused);
                 }
+                What::Conflict => {
+                    let conflict = Fault::Reject(409, "ConditionalRequestConflict");
+                    let control = "/_datalake/";
+                    self.fake.fault_on("PutObject", control, call, conflict);
+                }
                 What::Refuse => self.fake.fault_at(call, Fault::Reject(403, "AccessDenied")),
                 _ if trouble.after => self.fake.fault_at(call, Fault::After(hook)),
                 _ => self.fake.fault_at(call, Fault::Before(hook)),
