@@ -281,21 +281,26 @@ impl Lines {
         }
     }
 
-    /// Reads available bytes into the buffer, which is grown if needed.
-    fn fill(&mut self) -> Result<()> {
+    /// Moves what is not yet handed out to the beginning of the buffer, and gives back the memory of a very long line.
+    pub(crate) fn compact(&mut self) {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.searched -= self.start;
             self.start = 0;
+            if self.end <= BLOCK / 2 && self.buffer.len() > 4 * BLOCK {
+                self.buffer.truncate(BLOCK);
+                self.buffer.shrink_to_fit();
+            }
         }
-        if self.end == 0 && self.buffer.len() > 4 * BLOCK {
-            // A very long line was read: release its memory.
-            self.buffer = vec![0; BLOCK];
-        }
+    }
+
+    /// Reads available bytes into the buffer, which is grown if needed.
+    fn fill(&mut self) -> Result<()> {
+        self.compact();
         if self.buffer.len() - self.end < BLOCK / 2 {
-            // A line longer than the buffer: grow by half, so that copying stays cheap.
-            let longer = self.buffer.len() + (self.buffer.len() / 2).max(BLOCK);
+            // A line longer than the buffer: grow by an eighth, for all of it is written. Large buffers grow without a copy.
+            let longer = self.buffer.len() + (self.buffer.len() / 8).max(BLOCK);
             self.buffer.resize(longer, 0);
         }
         let mut room = &mut self.buffer[self.end..];

@@ -1,4 +1,4 @@
-//! The memory budget: bytes that the writers' buffers have allocated, over all streams.
+//! The memory budget: bytes that the writers' buffers have allocated, over all streams, and those of waiting states.
 
 use crate::error::Result;
 use crate::lake::Objects;
@@ -9,11 +9,17 @@ use crate::sink::stream::Stream;
 pub(super) struct Budget {
     limit: usize,
     used: usize,
+    /// Bytes of waiting states.
+    states: usize,
 }
 
 impl Budget {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, used: 0 }
+        Self {
+            limit,
+            used: 0,
+            states: 0,
+        }
     }
 
     pub(super) fn limit(&self) -> usize {
@@ -21,7 +27,12 @@ impl Budget {
     }
 
     pub(super) fn is_exceeded(&self) -> bool {
-        self.used > self.limit
+        self.used + self.states > self.limit
+    }
+
+    /// Waiting states take this many bytes.
+    pub(super) fn set_states(&mut self, bytes: usize) {
+        self.states = bytes;
     }
 
     /// Buffers grew by this many bytes.

@@ -70,12 +70,18 @@ impl Sink<'_> {
     /// Acknowledges the states whose rows are durable; returns how many.
     pub(super) fn acknowledge(&mut self) -> Result<usize> {
         let streams = &self.streams;
-        let released = self.ledger.release(|index| streams[index].is_durable());
-        for acknowledgement in &released {
-            self.acknowledgements.acknowledge(acknowledgement)?;
-            self.progress.states += 1;
-        }
-        Ok(released.len())
+        let mut count = 0;
+        let released = self.ledger.release(
+            |index| streams[index].is_durable(),
+            |acknowledgement| {
+                self.acknowledgements.acknowledge(acknowledgement)?;
+                count += 1;
+                Ok(())
+            },
+        );
+        self.progress.states += count as u64;
+        self.budget.set_states(self.ledger.memory());
+        released.map(|()| count)
     }
 
     /// Aborts whatever nobody will complete.

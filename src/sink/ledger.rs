@@ -1,9 +1,8 @@
 //! The ledger: which states wait, what each covers, and how many records came before it.
 
-use std::collections::VecDeque;
-
 use crate::error::{Error, Result};
 use crate::protocol::state::{Scope, State};
+use crate::sink::waiting::WaitingStates;
 
 /// The stream's place in the catalog.
 pub(super) type StreamIndex = usize;
@@ -17,29 +16,52 @@ pub(super) enum Covers {
     Nothing,
 }
 
+impl Covers {
+    /// A number that stands for it where states wait.
+    pub(super) fn code(self) -> u64 {
+        match self {
+            Self::Stream(stream) => stream as u64,
+            Self::All => u64::MAX,
+            Self::Nothing => u64::MAX - 1,
+        }
+    }
+
+    pub(super) fn of_code(code: u64) -> Self {
+        match code {
+            u64::MAX => Self::All,
+            _ if code == u64::MAX - 1 => Self::Nothing,
+            _ => Self::Stream(usize::try_from(code).expect("it was one")),
+        }
+    }
+}
+
 /// The states of a sync from their arrival to their printing.
 ///
 /// The contract with the checkpoint: a state that `release` hands out may be printed, because the caller has said
 /// of every stream that it covers that all rows before it are durable. Each state is handed out once. States of
 /// one stream keep their order, and those that cover all streams keep theirs. Each is echoed with the number of
 /// records that came since the state before it: of its stream, or of all.
-#[derive(Default)]
 pub(super) struct Ledger {
     /// The one type of states in this sync, once it is known.
     type_name: Option<&'static str>,
     /// Records of each stream since the last state that covers them.
     counts: Vec<u64>,
-    waiting: VecDeque<Waiting>,
-    /// Bytes of the waiting states.
-    memory: usize,
-}
-
-struct Waiting {
-    covers: Covers,
-    acknowledgement: Vec<u8>,
+    waiting: WaitingStates,
+    /// Bytes of memory that waiting states may take.
+    limit: usize,
 }
 
 impl Ledger {
+    /// One without a stream. Its states may take half of the memory budget, so that rows have the other half.
+    pub(super) fn new(budget: usize) -> Self {
+        Self {
+            type_name: None,
+            counts: Vec::new(),
+            waiting: WaitingStates::new(budget / 2),
+            limit: budget / 2,
+        }
+    }
+
     /// One stream more.
     pub(super) fn add_stream(&mut self) {
         self.counts.push(0);
@@ -99,12 +121,20 @@ impl Ledger {
         if self.is_durable(covers, durable) {
             return Some(acknowledgement);
         }
-        self.memory += acknowledgement.len();
-        self.waiting.push_back(Waiting {
-            covers,
-            acknowledgement,
-        });
+        self.waiting.push(covers, &acknowledgement);
         None
+    }
+
+    /// An error where the waiting states take more memory than they may.
+    pub(super) fn refuse_too_many(&self) -> Result<()> {
+        if self.memory() <= self.limit {
+            return Ok(());
+        }
+        Err(Error::config(format!(
+            "the states that wait for their rows take more than {} MiB, half of memory_budget_mb, although they are compressed",
+            self.limit >> 20
+        ))
+        .hint("raise memory_budget_mb; states of a table that is replaced wait for the end of the sync"))
     }
 
     fn is_durable(&self, covers: Covers, durable: impl Fn(StreamIndex) -> bool) -> bool {
@@ -120,24 +150,25 @@ impl Ledger {
         !self.waiting.is_empty()
     }
 
-    /// Bytes of the waiting states.
+    /// Bytes of memory that the waiting states take.
     pub(super) fn memory(&self) -> usize {
-        self.memory
+        self.waiting.memory()
     }
 
     /// Hands out, in order of arrival, every waiting state whose streams are all `durable`.
-    pub(super) fn release(&mut self, durable: impl Fn(StreamIndex) -> bool) -> Vec<Vec<u8>> {
+    pub(super) fn release(
+        &mut self,
+        durable: impl Fn(StreamIndex) -> bool,
+        hand_out: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
         let streams: Vec<bool> = (0..self.counts.len()).map(durable).collect();
-        let mut released = Vec::new();
-        for mut waiting in std::mem::take(&mut self.waiting) {
-            if self.is_durable(waiting.covers, |stream| streams[stream]) {
-                self.memory -= waiting.acknowledgement.len();
-                released.push(std::mem::take(&mut waiting.acknowledgement));
-            } else {
-                self.waiting.push_back(waiting);
-            }
-        }
-        released
+        let all = streams.iter().all(|durable| *durable);
+        let may = |covers| match covers {
+            Covers::Stream(stream) => streams[stream],
+            Covers::All => all,
+            Covers::Nothing => true,
+        };
+        self.waiting.release(may, hand_out)
     }
 }
 
@@ -146,7 +177,7 @@ mod tests {
     use super::*;
 
     fn ledger(streams: usize) -> Ledger {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::new(1 << 20);
         (0..streams).for_each(|_| ledger.add_stream());
         ledger
     }
@@ -169,7 +200,14 @@ mod tests {
         assert_eq!(waits, None);
     }
 
-    fn counts(released: &[Vec<u8>]) -> Vec<f64> {
+    /// The record counts of the states that are released.
+    fn release(ledger: &mut Ledger, durable: impl Fn(usize) -> bool) -> Vec<f64> {
+        let mut released = Vec::new();
+        let done = ledger.release(durable, |line| {
+            released.push(line.to_vec());
+            Ok(())
+        });
+        done.unwrap();
         let count = |line: &Vec<u8>| {
             let value: serde_json::Value = serde_json::from_slice(line).unwrap();
             value["state"]["destinationStats"]["recordCount"]
@@ -189,11 +227,11 @@ mod tests {
         enter(&mut ledger, &stream_state("b"), Some(1));
         ledger.count(0);
         enter(&mut ledger, &stream_state("a"), Some(0));
-        assert_eq!(counts(&ledger.release(|stream| stream == 0)), [2.0, 1.0]);
+        assert_eq!(release(&mut ledger, |stream| stream == 0), [2.0, 1.0]);
         assert!(ledger.waits());
-        assert_eq!(counts(&ledger.release(|_| true)), [1.0]);
+        assert_eq!(release(&mut ledger, |_| true), [1.0]);
         assert!(!ledger.waits());
-        assert!(ledger.release(|_| true).is_empty());
+        assert!(release(&mut ledger, |_| true).is_empty());
     }
 
     #[test]
@@ -211,8 +249,8 @@ mod tests {
             &line(r#"{"type":"GLOBAL","global":{"shared_state":{"lsn":2}}}"#),
             None,
         );
-        assert!(ledger.release(|stream| stream == 0).is_empty());
-        assert_eq!(counts(&ledger.release(|_| true)), [2.0, 0.0]);
+        assert!(release(&mut ledger, |stream| stream == 0).is_empty());
+        assert_eq!(release(&mut ledger, |_| true), [2.0, 0.0]);
     }
 
     #[test]

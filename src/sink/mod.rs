@@ -38,6 +38,7 @@ mod streams;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod writer;
 
 use std::time::{Duration, Instant};
@@ -62,8 +63,8 @@ pub(crate) use tally::{StreamTally, Tally};
 /// Records between two looks at the clock, for a source that is never silent.
 const RECORDS_BETWEEN_LOOKS: u32 = 1024;
 
-/// What a buffer for one row keeps; what a huge row needed beyond that is given back.
-const LARGEST_KEPT_ROW: usize = 1 << 20;
+/// The longest row that is collected with others; a longer one is encoded by itself, and its memory given back.
+const LARGEST_ROW: usize = 1 << 20;
 
 /// What the configuration says of the sink.
 #[derive(Clone, Debug)]
@@ -157,15 +158,16 @@ impl Sink<'_> {
         let index = record.read_with(|record| self.encode(record))?;
         self.ledger.count(index);
         let partition = PartitionId::default();
-        let stream = &mut self.streams[index];
-        let pushed = stream.writer.push(partition, &self.row);
-        let pushed = stream.note_failure(pushed)?;
-        if self.row.capacity() > LARGEST_KEPT_ROW {
-            self.row = Vec::new();
-        }
-        self.budget.allocated(pushed.allocated);
-        if pushed.is_flush_due {
-            self.flush(index, partition)?;
+        if self.row.len() > LARGEST_ROW {
+            self.push_large(index, partition)?;
+        } else {
+            let stream = &mut self.streams[index];
+            let pushed = stream.writer.push(partition, &self.row);
+            let pushed = stream.note_failure(pushed)?;
+            self.budget.allocated(pushed.allocated);
+            if pushed.is_flush_due {
+                self.flush(index, partition)?;
+            }
         }
         if self.budget.is_exceeded() {
             self.budget
@@ -206,6 +208,21 @@ impl Sink<'_> {
         stream.counts.records += 1;
         stream.counts.bytes_in += record.data.len() as u64;
         Ok((index, read_to_end))
+    }
+
+    /// Hands a large row over without a copy of it, and gives its memory back.
+    #[cold]
+    fn push_large(&mut self, index: StreamIndex, partition: PartitionId) -> Result<()> {
+        let row = std::mem::take(&mut self.row);
+        let stream = &mut self.streams[index];
+        let before = stream.writer.memory();
+        let grown = stream
+            .writer
+            .push_large(partition, &row, &*self.lake.objects);
+        drop(row);
+        self.budget.changed(before, stream.writer.memory());
+        self.progress.grown += stream.note_failure(grown)?;
+        self.flush(index, partition)
     }
 
     fn flush(&mut self, index: StreamIndex, partition: PartitionId) -> Result<()> {
@@ -262,13 +279,13 @@ impl Sink<'_> {
     }
 
     fn acknowledge_or_wait(&mut self, ready: Option<Vec<u8>>) -> Result<()> {
-        match ready {
-            Some(line) => {
-                self.progress.states += 1;
-                self.acknowledgements.acknowledge(&line)
-            }
-            None => self.tick(),
+        if let Some(line) = ready {
+            self.progress.states += 1;
+            return self.acknowledgements.acknowledge(&line);
         }
+        self.budget.set_states(self.ledger.memory());
+        self.tick()?;
+        self.ledger.refuse_too_many()
     }
 
     /// Whether readers see the stream's rows as soon as their objects are complete.

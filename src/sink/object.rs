@@ -186,6 +186,33 @@ impl Object {
         Ok(self.rows.len() >= self.sizes.block)
     }
 
+    /// Begins a row that comes in pieces, so that it is never held as a whole. The object must be open.
+    pub(super) fn begin_row(&mut self, length: usize) -> Result<()> {
+        if !matches!(self.state, ObjectState::Open(_)) {
+            return Err(self.illegal("begin_row"));
+        }
+        self.encode_all();
+        self.content.rows += 1;
+        self.content.statistics.text_bytes += length as u64;
+        Ok(())
+    }
+
+    /// Encodes the next piece of that row, and sends parts once they are full. Returns by how many bytes the file has grown.
+    pub(super) fn push_piece(
+        &mut self,
+        piece: &[u8],
+        objects: &dyn Objects,
+    ) -> Result<(usize, Flushed)> {
+        let before = self.encoded.len();
+        if let Some(file) = &mut self.file {
+            self.sizes
+                .reserve_encoded(&mut self.encoded, piece.len() + file.room());
+            file.write(piece, &mut self.encoded);
+        }
+        let grown = self.encoded.len() - before;
+        Ok((grown, self.send_full_parts(objects)?))
+    }
+
     /// A state covers every row so far.
     pub(super) fn cover(&mut self) {
         if !self.is_empty() {
@@ -236,6 +263,12 @@ impl Object {
             Boundary::Rows(offset) if self.rows.len() - offset < self.sizes.block => {
                 self.encode_to(offset, Boundary::Rows(0));
             }
+            _ => self.encode_all(),
+        }
+    }
+
+    fn encode_all(&mut self) {
+        match self.boundary {
             Boundary::Rows(offset) => {
                 self.encode_to(offset, Boundary::Before);
                 self.cut();

@@ -39,7 +39,7 @@ impl<'a> Sink<'a> {
         let mut sink = Self {
             lake,
             run,
-            ledger: Ledger::default(),
+            ledger: Ledger::new(options.memory_budget),
             streams: Streams::default(),
             row: Vec::new(),
             databases: Vec::new(),

@@ -24,6 +24,9 @@ const SMALL: Sizes = Sizes {
 /// Bytes of rows between two looks at whether they are a block.
 const LOOK: usize = 32;
 
+/// The longest row that is collected with others.
+const LARGE: usize = 800;
+
 /// A store that holds S3 to its word: nothing is visible before it is complete, and only last parts are small.
 #[derive(Default)]
 struct Store {
@@ -162,8 +165,17 @@ fn a_checkpoint_shows_exactly_the_rows_that_a_state_covers() {
 /// Gives the writer a row, as the sink does.
 fn accept(writer: &mut Writer, row: &str, store: &Store) {
     let partition = PartitionId::default();
-    let pushed = writer.push(partition, format!("{row}\n").as_bytes());
-    if pushed.unwrap().is_flush_due {
+    let text = format!("{row}\n");
+    if row.len() > LARGE {
+        writer
+            .push_large(partition, text.as_bytes(), store)
+            .unwrap();
+        writer.flush(partition, store).unwrap();
+    } else if writer
+        .push(partition, text.as_bytes())
+        .unwrap()
+        .is_flush_due
+    {
         writer.flush(partition, store).unwrap();
     }
 }
@@ -207,10 +219,10 @@ fn run(seed: u64, format: Format) {
         match random.u32(0..100) {
             0..80 => {
                 // Random letters, so that gzip cannot make them small.
-                let length = if random.u32(0..50) == 0 {
-                    900
-                } else {
-                    random.usize(1..40)
+                let length = match random.u32(0..100) {
+                    0 => LARGE,
+                    1 => LARGE + 1,
+                    _ => random.usize(1..40),
                 };
                 let row: String = (0..length).map(|_| random.alphanumeric()).collect();
                 accept(&mut writer, &row, &store);

@@ -77,14 +77,7 @@ impl Writer {
     /// Adds a row, with its line feed, to the partition's open object.
     #[inline]
     pub(super) fn push(&mut self, partition: PartitionId, row: &[u8]) -> Result<Pushed> {
-        let index = partition.index();
-        if index >= self.open.len() {
-            self.open.resize_with(index + 1, || None);
-        }
-        let object = match &mut self.open[index] {
-            Some(object) => object,
-            none => none.insert(self.naming.object(partition, &mut self.number)),
-        };
+        let object = self.open_or_begin(partition);
         let before = object.memory();
         let is_flush_due = object.push(row)?;
         let allocated = object.memory() - before;
@@ -93,6 +86,40 @@ impl Writer {
             allocated,
             is_flush_due,
         })
+    }
+
+    /// Adds a large row, with its line feed, without holding it once more. Returns the bytes by which the encoded rows have
+    /// grown.
+    pub(super) fn push_large(
+        &mut self,
+        partition: PartitionId,
+        row: &[u8],
+        objects: &dyn Objects,
+    ) -> Result<usize> {
+        self.open_or_begin(partition).begin_row(row.len())?;
+        let mut all_grown = 0;
+        for piece in row.chunks(self.naming.sizes.block) {
+            let (grown, next) = self.open_or_begin(partition).push_piece(piece, objects)?;
+            all_grown += grown;
+            if next == Flushed::Split {
+                self.park_covered(partition, objects)?;
+            }
+        }
+        self.recount();
+        Ok(all_grown)
+    }
+
+    /// The partition's open object.
+    #[inline]
+    fn open_or_begin(&mut self, partition: PartitionId) -> &mut Object {
+        let index = partition.index();
+        if index >= self.open.len() {
+            self.open.resize_with(index + 1, || None);
+        }
+        match &mut self.open[index] {
+            Some(object) => object,
+            none => none.insert(self.naming.object(partition, &mut self.number)),
+        }
     }
 
     fn open_mut(&mut self, partition: PartitionId) -> Option<&mut Object> {

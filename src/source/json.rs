@@ -43,6 +43,8 @@ pub(crate) fn read(
         (schema, SchemaOrigin::Declared, Sample::default())
     } else {
         let sample = Sample::read(lines, interval, clock)?;
+        // The sample has a copy of all lines.
+        lines.compact();
         (sample.schema(), SchemaOrigin::Inferred, sample)
     };
     sink.add(ConfiguredStream {

@@ -21,6 +21,7 @@ mod generations; // refreshes and overwrites: what is published, when, and what 
 mod images; // what is in the images, and a sync under Airbyte's launcher
 mod journal; // order of effects and states, whole, against the scripted server
 mod load; // bare records, from pipes and files
+mod memory; // what one large record takes, and what waiting states take
 mod model; // random sequences of syncs, kills and hands: no acknowledged row is lost, none is doubled
 mod new_tables; // loads into tables that do not exist, and into those that others create meanwhile
 mod orders; // records whose envelope has its keys in any order
@@ -37,6 +38,6 @@ mod states; // states come back once, in order, untouched
 mod static_binary; // no loader, no files: the static program alone in a root
 mod sync; // whole syncs into moto, read back by DuckDB
 mod tidy; // the source keeps its own rules
-mod versions;
+mod versions; // versions of a Singer tap, against a model
 mod wire; // TLS, proxies, and roles that end while the work goes on
 mod writers; // several programs at one table
