@@ -13,6 +13,7 @@
 //! - `decision`: which failures are retried
 //! - `endpoint`: the hosts of the services
 //! - `service`: the services
+//! - `pages`: the pages of a listing
 //! - `sigv4`: signatures; the identity is an argument
 //! - `identity`: credentials as a plain value
 //! - `xml`: documents of S3 and STS
@@ -24,6 +25,7 @@ pub(crate) mod glue;
 pub(crate) mod identity;
 pub(crate) mod lakeformation;
 pub(crate) mod operation;
+mod pages;
 mod providers;
 pub(crate) mod s3;
 mod sender;
@@ -47,6 +49,7 @@ use crate::http::{Client, Proxy, RootCertificates};
 use crate::time::{Clock, Millis};
 
 pub(crate) use endpoint::{Addressing, AwsPartition, Switch};
+pub(crate) use pages::Pages;
 pub(crate) use s3::options::{BucketKey, Encryption, PutOptions, RequestChecksum};
 pub(crate) use session::Credentials;
 

@@ -1,6 +1,7 @@
 //! The HTTP client: the only module that opens sockets.
 //! It knows no AWS: what a response means, and whether to retry, is decided by its callers.
 
+mod bounds;
 mod cryptography;
 mod proxy;
 mod resolver;
@@ -13,27 +14,22 @@ pub(crate) mod stub;
 mod tests;
 
 use std::io::{ErrorKind, Read};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use ureq::Body;
 use ureq::config::{AutoHeaderValue, Config};
 use ureq::http::{HeaderMap, HeaderValue, Request as WireRequest, Uri};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
 
 use crate::interrupt::{self, Stopped};
+use crate::time::Clock;
 
+pub(crate) use bounds::Timeouts;
 pub(crate) use proxy::Proxy;
 pub(crate) use roots::RootCertificates;
 
 use resolver::BlockingResolver;
 use socket::SocketConnector;
-
-/// Timeouts: for a connection (TLS included), and for the next byte in either direction.
-/// A body that makes progress may take as long as it likes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Timeouts {
-    pub(crate) connect: Duration,
-    pub(crate) silence: Duration,
-}
 
 /// How long to wait for a requested `100 Continue`; then the body is sent anyway, for servers that do not support it.
 const AWAIT_CONTINUE: Duration = Duration::from_millis(500);
@@ -120,8 +116,12 @@ impl Failure {
     }
 }
 
+/// The longest head of a response, in bytes.
+const LONGEST_HEAD: usize = 64 * 1024;
+
 /// The HTTP client: an agent for direct connections, and one for the proxy, each with its pool of connections.
 pub(crate) struct Client {
+    timeouts: Timeouts,
     direct: ureq::Agent,
     proxied: Option<(Proxy, ureq::Agent)>,
 }
@@ -140,7 +140,9 @@ impl Client {
                 .timeout_await_100(Some(AWAIT_CONTINUE))
                 .timeout_per_read(Some(timeouts.silence))
                 .timeout_per_write(Some(timeouts.silence))
-                .max_response_header_size(64 * 1024)
+                .timeout_send_request(Some(timeouts.attempt))
+                .timeout_recv_response(Some(timeouts.attempt))
+                .max_response_header_size(LONGEST_HEAD)
                 .user_agent(concat!(
                     "destination-aws-datalake/",
                     env!("CARGO_PKG_VERSION")
@@ -154,6 +156,7 @@ impl Client {
             ureq::Agent::with_parts(config, connector, BlockingResolver::default())
         };
         Self {
+            timeouts,
             direct: agent(None),
             proxied: proxy.map(|proxy| {
                 let agent = agent(Some(proxy.ureq()));
@@ -185,32 +188,66 @@ impl Client {
             .map_err(|_| Failure::Unsendable("its URL is malformed".into()))?;
         let agent = self.agent(&uri);
         interrupt::check().map_err(Failure::Stopped)?;
+        let started = Clock::System.instant();
         // A body of no bytes still has a length where the method has a body.
         let response = match request.method {
-            Method::Post | Method::Put => agent.run(wire(request, uri, request.body)?),
-            Method::Delete | Method::Get | Method::Head => agent.run(wire(request, uri, ())?),
+            Method::Post | Method::Put => {
+                self.run(agent, request, wire(request, uri, request.body)?)
+            }
+            Method::Delete | Method::Get | Method::Head => {
+                self.run(agent, request, wire(request, uri, ())?)
+            }
         };
         let response = response.map_err(|error| failure(&error))?;
         let (parts, body) = response.into_parts();
-        let mut whole = Response {
+        Ok(Response {
             status: parts.status.as_u16(),
             headers: parts.headers,
-            body: Vec::new(),
-        };
-        let bound = u64::try_from(request.limit)
-            .unwrap_or(u64::MAX)
-            .saturating_add(1);
-        body.into_reader()
-            .take(bound)
-            .read_to_end(&mut whole.body)
-            .map_err(|error| match interrupt::check() {
-                Ok(()) => Failure::Lost(error.to_string()),
-                Err(stopped) => Failure::Stopped(stopped),
-            })?;
-        if whole.body.len() > request.limit {
-            return Err(Failure::TooLong(request.limit));
+            body: self.read(body, request, started)?,
+        })
+    }
+
+    fn run<B: ureq::AsSendBody>(
+        &self,
+        agent: &ureq::Agent,
+        request: &Request<'_>,
+        wire: WireRequest<B>,
+    ) -> Result<ureq::http::Response<Body>, ureq::Error> {
+        let (sent, read) = (request.body.len(), request.limit);
+        let wire = agent
+            .configure_request(wire)
+            .timeout_send_body(Some(self.timeouts.allowance(sent)))
+            // For chunks that never yield a byte; `read` is stricter with those that do.
+            .timeout_recv_body(Some(self.timeouts.allowance(read)));
+        agent.run(wire.build())
+    }
+
+    /// Reads the body of a response, within the request's limit and the attempt's time.
+    fn read(
+        &self,
+        body: Body,
+        request: &Request<'_>,
+        started: Instant,
+    ) -> Result<Vec<u8>, Failure> {
+        let mut reader = body.into_reader();
+        let mut whole = Vec::new();
+        let mut block = [0; 16 * 1024];
+        loop {
+            let read = reader
+                .read(&mut block)
+                .map_err(|error| failure(&ureq::Error::from(error)))?;
+            if read == 0 {
+                return Ok(whole);
+            }
+            whole.extend_from_slice(&block[..read]);
+            if whole.len() > request.limit {
+                return Err(Failure::TooLong(request.limit));
+            }
+            let allowance = self.timeouts.allowance(request.body.len() + whole.len());
+            if Clock::System.elapsed(started) > allowance {
+                return Err(Failure::Lost(TOO_SLOW.into()));
+            }
         }
-        Ok(whole)
     }
 }
 
@@ -230,6 +267,8 @@ fn wire<B>(request: &Request<'_>, uri: Uri, body: B) -> Result<WireRequest<B>, F
         .map_err(|error| Failure::Unsendable(error.to_string()))
 }
 
+const TOO_SLOW: &str = "the server is too slow: a few bytes now and then";
+
 fn failure(error: &ureq::Error) -> Failure {
     use ureq::{Error as E, Timeout};
     if let Err(stopped) = interrupt::check() {
@@ -240,7 +279,11 @@ fn failure(error: &ureq::Error) -> Failure {
         E::Timeout(Timeout::Connect | Timeout::Resolve) => {
             Failure::ConnectTimeout("no connection in time".into())
         }
-        E::Timeout(_) => Failure::Lost("the server went silent".into()),
+        E::Timeout(Timeout::PerRead | Timeout::PerWrite) => {
+            Failure::Lost("the server went silent".into())
+        }
+        E::Timeout(_) => Failure::Lost(TOO_SLOW.into()),
+        E::LargeResponseHeader(..) => Failure::TooLong(LONGEST_HEAD),
         E::ConnectProxyFailed(_) if text.contains("responded 407") => {
             Failure::Forbidden("the proxy refused the user name or password of HTTPS_PROXY".into())
         }

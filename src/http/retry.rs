@@ -14,7 +14,7 @@ use crate::http::Timeouts;
 pub(crate) struct RetryPolicy {
     /// How many times one call is sent at most.
     pub(crate) attempts: u32,
-    /// The time for one call with all its retries and waits; an attempt that makes progress is not cut off.
+    /// The time for one call with all its retries and waits; an attempt within its own timeouts is not cut off.
     pub(crate) total: Duration,
     pub(crate) timeouts: Timeouts,
 }
@@ -28,6 +28,7 @@ impl RetryPolicy {
             timeouts: Timeouts {
                 connect: Duration::from_secs(4),
                 silence: Duration::from_secs(8),
+                attempt: Duration::from_secs(16),
             },
         }
     }
@@ -40,6 +41,8 @@ impl RetryPolicy {
             timeouts: Timeouts {
                 connect: Duration::from_secs(10),
                 silence: Duration::from_secs(60),
+                // S3 sends a space now and then while it completes an upload, for minutes.
+                attempt: Duration::from_secs(600),
             },
         }
     }

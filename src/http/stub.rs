@@ -37,6 +37,8 @@ pub(crate) enum Reply {
     CutShort(u16, &'static str),
     /// Sends nothing for this long, then closes.
     Hold(Duration),
+    /// Sends a beginning, then a piece again and again as fast as it is read.
+    Flood(&'static str, &'static str),
 }
 
 impl Reply {
@@ -143,6 +145,12 @@ impl Reply {
             Self::CutShort(more, body) => {
                 let length = body.len() + usize::from(*more);
                 format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}")
+            }
+            Self::Flood(beginning, piece) => {
+                let _ = stream.write_all(beginning.as_bytes());
+                let pieces = piece.repeat(1000);
+                while stream.write_all(pieces.as_bytes()).is_ok() {}
+                String::new()
             }
             Self::Hold(span) => {
                 #[allow(clippy::disallowed_methods)] // the server's time, not the program's

@@ -9,6 +9,7 @@ use crate::http::{Client, Failure, Method, Proxy, Request, RootCertificates, Tim
 const SHORT: Timeouts = Timeouts {
     connect: Duration::from_millis(500),
     silence: Duration::from_millis(300),
+    attempt: Duration::from_millis(1200),
 };
 
 fn client(pairs: &[(&str, &str)]) -> Client {
@@ -149,9 +150,8 @@ fn nothing_was_sent_where_nothing_listens() {
     assert!(matches!(failure, Failure::Unreachable(_)), "{failure:?}");
 }
 
-#[test]
-fn silence_times_out_and_slowness_does_not() {
-    // One byte each 100 ms: longer than the timeout in all, shorter each.
+/// A server that reads one request, sends the beginning of an answer, and then a piece each 50 ms without end.
+fn dripping(beginning: &'static str, piece: &'static str) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     #[allow(clippy::disallowed_methods)] // a server needs a thread of its own
@@ -159,16 +159,74 @@ fn silence_times_out_and_slowness_does_not() {
         use std::io::{Read, Write};
         let (mut stream, _) = listener.accept().unwrap();
         let _ = stream.read(&mut [0; 1000]).unwrap();
-        stream
-            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n")
-            .unwrap();
-        for byte in b"slowness" {
-            std::thread::sleep(Duration::from_millis(100));
-            stream.write_all(&[*byte]).unwrap();
+        stream.write_all(beginning.as_bytes()).unwrap();
+        while stream.write_all(piece.as_bytes()).is_ok() {
+            std::thread::sleep(Duration::from_millis(50));
         }
     });
-    let answer = client(&[]).send(&get(url)).unwrap();
-    assert_eq!(answer.body, b"slowness");
+    url
+}
+
+#[test]
+fn slowness_is_no_silence() {
+    // Longer than the timeout of silence in all, shorter each.
+    let url = dripping("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n", "s");
+    assert_eq!(client(&[]).send(&get(url)).unwrap().body, b"ssssssssss");
+}
+
+#[test]
+#[allow(clippy::disallowed_methods)] // the test's time, not the program's
+fn an_answer_that_drips_without_end_is_given_up() {
+    for (beginning, piece) in [
+        ("", "H"),
+        ("HTTP/1.1 200 OK\r\n", "a: b\r\n"),
+        ("HTTP/1.1 200 OK\r\nlong: ", "x"),
+        ("", "HTTP/1.1 100 Continue\r\n\r\n"),
+        ("", "HTTP/1.1 102 Processing\r\n\r\n"),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\n", "x"),
+        ("HTTP/1.1 200 OK\r\n\r\n", "x"),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+            "1\r\nx\r\n",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;",
+            "x",
+        ),
+    ] {
+        let started = std::time::Instant::now();
+        let request = Request {
+            limit: 10_000,
+            ..get(dripping(beginning, piece))
+        };
+        let failure = client(&[]).send(&request).unwrap_err();
+        let took = started.elapsed();
+        assert!(
+            took < SHORT.attempt * 3,
+            "{beginning:?} {piece:?}: {took:?}"
+        );
+        assert!(
+            matches!(failure, Failure::Lost(_)),
+            "{beginning:?} {piece:?}: {failure:?}"
+        );
+    }
+}
+
+#[test]
+fn a_flood_of_headers_or_interim_answers_ends_in_an_error() {
+    for (beginning, piece) in [
+        ("HTTP/1.1 200 OK\r\n", "a: b\r\n"),
+        ("HTTP/1.1 200 OK\r\na: ", "bbbbbbbb"),
+        ("", "HTTP/1.1 100 Continue\r\n\r\n"),
+        ("", "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"),
+    ] {
+        let server = Server::start(move |_| Reply::Flood(beginning, piece));
+        let failure = client(&[]).send(&get(server.url())).unwrap_err();
+        assert!(
+            matches!(failure, Failure::Lost(_) | Failure::TooLong(_)),
+            "{piece:?}: {failure:?}"
+        );
+    }
 }
 
 #[test]

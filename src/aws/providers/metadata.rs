@@ -50,6 +50,7 @@ impl MetadataEndpoint {
         let timeouts = Timeouts {
             connect: timeout,
             silence: timeout,
+            attempt: timeout * 3,
         };
         Self(Client::new(timeouts, roots, None))
     }

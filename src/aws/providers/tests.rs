@@ -30,6 +30,7 @@ pub(crate) fn context(pairs: Vec<(String, String)>) -> Context {
         timeouts: Timeouts {
             connect: timeout,
             silence: timeout,
+            attempt: timeout * 4,
         },
     };
     let roots = RootCertificates::from_environment(&environment).unwrap();

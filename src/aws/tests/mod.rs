@@ -56,6 +56,7 @@ pub(crate) fn policy() -> RetryPolicy {
         timeouts: Timeouts {
             connect: Duration::from_millis(500),
             silence: Duration::from_millis(500),
+            attempt: Duration::from_secs(2),
         },
     }
 }

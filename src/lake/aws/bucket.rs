@@ -5,7 +5,7 @@ use std::rc::Rc;
 use log::warn;
 
 use crate::aws::operation::Operation;
-use crate::aws::{Aws, PutOptions, s3};
+use crate::aws::{Aws, Pages, PutOptions, s3};
 use crate::error::{Error, Result};
 use crate::lake::aws::permissions::{self, perform};
 use crate::lake::{Listed, Objects, Unfinished, Upload};
@@ -39,6 +39,7 @@ impl Bucket {
         depth: s3::Depth,
         visit: &mut dyn FnMut(s3::ObjectsPage) -> Result<()>,
     ) -> Result<()> {
+        let mut pages = Pages::default();
         let mut continuation: Option<String> = None;
         loop {
             let list = s3::ListObjects {
@@ -46,9 +47,12 @@ impl Bucket {
                 depth,
                 continuation: continuation.as_deref(),
             };
-            let mut page = perform(&self.aws, &list)
-                .map_err(|error| error.while_doing(format!("listing {}", self.url(prefix))))?;
+            let listing = |error: Error| error.while_doing(format!("listing {}", self.url(prefix)));
+            let mut page = perform(&self.aws, &list).map_err(listing)?;
             continuation = page.continuation.take();
+            if let Some(marker) = &continuation {
+                pages.turn(marker, page.keys.first()).map_err(listing)?;
+            }
             visit(page)?;
             if continuation.is_none() {
                 return Ok(());
@@ -250,7 +254,11 @@ impl Objects for Bucket {
 
     fn unfinished(&self, prefix: &str) -> Result<Vec<Unfinished>> {
         let mut found = Vec::new();
+        let mut pages = Pages::default();
         let mut after = None;
+        let listing = |error: Error| {
+            error.while_doing(format!("listing the uploads below {}", self.url(prefix)))
+        };
         loop {
             let list = s3::ListMultipartUploads {
                 prefix,
@@ -263,11 +271,12 @@ impl Objects for Bucket {
                     warn!("cannot list unfinished uploads, so those of earlier runs stay: {error}");
                     return Ok(found);
                 }
-                Err(error) => {
-                    return Err(error
-                        .while_doing(format!("listing the uploads below {}", self.url(prefix))));
-                }
+                Err(error) => return Err(listing(error)),
             };
+            if let Some(marker) = &page.next {
+                let first = page.uploads.first().map(|(key, id, _)| (key, id));
+                pages.turn(marker, first.as_ref()).map_err(listing)?;
+            }
             found.extend(page.uploads.into_iter().map(|(key, id, begun)| Unfinished {
                 upload: Upload {
                     key,
