@@ -22,10 +22,6 @@ impl Budget {
         }
     }
 
-    pub(super) fn limit(&self) -> usize {
-        self.limit
-    }
-
     pub(super) fn is_exceeded(&self) -> bool {
         self.used + self.states > self.limit
     }

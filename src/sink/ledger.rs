@@ -49,6 +49,8 @@ pub(super) struct Ledger {
     waiting: WaitingStates,
     /// Bytes of memory that waiting states may take.
     limit: usize,
+    /// Bytes of memory that they took after the last release.
+    kept: usize,
 }
 
 impl Ledger {
@@ -59,6 +61,7 @@ impl Ledger {
             counts: Vec::new(),
             waiting: WaitingStates::new(budget / 2),
             limit: budget / 2,
+            kept: 0,
         }
     }
 
@@ -155,6 +158,13 @@ impl Ledger {
         self.waiting.memory()
     }
 
+    /// Whether the states that came since the last release fill half of the room that it left. What it kept, another one
+    /// would likely keep too.
+    pub(super) fn presses_for_a_checkpoint(&self) -> bool {
+        let room = self.limit.saturating_sub(self.kept);
+        self.memory().saturating_sub(self.kept) > room / 2
+    }
+
     /// Hands out, in order of arrival, every waiting state whose streams are all `durable`.
     pub(super) fn release(
         &mut self,
@@ -168,7 +178,9 @@ impl Ledger {
             Covers::All => all,
             Covers::Nothing => true,
         };
-        self.waiting.release(may, hand_out)
+        let released = self.waiting.release(may, hand_out);
+        self.kept = self.memory();
+        released
     }
 }
 

@@ -4,15 +4,17 @@
 //!
 //! # The contract
 //!
-//! Whoever feeds the sink calls `open → (add | reshape | record | state | line | status | tick | publish_all)* →
-//! finish | fail`, and then `abandon` where neither came to its end. The order of the calls is the order of the input.
+//! Whoever feeds the sink calls `open → (add | reshape | restart | record | state | line | status | source_failed | tick |
+//! publish_all)* → finish | fail`, and then `abandon` where neither came to its end. The order of the calls is the order of
+//! the input.
 //!
 //! | call | what its success permits | what its error leaves |
 //! | --- | --- | --- |
 //! | [`open`](Sink::open), [`add`](Sink::add) | records of the streams may come: their tables accept the columns | tables and databases that were made stay; nothing is deleted |
 //! | [`record`](Sink::record) | nothing: the record is *accepted*, in a buffer or an upload that nobody sees | the row is not written; the sync must end with `fail` |
 //! | [`state`](Sink::state), [`line`](Sink::line) | nothing: the state waits. It is handed to [`Acknowledge`] once every row before it is *durable*, which may be before the call returns | as for a checkpoint |
-//! | [`status`](Sink::status) | nothing | nothing was taken |
+//! | [`restart`](Sink::restart) | the stream's records so far are superseded: those that no state covers are discarded | as for a checkpoint |
+//! | [`status`](Sink::status), [`source_failed`](Sink::source_failed) | nothing | nothing was taken |
 //! | [`tick`](Sink::tick) | a checkpoint that was due is done | see below |
 //! | [`finish`](Sink::finish) | the run may report success: every accepted row is durable, every state acknowledged | what could be made durable is, and was acknowledged; the rest is discarded, to be sent again |
 //! | [`fail`](Sink::fail) | what states covered is durable and acknowledged | the same, as far as it was possible; errors are logged |
@@ -23,7 +25,7 @@
 //! then on ([`Stream::fail`](stream::Stream::fail)), and does not keep other streams from theirs; the first error is
 //! returned after the others have been acknowledged ([`Commit::fail`](checkpoint::Commit)). A stream that replaces its
 //! table's rows takes part in checkpoints only where the platform numbers its generations; its rows are published at the
-//! end, by one swap.
+//! end, by one swap, unless the source has said that it failed. States that ask for a table to be emptied wait for that.
 //!
 //! [`Sink::fail`] ends the whole sync after an error of the input or of a call: it commits what states cover.
 
@@ -353,7 +355,7 @@ impl Sink<'_> {
         }
         let progress = &self.progress;
         let is_due = progress.grown >= self.options.target_file_size
-            || self.ledger.memory() > self.budget.limit() / 4
+            || self.ledger.presses_for_a_checkpoint()
             || self.clock.instant() >= progress.last_checkpoint + self.options.checkpoint_interval;
         if is_due { self.checkpoint() } else { Ok(()) }
     }
