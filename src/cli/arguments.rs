@@ -28,7 +28,15 @@ const VALUES: [&str; 14] = [
 ];
 
 /// Options that take no value.
-const FLAGS: [&str; 6] = ["caller", "help", "json", "strict", "terraform", "version"];
+const FLAGS: [&str; 7] = [
+    "caller",
+    "help",
+    "json",
+    "require-rows",
+    "strict",
+    "terraform",
+    "version",
+];
 
 /// Options that set a key of the configuration.
 const SETTINGS: [(&str, &str); 3] = [

@@ -61,6 +61,8 @@ pub(crate) struct LoadArguments {
     pub(crate) checkpoint_interval: Option<Duration>,
     /// Whether rescued values set the exit code.
     pub(crate) strict: bool,
+    /// Whether an input without rows sets the exit code.
+    pub(crate) require_rows: bool,
     pub(crate) reports: ReportFiles,
 }
 
@@ -239,6 +241,7 @@ fn load(arguments: &mut Arguments) -> Result<LoadArguments, String> {
         schema,
         checkpoint_interval,
         strict: arguments.flag("strict"),
+        require_rows: arguments.flag("require-rows"),
         reports: arguments.reports(),
         files: arguments.files(),
     })

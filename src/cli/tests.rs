@@ -28,6 +28,7 @@ fn load_of(table: &str, lake: LakeArguments) -> LoadArguments {
         files: Vec::new(),
         checkpoint_interval: None,
         strict: false,
+        require_rows: false,
         reports: ReportFiles::default(),
     }
 }
@@ -73,6 +74,7 @@ fn load_takes_a_location_files_and_settings() {
         files: vec!["a.jsonl.gz".into(), "-".into()],
         checkpoint_interval: Some(Duration::from_secs(300)),
         strict: true,
+        require_rows: true,
         reports: ReportFiles {
             summary: Some("sum.json".into()),
             metrics: None,
@@ -81,7 +83,7 @@ fn load_takes_a_location_files_and_settings() {
     };
     assert_eq!(
         parsed(
-            "load a.jsonl.gz - --table events --mode append --schema s.json --checkpoint-interval 5m --strict \
+            "load a.jsonl.gz - --table events --mode append --schema s.json --checkpoint-interval 5m --strict --require-rows \
              --summary sum.json --config c --set target_file_size_mb=5 --region eu-west-1 --database raw"
         ),
         Ok(Invocation::Load(expected))

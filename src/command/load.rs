@@ -19,6 +19,9 @@ use crate::time::Clock;
 /// The exit code of `--strict` if everything was loaded but values were rescued.
 const RESCUED: u8 = 3;
 
+/// The exit code of `--require-rows` if no rows came.
+const NO_ROWS: u8 = 4;
+
 pub(super) fn run(asked: &cli::LoadArguments, environment: &Environment) -> Result<Exit> {
     let audience = Audience::Person;
     Feedback::during(audience, &asked.reports, environment, |feedback| {
@@ -76,6 +79,10 @@ fn load(
         lines.bytes(),
         Audience::Person,
     );
+    let rows = sink.tally().sum(|stream| stream.records);
+    if exit == Exit::Success && rows == 0 {
+        return Ok(without_rows(asked, lines.bytes()));
+    }
     let rescued = sink.tally().sum(StreamTally::rescued);
     if asked.strict && exit == Exit::Success && rescued > 0 {
         let error = Error::config(format!(
@@ -86,6 +93,23 @@ fn load(
         return Ok(Exit::Reported(RESCUED));
     }
     Ok(exit)
+}
+
+/// The end of a load to which no rows came: its producer may have failed.
+fn without_rows(asked: &cli::LoadArguments, bytes_in: u64) -> Exit {
+    if asked.require_rows {
+        let error = Error::config("no rows came, and --require-rows asks for some")
+            .hint("look for the error of the program that wrote the input");
+        out::failure(Audience::Person, &error);
+        return Exit::Reported(NO_ROWS);
+    }
+    // A tap that found nothing new says so with schemas and states.
+    if bytes_in == 0 || asked.input != Input::Singer {
+        log::warn!(
+            "no rows came: no table was made, and one that is there keeps its rows; with --require-rows this is a failure"
+        );
+    }
+    Exit::Success
 }
 
 fn read(

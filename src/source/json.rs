@@ -12,7 +12,7 @@ use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::protocol::message::Record;
 use crate::schema::evolve::SchemaOrigin;
 use crate::sink::Sink;
-use crate::source::sample::Sample;
+use crate::source::sample::{self, Sample};
 use crate::source::{self, Interruption, Source};
 use crate::time::Clock;
 
@@ -30,7 +30,7 @@ pub(crate) struct RecordTarget<'a> {
     pub(crate) checkpoint_interval: Option<Duration>,
 }
 
-/// Reads to the end of input.
+/// Reads to the end of input. The sink gets the stream with its first record.
 pub(crate) fn read(
     target: RecordTarget<'_>,
     lines: &mut Lines,
@@ -39,13 +39,20 @@ pub(crate) fn read(
     clock: &Clock,
 ) -> Result<(), Interruption> {
     let interval = target.checkpoint_interval;
-    let (schema, origin, sample) = if let Some(schema) = target.schema {
-        (schema, SchemaOrigin::Declared, Sample::default())
-    } else {
-        let sample = Sample::read(lines, interval, clock)?;
-        // The sample has a copy of all lines.
-        lines.compact();
-        (sample.schema(), SchemaOrigin::Inferred, sample)
+    let size = match target.schema {
+        Some(_) => sample::ONE,
+        None => sample::SIZE,
+    };
+    let sample = Sample::read(lines, size, interval, clock)?;
+    if sample.is_empty() {
+        // A producer that failed: nothing is made or changed for it.
+        return Ok(());
+    }
+    // The sample has a copy of all lines.
+    lines.compact();
+    let (schema, origin) = match target.schema {
+        Some(schema) => (schema, SchemaOrigin::Declared),
+        None => (sample.schema(), SchemaOrigin::Inferred),
     };
     sink.add(ConfiguredStream {
         key: StreamKey::new(None, target.name),

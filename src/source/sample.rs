@@ -11,7 +11,10 @@ use crate::source::Interruption;
 use crate::time::Clock;
 
 /// How many bytes of records are sampled. Values of later records that do not fit are rescued.
-const SIZE: usize = 4 << 20;
+pub(super) const SIZE: usize = 4 << 20;
+
+/// The size of a sample of one record, for an input with a schema.
+pub(super) const ONE: usize = 1;
 
 /// Records that were read but not yet written.
 #[derive(Default)]
@@ -33,12 +36,13 @@ impl Sample {
     /// Reads until the sample is full, the input ends, or the first record has waited for `longest_wait`.
     pub(super) fn read(
         lines: &mut Lines,
+        size: usize,
         longest_wait: Option<Duration>,
         clock: &Clock,
     ) -> Result<Self, Interruption> {
         let mut sample = Self::default();
         let mut deadline: Option<Instant> = None;
-        while sample.text.len() < SIZE {
+        while sample.text.len() < size {
             match lines.next(|| deadline)? {
                 Event::Line {
                     input,
@@ -48,7 +52,7 @@ impl Sample {
                 Event::Deadline | Event::End => break,
                 Event::StdoutClosed => return Err(Interruption::StdoutClosed),
                 // A source that is read only once: what came is written like the rest.
-                Event::Signal(_) if longest_wait.is_some() => break,
+                Event::Signal(_) if longest_wait.is_some() && !sample.is_empty() => break,
                 Event::Signal(signal) => return Err(Interruption::Signal(signal)),
             }
             if deadline.is_none() {
@@ -70,6 +74,10 @@ impl Sample {
             input: self.inputs.len() - 1,
             text: from..self.text.len(),
         });
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
     }
 
     /// The JSON schema inferred from the records.

@@ -67,18 +67,49 @@ fn a_store_that_refuses_leaves_no_table() {
 }
 
 #[test]
-fn a_schema_without_rows_makes_an_empty_table() {
+fn an_input_without_rows_calls_nobody_and_may_be_a_failure() {
+    let schema = "{\"properties\":{\"id\":{\"type\":\"integer\"}}}";
+    let fake = Fake::start();
+    for (input, arguments) in [
+        ("", &["--table", "t"][..]),
+        ("\n \r\n", &["--table", "t", "--schema", "s.json"]),
+        ("", &["--table", "t", "--mode", "overwrite"]),
+        ("", &["--table", "t", "--checkpoint-interval", "1s"]),
+        ("", &["--table", "t", "empty", "empty"]),
+        ("", &["--input", "singer"]),
+    ] {
+        let run = |more: &[&str]| {
+            let program = Program::new(&["load", "--config", "config.json"])
+                .file("config.json", &fake.config().to_string())
+                .file("s.json", schema)
+                .file("empty", "");
+            program
+                .arguments(arguments)
+                .arguments(more)
+                .stdin(input)
+                .run()
+        };
+        ended(&run(&[]), 0, &["warn: no rows came", "--require-rows"]);
+        let output = run(&["--require-rows"]);
+        ended(
+            &output,
+            4,
+            &["no rows came, and --require-rows asks for some"],
+        );
+        assert!(!output.stderr.contains("warn:"), "{}", output.report());
+    }
+    assert!(fake.calls().is_empty(), "{:?}", fake.calls());
+}
+
+#[test]
+fn an_input_with_rows_is_what_require_rows_asks_for() {
     let lake = tempfile::tempdir().unwrap();
-    let output = load(lake.path(), &["--table", "t", "--schema", "s.json"])
-        .file("s.json", "{\"properties\":{\"id\":{\"type\":\"integer\"}}}")
-        .stdin("")
-        .run();
-    ended(&output, 0, &["records=0"]);
-    let (entry, rows) = table(lake.path(), "t");
-    assert_eq!(
-        (columns(&entry), rows.len()),
-        (vec!["id bigint".to_owned()], 0)
-    );
+    let arguments = ["--table", "t", "--require-rows"];
+    let output = load(lake.path(), &arguments).stdin(lines(0..1)).run();
+    ended(&output, 0, &[]);
+    let output = load(lake.path(), &arguments).stdin("").run();
+    ended(&output, 4, &[]);
+    assert_eq!(table(lake.path(), "t").1.len(), 1);
 }
 
 /// Starts a load of these lines, and lets `other` run whole before the answer to its last look for the table comes.
