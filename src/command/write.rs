@@ -4,7 +4,7 @@ use crate::cli;
 use crate::command::exit::{self, AtSignal, Exit};
 use crate::command::{Printed, configuration, open, options, read_file};
 use crate::environment::Environment;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::feedback::Feedback;
 use crate::http::retry::RetryPolicy;
 use crate::input::{Lines, Stdout};
@@ -27,6 +27,7 @@ fn write(
     environment: &Environment,
     feedback: &mut Feedback,
 ) -> Result<Exit> {
+    refuse_other_channels(environment)?;
     let config = configuration(&asked.lake, environment)?;
     let streams = catalog::read(&read_file(&asked.catalog, "configured catalog")?)?;
     let clock = Clock::System;
@@ -45,4 +46,23 @@ fn write(
         lines.bytes(),
         Audience::Platform,
     ))
+}
+
+/// Fails where the platform sends its messages by another way than as JSON lines on stdin: none would ever come.
+/// It says so to the containers of a sync, and not to those of a check.
+fn refuse_other_channels(environment: &Environment) -> Result<()> {
+    for (name, expected) in [
+        ("DATA_CHANNEL_MEDIUM", "STDIO"),
+        ("DATA_CHANNEL_FORMAT", "JSONL"),
+    ] {
+        if let Some(found) = environment.get(name)
+            && !environment.is(name, expected)
+        {
+            return Err(Error::config(format!(
+                "environment variable {name}: expected {expected}, found {found:?}"
+            ))
+            .hint("remove connectorIPCOptions from the connector's definition, so that the platform uses stdin and stdout"));
+        }
+    }
+    Ok(())
 }

@@ -187,6 +187,32 @@ fn secrets_show_nowhere_whatever_goes_wrong() {
 }
 
 #[test]
+fn messages_are_expected_on_stdin_as_json() {
+    let fake = Fake::start();
+    let run = |name: &str, value: &str| {
+        let program = fake.write(&people("people", "append")).env(name, value);
+        program
+            .stdin(person("people", 1) + &state("people", 1))
+            .run()
+    };
+    for (name, value, expected) in [
+        ("DATA_CHANNEL_MEDIUM", "SOCKET", "STDIO"),
+        ("DATA_CHANNEL_FORMAT", "PROTOBUF", "JSONL"),
+    ] {
+        run(name, expected).succeeded();
+        run(name, "").succeeded();
+        let calls = fake.calls().len();
+        let output = run(name, value);
+        let error = output.failed();
+        assert_eq!(error["failure_type"], "config_error", "{}", output.report());
+        let message = error["message"].as_str().unwrap();
+        let begins = format!("environment variable {name}: expected {expected}, found \"{value}\"");
+        assert!(message.starts_with(&begins), "{message}");
+        assert_eq!(fake.calls().len(), calls);
+    }
+}
+
+#[test]
 fn every_mistake_in_a_configuration_is_reported_without_values() {
     let config =
         json!({"credentials": {"aws_secret_access_key": "MARKER"}, "region": 7, "bucket_name": ""});
