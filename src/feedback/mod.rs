@@ -1,6 +1,7 @@
 //! Feedback on a run: progress as a terminal line or a log message a minute, a summary at the end, and report files.
 
 mod figures;
+mod file;
 mod memory;
 mod progress;
 mod prometheus;
@@ -8,7 +9,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::environment::Environment;
@@ -91,7 +92,9 @@ impl Feedback {
         clock: Clock,
     ) -> Result<Self> {
         for path in [&files.summary, &files.metrics].into_iter().flatten() {
-            refuse_unwritable(path)?;
+            file::probe(path).map_err(|error| {
+                Error::config(format!("cannot write {}", path.display())).because(error)
+            })?;
         }
         let progress = match audience {
             Audience::Platform => Some((Style::Message, MESSAGE_INTERVAL)),
@@ -181,7 +184,7 @@ impl Feedback {
     fn write_files(&self, summary: &Summary) {
         let write = |path: &Option<PathBuf>, text: String| {
             if let Some(path) = path
-                && let Err(error) = replace(path, &text)
+                && let Err(error) = file::write(path, &text, &self.clock)
             {
                 log::warn!("cannot write {}: {error}", path.display());
             }
@@ -189,27 +192,4 @@ impl Feedback {
         write(&self.files.summary, format!("{:#}\n", summary.to_json()));
         write(&self.files.metrics, prometheus::text(summary));
     }
-}
-
-fn refuse_unwritable(path: &Path) -> Result<()> {
-    let fail = |error: std::io::Error| {
-        Error::config(format!("cannot write {}", path.display())).because(error)
-    };
-    let temporary = temporary(path);
-    std::fs::write(&temporary, "").map_err(fail)?;
-    std::fs::remove_file(&temporary).map_err(fail)
-}
-
-/// Replaces the file atomically: a collector may read it at any moment.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let temporary = temporary(path);
-    std::fs::write(&temporary, text)?;
-    std::fs::rename(&temporary, path)
-}
-
-/// A temporary name in the same folder. Prometheus's textfile collector ignores it: it reads only `*.prom`.
-fn temporary(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    path.with_file_name(name)
 }

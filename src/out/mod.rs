@@ -5,8 +5,10 @@ mod message;
 
 pub(crate) use message::{connection_status, spec};
 
+use std::fs::{File, Metadata};
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
@@ -80,6 +82,18 @@ fn write_stderr(text: &str) {
     if !IS_STDERR_LOST.load(Ordering::Relaxed) && write(&io::stderr(), text.as_bytes()).is_err() {
         IS_STDERR_LOST.store(true, Ordering::Relaxed);
     }
+}
+
+/// stdout or stderr, if it is this file.
+pub(crate) fn stream(file: &Metadata) -> Option<File> {
+    let (stdout, stderr) = (io::stdout(), io::stderr());
+    [stdout.as_fd(), stderr.as_fd()]
+        .into_iter()
+        .find_map(|stream| {
+            let stream = File::from(stream.try_clone_to_owned().ok()?);
+            let found = stream.metadata().ok()?;
+            (found.dev() == file.dev() && found.ino() == file.ino()).then_some(stream)
+        })
 }
 
 /// Whether the reader of stdout is gone.

@@ -1,8 +1,14 @@
 //! What a run reports: a line on a terminal, nothing to a pipe, a summary at the end, and files for machines.
 
+use std::fs::File;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::fake::{Fake, Fault};
@@ -226,4 +232,143 @@ fn files_that_cannot_be_written_are_an_error_before_anything_is_loaded() {
     assert_eq!(output.status.code(), Some(1), "{}", output.report());
     assert!(output.stderr.contains("cannot write none/summary.json"));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// Loads a row with a summary in this file of the folder.
+fn summary_in(folder: &Path, name: &str) -> Program {
+    let program = Program::new(&["load", "--table", "t"]).local(&folder.join("lake"));
+    let program = program.argument("--summary").argument(folder.join(name));
+    program.stdin("{\"id\":1}\n")
+}
+
+fn is_summary(text: &str) -> bool {
+    let summary: Value = serde_json::from_str(text).unwrap_or_default();
+    summary["outcome"] == "done"
+}
+
+#[test]
+fn links_stay_and_what_they_lead_to_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("far")).unwrap();
+    std::fs::write(at("far/old"), "old").unwrap();
+    let before = std::fs::metadata(at("far/old")).unwrap().ino();
+    symlink("far/old", at("link")).unwrap();
+    symlink("link", at("link-to-link")).unwrap();
+    symlink("far/new", at("link-to-none")).unwrap();
+    for (link, file) in [("link-to-link", "far/old"), ("link-to-none", "far/new")] {
+        let output = summary_in(folder.path(), link).run();
+        assert_eq!(output.status.code(), Some(0), "{}", output.report());
+        assert!(at(link).is_symlink() && at("link").is_symlink());
+        assert!(is_summary(&read(folder.path(), file)), "{link}");
+    }
+    assert_ne!(std::fs::metadata(at("far/old")).unwrap().ino(), before);
+    assert_eq!(std::fs::read_dir(at("far")).unwrap().count(), 2);
+}
+
+#[test]
+fn a_device_is_written_to_and_its_errors_are_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    symlink("/dev/full", folder.path().join("full")).unwrap();
+    let output = summary_in(folder.path(), "full").run();
+    assert_eq!(output.status.code(), Some(0), "{}", output.report());
+    let words = ["warn: cannot write ", "full: No space left on device"];
+    for word in words {
+        assert!(output.stderr.contains(word), "{}", output.report());
+    }
+    assert!(folder.path().join("full").is_symlink());
+    let device = std::fs::metadata("/dev/full").unwrap().file_type();
+    assert!(device.is_char_device());
+}
+
+#[test]
+fn what_cannot_hold_a_report_is_an_error_before_anything_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    symlink("ring", folder.path().join("ring")).unwrap();
+    let _socket = UnixListener::bind(folder.path().join("socket")).unwrap();
+    for (name, word) in [
+        (".", "found a directory"),
+        ("socket", "found a socket"),
+        ("ring", "symbolic links"),
+    ] {
+        let output = summary_in(folder.path(), name).run();
+        assert_eq!(output.status.code(), Some(1), "{}", output.report());
+        assert!(
+            output.stderr.contains("cannot write "),
+            "{}",
+            output.report()
+        );
+        assert!(output.stderr.contains(word), "{}", output.report());
+    }
+    assert!(!folder.path().join("lake").exists());
+}
+
+#[test]
+fn a_fifo_gets_the_report_from_its_reader_s_first_byte_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    mkfifoat(CWD, &fifo, Mode::from_raw_mode(0o600)).unwrap();
+    let reader = std::thread::spawn({
+        let fifo = fifo.clone();
+        move || std::fs::read_to_string(fifo).unwrap()
+    });
+    let output = summary_in(folder.path(), "fifo").run();
+    assert_eq!(output.status.code(), Some(0), "{}", output.report());
+    assert!(is_summary(&reader.join().unwrap()));
+    let kind = std::fs::metadata(&fifo).unwrap().file_type();
+    assert!(kind.is_fifo());
+}
+
+#[test]
+fn a_fifo_without_a_reader_does_not_hold_the_run_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    mkfifoat(CWD, &fifo, Mode::from_raw_mode(0o600)).unwrap();
+    let output = summary_in(folder.path(), "fifo").run();
+    assert_eq!(output.status.code(), Some(0), "{}", output.report());
+    let words = "fifo: expected a reader within 10 seconds, found none";
+    assert!(output.stderr.contains(words), "{}", output.report());
+    assert!(output.took < Duration::from_secs(30));
+    // A signal ends the wait sooner. The rows are loaded, so it is a success.
+    let mut running = summary_in(folder.path(), "fifo").start();
+    running.feed("{\"id\":2}\n");
+    running.close();
+    std::thread::sleep(Duration::from_millis(500));
+    running.signal(Signal::TERM);
+    let output = running.finish_after_signal();
+    assert_eq!(output.status.code(), Some(0), "{}", output.report());
+    assert!(
+        output.stderr.contains("fifo: stopped by SIGTERM"),
+        "{}",
+        output.report()
+    );
+    assert!(output.took < Duration::from_secs(5));
+}
+
+#[test]
+fn the_file_that_stdout_is_keeps_its_other_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let input = folder.path().join("input");
+    std::fs::write(&input, "{\"type\":\"STATE\",\"value\":{\"a\":1}}\n").unwrap();
+    let status = Command::new(env!("CARGO_BIN_EXE_destination-aws-datalake"))
+        .args([
+            "load",
+            "--input",
+            "singer",
+            "--summary",
+            "/dev/stdout",
+            "--local",
+        ])
+        .arg(folder.path().join("lake"))
+        .stdin(File::open(&input).unwrap())
+        .stdout(File::create(&out).unwrap())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let text = read(folder.path(), "out");
+    let (first, rest) = text.split_once('\n').unwrap();
+    assert_eq!(first, "{\"a\":1}");
+    assert!(is_summary(rest), "{text}");
 }
