@@ -54,13 +54,15 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// One without a stream. Its states may take half of the memory budget, so that rows have the other half.
+    /// One without a stream. Its states may take three quarters of the memory budget: rows are uploaded in smaller objects
+    /// then, while a sync that gives up after hours has done nothing.
     pub(super) fn new(budget: usize) -> Self {
+        let limit = budget / 4 * 3;
         Self {
             type_name: None,
             counts: Vec::new(),
-            waiting: WaitingStates::new(budget / 2),
-            limit: budget / 2,
+            waiting: WaitingStates::new(limit),
+            limit,
             kept: 0,
         }
     }
@@ -134,7 +136,7 @@ impl Ledger {
             return Ok(());
         }
         Err(Error::config(format!(
-            "the states that wait for their rows take more than {} MiB, half of memory_budget_mb, although they are compressed",
+            "the states that wait for their rows take more than {} MiB, three quarters of memory_budget_mb, although they are compressed",
             self.limit >> 20
         ))
         .hint("raise memory_budget_mb; states of a table that is replaced wait for the end of the sync"))

@@ -132,7 +132,7 @@ fn states_that_cannot_be_held_end_the_sync_with_advice() {
     assert_eq!(error["failure_type"], "config_error", "{error}");
     let text = error.to_string();
     assert!(
-        text.contains("take more than 8 MiB") && text.contains("raise memory_budget_mb"),
+        text.contains("take more than 12 MiB") && text.contains("raise memory_budget_mb"),
         "{text}"
     );
     assert_eq!(output.states().len(), 0);
