@@ -24,8 +24,10 @@ pub(crate) enum Message<'a> {
     },
     /// An error that the source reports: of the stream that it names, or of the whole source.
     SourceError(Option<StreamKey>),
-    /// LOG, CONTROL, other traces, and types that do not exist yet.
+    /// LOG, CONTROL and other traces.
     Other,
+    /// A type that does not exist yet, by its name where that has the form of one.
+    Unknown(Option<Cow<'a, str>>),
 }
 
 /// A record whose object has not been read yet.
@@ -209,8 +211,40 @@ fn message<'a>(envelope: Envelope<'a>, line: Option<&'a [u8]>) -> Result<Message
         }
         "STATE" => Ok(Message::State),
         "TRACE" => envelope.trace.map_or(Ok(Message::Other), trace),
-        _ => Ok(Message::Other),
+        kind if TYPES.contains(&kind) => Ok(Message::Other),
+        kind => match TYPES.iter().find(|known| is_almost(kind, known)) {
+            Some(known) => Err(Error::system(format!(
+                "expected the type {known:?} in these letters, found it in others or with spaces"
+            ))),
+            None => Ok(Message::Unknown(
+                Some(envelope.kind).filter(|kind| is_name_of_type(kind)),
+            )),
+        },
     }
+}
+
+/// The types of messages: <https://docs.airbyte.com/platform/understanding-airbyte/airbyte-protocol>.
+const TYPES: [&str; 9] = [
+    "RECORD",
+    "STATE",
+    "TRACE",
+    "LOG",
+    "CONTROL",
+    "SPEC",
+    "CONNECTION_STATUS",
+    "CATALOG",
+    "DESTINATION_CATALOG",
+];
+
+/// Whether a source that writes this type surely means that one.
+fn is_almost(kind: &str, known: &str) -> bool {
+    kind.trim().eq_ignore_ascii_case(known)
+}
+
+/// Whether a type may be shown: one that has the form of the known ones is no value of a bare record.
+fn is_name_of_type(kind: &str) -> bool {
+    let is_fine = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
+    (1..=40).contains(&kind.len()) && kind.bytes().all(is_fine)
 }
 
 fn trace(trace: &[u8]) -> Result<Message<'static>> {
@@ -219,7 +253,7 @@ fn trace(trace: &[u8]) -> Result<Message<'static>> {
         .kind
         .map(|kind| serde_json::from_str::<String>(kind.get()));
     let is_error = match kind {
-        Some(kind) => kind.is_ok_and(|kind| kind == "ERROR"),
+        Some(kind) => kind.is_ok_and(|kind| is_almost(&kind, "ERROR")),
         None => trace.error.is_some() && trace.stream_status.is_none(),
     };
     if is_error {

@@ -403,10 +403,35 @@ fn reads_statuses_and_leaves_the_rest() {
         reader.read(br#"{"type":"STATE","state":{}}"#),
         Ok(Message::State)
     ));
-    assert!(matches!(
-        reader.read(br#"{"type":"NEW"}"#),
-        Ok(Message::Other)
-    ));
+    for kind in ["LOG", "CONTROL", "SPEC", "CATALOG", "DESTINATION_CATALOG"] {
+        let line = format!(r#"{{"type":"{kind}"}}"#);
+        assert!(matches!(reader.read(line.as_bytes()), Ok(Message::Other)));
+    }
+    for (kind, shown) in [
+        ("NEW_KIND", Some("NEW_KIND")),
+        ("hunter2", None),
+        ("", None),
+        (&"N".repeat(41), None),
+    ] {
+        let line = format!(r#"{{"type":"{kind}","record":{{"stream":"s","data":{{}}}}}}"#);
+        let Ok(Message::Unknown(found)) = reader.read(line.as_bytes()) else {
+            panic!("known: {line}");
+        };
+        assert_eq!(found.as_deref(), shown);
+    }
+    for kind in [
+        "record",
+        "Record",
+        " RECORD",
+        "RECORD\\n",
+        "state",
+        "Trace",
+        "log",
+    ] {
+        let line = format!(r#"{{"type":"{kind}","record":{{"stream":"s","data":{{}}}}}}"#);
+        let error = reader.read(line.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with("expected the type "), "{line}: {error}");
+    }
 }
 
 #[test]
