@@ -119,6 +119,27 @@ impl FailedAttempt {
         }
     }
 
+    /// Removes headers that sign the request from the service's message, whole or in parts.
+    pub(super) fn hide_headers(&mut self, headers: &[(String, String)]) {
+        for (name, value) in headers {
+            if !["authorization", "token"]
+                .iter()
+                .any(|part| name.contains(part))
+            {
+                continue;
+            }
+            self.message = self.message.replace(value, "[header]");
+            for part in value.split(", ").filter(|part| part.contains('=')) {
+                let bare = part.rsplit('=').next().unwrap_or_default();
+                self.message = self.message.replace(part, "[header]");
+                // The names of signed headers are no secret.
+                if bare.len() >= 32 && !bare.contains(';') {
+                    self.message = self.message.replace(bare, "[header]");
+                }
+            }
+        }
+    }
+
     /// Removes secrets from the service's message: some services quote the refused request, headers and all.
     pub(super) fn hide_secrets(&mut self, identity: Option<&Identity>, other: Option<&Secret>) {
         let secret = identity.map(|identity| &identity.secret_access_key);

@@ -120,7 +120,9 @@ impl Sender {
             let sent = self.clock.instant();
             let target = caller.target(O::SERVICE)?;
             let identity = caller.identity()?;
-            let response = self.send(O::SERVICE, &call, &target, identity.as_ref());
+            let request = self.request(O::SERVICE, &call, &target, identity.as_ref());
+            let response = self.send(O::SERVICE, &request);
+            let response = response.map_err(|failure| failure.at(&target.endpoint.authority));
             let outcome = match response {
                 Ok(response) if (200..300).contains(&response.status) => {
                     let status = response.status;
@@ -146,6 +148,7 @@ impl Sender {
                 "{title} {name} failed status={} code={:?} attempt={attempt} milliseconds={milliseconds}",
                 failed.status, failed.code
             );
+            failed.hide_headers(&request.headers);
             failed.hide_secrets(identity.as_ref(), operation.secret());
             if O::EXPECTED_ERRORS.contains(&failed.code.as_str()) {
                 return Err(failed.into_error::<O>(Kind::System, attempt));
@@ -207,14 +210,14 @@ impl Sender {
         })
     }
 
-    /// Signs and sends one attempt.
-    fn send(
+    /// Builds and signs the request of one attempt.
+    fn request<'a>(
         &self,
         service: Service,
-        call: &Call<'_>,
+        call: &'a Call<'_>,
         target: &Target,
         identity: Option<&Identity>,
-    ) -> Result<Response, Failure> {
+    ) -> Request<'a> {
         let endpoint = &target.endpoint;
         let path = endpoint.path(&call.path);
         let query = encoding::query(&call.query);
@@ -240,7 +243,7 @@ impl Sender {
         }
         headers.remove(0); // the host, which the client takes from the URL
         let mark = if query.is_empty() { "" } else { "?" };
-        let response = self.client.send(&Request {
+        Request {
             method: call.method,
             url: format!(
                 "{}://{}{path}{mark}{query}",
@@ -249,14 +252,18 @@ impl Sender {
             headers,
             body: &call.body,
             limit: call.limit,
-        });
+        }
+    }
+
+    /// Sends one attempt.
+    fn send(&self, service: Service, request: &Request<'_>) -> Result<Response, Failure> {
+        let response = self.client.send(request)?;
         if service == Service::S3
-            && let Ok(response) = &response
-            && let Some(date) = attempt::date(response)
+            && let Some(date) = attempt::date(&response)
         {
             self.store_time.set(Some((date, self.clock.instant())));
         }
-        response.map_err(|failure| failure.at(&endpoint.authority))
+        Ok(response)
     }
 
     /// Adopts the service's time, where it differs from the one that we signed with; false where it does not.

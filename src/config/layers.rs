@@ -30,6 +30,7 @@ impl Layers<'_> {
             }
         }
         for (path, text) in self.flags {
+            refuse_secret(path, text)?;
             set(&mut members, path, text)?;
         }
         if !members.contains_key("region") {
@@ -40,6 +41,34 @@ impl Layers<'_> {
         }
         Ok(members)
     }
+}
+
+/// The settings whose values are secrets.
+const SECRETS: [&str; 2] = ["aws_secret_access_key", "aws_session_token"];
+
+/// Refuses a secret among the arguments, which every user of the machine can list.
+fn refuse_secret(path: &str, text: &str) -> Result<()> {
+    let named = |key: &str| SECRETS.into_iter().find(|secret| *secret == key);
+    let secret = match path.split_once('.') {
+        Some((_, inner)) => named(inner),
+        None => serde_json::from_str::<Map<String, Value>>(text)
+            .ok()
+            .and_then(|members| members.keys().find_map(|key| named(key)))
+            .or_else(|| named(path)),
+    };
+    let has_password = path == "endpoint_url" && text.contains('@');
+    let (secret, instead) = match secret {
+        Some("aws_session_token") => ("aws_session_token", "AWS_SESSION_TOKEN"),
+        Some(secret) => (secret, "AWS_SECRET_ACCESS_KEY"),
+        None if has_password => ("endpoint_url with a password", "DATALAKE_ENDPOINT_URL"),
+        None => return Ok(()),
+    };
+    Err(Error::config(format!(
+        "--set {path}: expected no secret among the arguments, which every user of this machine can list, found {secret}"
+    ))
+    .hint(format!(
+        "set the environment variable {instead}, or write it into a file that only you can read and pass --config FILE; replace the secret that was shown"
+    )))
 }
 
 fn object(text: &[u8]) -> Result<Map<String, Value>> {

@@ -294,3 +294,48 @@ fn the_specification_has_the_keys_that_are_read_and_no_others() {
     read.sort_unstable();
     assert_eq!(specified, read);
 }
+
+#[test]
+fn a_secret_among_the_arguments_is_refused_with_the_way_to_do_it_right() {
+    let of = |path: &str, value: &str| {
+        let flags = [(path.to_owned(), value.to_owned())];
+        let layers = Layers {
+            flags: &flags,
+            ..Layers::default()
+        };
+        let error = super::read(&layers, Backend::Aws).unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
+        error
+    };
+    for (path, value, instead) in [
+        (
+            "credentials.aws_secret_access_key",
+            "hunter2",
+            "AWS_SECRET_ACCESS_KEY",
+        ),
+        (
+            "credentials.aws_session_token",
+            "hunter2",
+            "AWS_SESSION_TOKEN",
+        ),
+        (
+            "credentials",
+            r#"{"aws_access_key_id":"AKIA","aws_secret_access_key":"hunter2"}"#,
+            "AWS_SECRET_ACCESS_KEY",
+        ),
+        (
+            "endpoint_url",
+            "https://me:hunter2@store",
+            "DATALAKE_ENDPOINT_URL",
+        ),
+    ] {
+        let error = of(path, value);
+        assert!(
+            error.starts_with(&format!("--set {path}: expected no secret")),
+            "{error}"
+        );
+        assert!(error.contains(instead), "{error}");
+    }
+    let allowed = of("credentials.role_arn", "arn:aws:iam::1:role/hunter2");
+    assert!(!allowed.starts_with("--set"), "{allowed}");
+}

@@ -170,7 +170,7 @@ impl Client {
         match &self.proxied {
             Some((proxy, agent)) if uri.scheme_str() == Some("https") => {
                 let host = uri.host().unwrap_or("");
-                if proxy.serves(host) {
+                if proxy.serves(host, uri.port_u16().unwrap_or(443)) {
                     agent
                 } else {
                     &self.direct

@@ -1,5 +1,7 @@
 //! The proxy for HTTPS: `HTTPS_PROXY`, and `NO_PROXY` for the hosts that are reached without it.
 
+use std::net::IpAddr;
+
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 
@@ -7,8 +9,25 @@ use crate::error::{Error, Result};
 #[derive(Clone)]
 pub(crate) struct Proxy {
     proxy: ureq::Proxy,
-    /// The patterns of `NO_PROXY`, in lower case.
-    except: Vec<String>,
+    except: Vec<Pattern>,
+}
+
+/// An entry of `NO_PROXY`, as curl reads it, and with a port as other tools do.
+/// <https://curl.se/docs/manpage.html#NOPROXY>
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pattern {
+    hosts: Hosts,
+    /// The only port that it covers.
+    port: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Hosts {
+    All,
+    /// A name in lower case, and the names below it.
+    Name(String),
+    /// A network: an address and how many of its bits count.
+    Network(IpAddr, u32),
 }
 
 impl Proxy {
@@ -34,28 +53,95 @@ impl Proxy {
         let except = either("no_proxy", "NO_PROXY").unwrap_or("");
         Ok(Some(Self {
             proxy,
-            except: except
-                .split([',', ' '])
-                .map(|pattern| pattern.trim().to_ascii_lowercase())
-                .filter(|pattern| !pattern.is_empty())
-                .collect(),
+            except: except.split([',', ' ']).filter_map(Pattern::read).collect(),
         }))
     }
 
-    /// Whether requests to the host go through the proxy. A name in `NO_PROXY` covers its subdomains too.
-    pub(super) fn serves(&self, host: &str) -> bool {
+    /// Whether requests to the host go through the proxy. Names are not resolved, so networks cover addresses alone.
+    pub(super) fn serves(&self, host: &str, port: u16) -> bool {
         let host = host.trim_matches(['[', ']']).to_ascii_lowercase();
+        let host = host.strip_suffix('.').unwrap_or(&host);
+        let address: Option<IpAddr> = host.parse().ok();
         !self.except.iter().any(|pattern| {
-            let name = pattern.trim_start_matches('*').trim_start_matches('.');
-            let is_below = host
-                .strip_suffix(name)
-                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-            pattern == "*" || (!name.is_empty() && is_below)
+            pattern.port.is_none_or(|only| only == port) && pattern.hosts.cover(host, address)
         })
     }
 
     pub(super) fn ureq(&self) -> ureq::Proxy {
         self.proxy.clone()
+    }
+}
+
+impl Pattern {
+    /// Reads an entry; nothing where it can match no host.
+    fn read(entry: &str) -> Option<Self> {
+        let entry = entry.trim().to_ascii_lowercase();
+        if entry == "*" {
+            return Some(Self {
+                hosts: Hosts::All,
+                port: None,
+            });
+        }
+        if let Some(network) = network(&entry) {
+            return Some(Self {
+                hosts: network,
+                port: None,
+            });
+        }
+        let (host, port) = match entry.rsplit_once(':') {
+            Some((host, port)) => (host, Some(port.parse().ok()?)),
+            None => (entry.as_str(), None),
+        };
+        let name = || {
+            let name = host.strip_prefix('*').unwrap_or(host);
+            let name = name.strip_prefix('.').unwrap_or(name);
+            let name = name.strip_suffix('.').unwrap_or(name);
+            (!name.is_empty() && !name.contains('/')).then(|| Hosts::Name(name.to_owned()))
+        };
+        Some(Self {
+            hosts: network(host).or_else(name)?,
+            port,
+        })
+    }
+}
+
+/// Reads `10.0.0.1`, `10.0.0.0/8`, `::1`, `[::1]` or `fd00::/8`.
+fn network(text: &str) -> Option<Hosts> {
+    let (address, bits) = match text.split_once('/') {
+        Some((address, bits)) => (address, Some(bits.parse::<u32>().ok()?)),
+        None => (text, None),
+    };
+    let bare = address
+        .strip_prefix('[')
+        .and_then(|address| address.strip_suffix(']'));
+    let address: IpAddr = bare.unwrap_or(address).parse().ok()?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let bits = bits.unwrap_or(most);
+    (bits <= most).then_some(Hosts::Network(address, bits))
+}
+
+impl Hosts {
+    fn cover(&self, host: &str, address: Option<IpAddr>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Name(name) => {
+                address.is_none()
+                    && host
+                        .strip_suffix(name.as_str())
+                        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            }
+            Self::Network(network, bits) => match (network, address) {
+                (IpAddr::V4(network), Some(IpAddr::V4(address))) => {
+                    let different = network.to_bits() ^ address.to_bits();
+                    different.leading_zeros() >= *bits
+                }
+                (IpAddr::V6(network), Some(IpAddr::V6(address))) => {
+                    let different = network.to_bits() ^ address.to_bits();
+                    different.leading_zeros() >= *bits
+                }
+                _ => false,
+            },
+        }
     }
 }
 
@@ -70,44 +156,117 @@ mod tests {
         Proxy::from_environment(&Environment::from_pairs(pairs))
     }
 
-    #[test]
-    fn hosts_of_no_proxy_are_reached_without_it() {
-        let proxy = of(&[
-            ("HTTPS_PROXY", "http://proxy:3128"),
-            (
-                "NO_PROXY",
-                "localhost, .internal.example,*.other.example,plain.example,10.0.0.1,::1",
-            ),
-        ])
-        .unwrap()
-        .unwrap();
-        for near in [
-            "localhost",
-            "a.internal.example",
-            "internal.example",
-            "x.other.example",
+    /// Entries of `NO_PROXY`, hosts that they cover, and hosts that they do not; the README has the forms.
+    const FORMS: &[(&str, &[&str], &[&str])] = &[
+        ("*", &["a.example", "10.0.0.1", "[::1]"], &[]),
+        (
             "plain.example",
-            "a.b.PLAIN.example",
+            &["plain.example", "a.b.PLAIN.example", "plain.example."],
+            &["notplain.example", "example", "plain.example.com"],
+        ),
+        (
+            ".inner.example",
+            &["inner.example", "a.inner.example"],
+            &["winner.example"],
+        ),
+        ("*.other.example", &["x.other.example"], &["other.org"]),
+        (
+            "dot.example.",
+            &["dot.example", "a.dot.example"],
+            &["dot.org"],
+        ),
+        (
             "10.0.0.1",
-            "[::1]",
-        ] {
-            assert!(!proxy.serves(near), "{near}");
+            &["10.0.0.1"],
+            &["10.0.0.11", "110.0.0.1", "a.10.0.0.1x"],
+        ),
+        (
+            "10.0.0.0/8",
+            &["10.0.0.1", "10.255.255.255"],
+            &["11.0.0.0", "ten.example", "[::10.0.0.1]"],
+        ),
+        ("192.168.4.0/22", &["192.168.7.255"], &["192.168.8.0"]),
+        ("0.0.0.0/0", &["8.8.8.8"], &["[::1]", "a.example"]),
+        ("::1", &["[::1]"], &["[::2]", "127.0.0.1"]),
+        ("fd00::/8", &["[fd12::3]"], &["[fe80::1]"]),
+        (
+            "a.example, b.example,c.example d.example",
+            &["a.example", "b.example", "c.example", "d.example"],
+            &["e.example"],
+        ),
+        ("10.0.0.0/33", &[], &["10.0.0.1"]),
+        ("10.0.0.0/x", &[], &["10.0.0.1"]),
+        ("", &[], &["a.example"]),
+    ];
+
+    fn without(entries: &str) -> Proxy {
+        of(&[("https_proxy", "proxy:3128"), ("no_proxy", entries)])
+            .unwrap()
+            .unwrap()
+    }
+
+    #[test]
+    fn every_form_of_no_proxy_covers_its_hosts_and_no_others() {
+        for (entries, near, far) in FORMS {
+            let proxy = without(entries);
+            for host in *near {
+                assert!(!proxy.serves(host, 443), "{entries}: {host}");
+            }
+            for host in *far {
+                assert!(proxy.serves(host, 443), "{entries}: {host}");
+            }
         }
-        for far in [
-            "s3.amazonaws.com",
-            "notplain.example",
-            "10.0.0.11",
-            "example",
-        ] {
-            assert!(proxy.serves(far), "{far}");
-        }
-        let nowhere = of(&[("https_proxy", "proxy:3128"), ("no_proxy", "*")]);
-        assert!(!nowhere.unwrap().unwrap().serves("s3.amazonaws.com"));
         assert!(
             of(&[("HTTP_PROXY", "http://proxy:3128")])
                 .unwrap()
                 .is_none()
         );
+    }
+
+    #[test]
+    fn a_port_in_no_proxy_covers_that_port_alone() {
+        let proxy =
+            without("a.example:9000,10.0.0.1:9000,[::1]:9000,.b.example:443,c.example:port");
+        for host in ["a.example", "x.a.example", "10.0.0.1", "[::1]"] {
+            assert!(!proxy.serves(host, 9000), "{host}");
+            assert!(proxy.serves(host, 443), "{host}");
+        }
+        assert!(!proxy.serves("b.example", 443));
+        assert!(proxy.serves("c.example", 443));
+    }
+
+    /// A proxy that refuses everything: where curl asks it, it exits with another code than where it looks for a host.
+    #[test]
+    fn curl_covers_the_same_hosts() {
+        let server =
+            crate::http::stub::Server::script(vec![crate::http::stub::Reply::say(403, "")]);
+        let curl = |entries: &str, host: &str| {
+            let before = server.received().len();
+            let status = std::process::Command::new("curl")
+                .args(["--silent", "--max-time", "5", "--connect-timeout", "1"])
+                .args(["--connect-to", "::127.0.0.1:1", "--proxy", &server.url()])
+                .args(["--proxytunnel", "--noproxy", entries])
+                .arg(format!("http://{host}/"))
+                .status();
+            status.map(|_| server.received().len() > before)
+        };
+        for (entries, near, far) in FORMS {
+            for host in near.iter().chain(*far) {
+                // Without curl there is nothing to compare with.
+                let Ok(is_asked) = curl(entries, host) else {
+                    return;
+                };
+                // curl knows no asterisk but that of all hosts, takes no bits for all bits, and 7.88 knows no networks
+                // of IPv6.
+                let is_ours =
+                    entries.starts_with("*.") || ["0.0.0.0/0", "fd00::/8"].contains(entries);
+                let expected = without(entries).serves(host, 443);
+                assert!(
+                    is_ours || is_asked == expected,
+                    "{entries}: {host} {is_asked}"
+                );
+            }
+        }
     }
 
     #[test]

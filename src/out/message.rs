@@ -3,16 +3,19 @@
 use serde_json::json;
 
 use crate::error::Error;
+use crate::text::printable;
 use crate::time::Millis;
 
 /// A LOG message.
 pub(crate) fn log(level: log::Level, message: &str) -> String {
-    json!({"type": "LOG", "log": {"level": level.as_str(), "message": message}}).to_string()
+    json!({"type": "LOG", "log": {"level": level.as_str(), "message": printable(message)}})
+        .to_string()
 }
 
 /// The TRACE ERROR with the reason of a failed run; from `failure_type` the platform decides whether to retry.
 pub(crate) fn trace_error(error: &Error, now: Millis) -> String {
     let message = error.to_string();
+    let message = printable(&message);
     json!({"type": "TRACE", "trace": {"type": "ERROR", "emitted_at": now.0, "error": {
         "message": message,
         "internal_message": message,
@@ -26,7 +29,7 @@ pub(crate) fn connection_status(failure: Option<&str>) -> String {
     match failure {
         None => json!({"type": "CONNECTION_STATUS", "connectionStatus": {"status": "SUCCEEDED"}}),
         Some(message) => {
-            json!({"type": "CONNECTION_STATUS", "connectionStatus": {"status": "FAILED", "message": message}})
+            json!({"type": "CONNECTION_STATUS", "connectionStatus": {"status": "FAILED", "message": printable(message)}})
         }
     }
     .to_string()

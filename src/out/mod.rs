@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
 use crate::interrupt;
+use crate::text::printable;
 
 /// Who reads the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,9 +130,10 @@ pub(crate) fn end_progress() {
     }
 }
 
-/// Text for a person who asked for it (`--help`).
+/// Text of several lines for a person who asked for it (`--help`, `plan`).
 pub(crate) fn text(text: &str) -> Result<()> {
-    line(text.trim_end().as_bytes())
+    let lines: Vec<_> = text.trim_end().split('\n').map(printable).collect();
+    line(lines.join("\n").as_bytes())
 }
 
 /// A usage error: one line on stderr.

@@ -384,7 +384,7 @@ fn no_secret_is_reported_not_even_when_a_service_quotes_it() {
             assert!(text.len() < 1000, "{text}");
         }
         assert!(
-            error.to_string().contains("x-amz-security-token:[secret]"),
+            error.to_string().contains("x-amz-security-token:[header]"),
             "{error}"
         );
     }

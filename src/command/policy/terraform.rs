@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use crate::command::policy::statement::Statement;
+use crate::text;
 
 pub(super) fn document(statements: &[Statement]) -> String {
     let mut text = String::from("data \"aws_iam_policy_document\" \"datalake\" {\n");
@@ -48,11 +49,40 @@ fn list(items: &[impl AsRef<str>], indent: usize) -> String {
 }
 
 /// A string of HCL. IAM's variables are `&{…}` there, because `${…}` is Terraform's own; `%{` begins a directive.
+/// <https://developer.hashicorp.com/terraform/language/expressions/strings>
 fn quoted(text: &str) -> String {
-    let text = text
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace("${", "&{")
-        .replace("%{", "%%{");
-    format!("\"{text}\"")
+    let text = text.replace("${", "&{").replace("%{", "%%{");
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '\\' | '"' => quoted.extend(['\\', character]),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            _ if text::is_command(character) => {
+                write!(quoted, "\\U{:08X}", u32::from(character))
+                    .expect("a String takes everything");
+            }
+            _ => quoted.push(character),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_text_leaves_its_string() {
+        for (text, expected) in [
+            ("a\"b\\c", r#""a\"b\\c""#),
+            ("a\nb\r\t", r#""a\nb\r\t""#),
+            ("a\u{1b}[2J\u{2028}", r#""a\U0000001B[2J\U00002028""#),
+            ("${aws:username}%{if}", r#""&{aws:username}%%{if}""#),
+            ("$${x}\\${y}", r#""$&{x}\\&{y}""#),
+            ("é", "\"é\""),
+        ] {
+            assert_eq!(super::quoted(text), expected);
+        }
+    }
 }
