@@ -1,182 +1,296 @@
-//! The program is killed before and after every remote call of a sync; a run from the last acknowledged state
-//! finds the table in order, and readers in between saw only whole checkpoints.
+//! The program is killed before and after every remote call of a sync; after a run from the last acknowledged state no
+//! row is lost, and readers in between saw only whole checkpoints.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::support::fake::{Fake, Fault};
-use crate::support::messages::{catalog, complete, people, person, state, stream};
+use crate::support::messages::{catalog, complete, record, state, stream};
+use crate::support::program::Program;
 
-const BATCH: u64 = 5;
-const BATCHES: u64 = 4;
+/// The streams of a sync, whose records are interleaved.
+const STREAMS: [&str; 2] = ["people", "orders"];
 
-/// Records and states from after the `acknowledged`-th state to the end: state n covers the rows below n × BATCH.
-fn input(acknowledged: u64, end: &str) -> String {
-    let batch = |number: u64| -> String {
-        let rows: String = ((number - 1) * BATCH..number * BATCH)
-            .map(|id| person("people", id))
-            .collect();
-        rows + &state("people", number)
-    };
-    (acknowledged + 1..=BATCHES).map(batch).collect::<String>() + end
+/// State n covers the rows below n × `BATCH`.
+const BATCHES: u64 = 3;
+const BATCH: u64 = 2;
+
+/// The rows that tables have before a sync that replaces them.
+const OLD: std::ops::Range<u64> = 1000..1003;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mode {
+    Append,
+    Overwrite,
+    /// A generation of a platform that numbers them, which resumes.
+    Refresh,
+    /// Without states: five objects, or none.
+    Load,
 }
 
-/// A checkpoint at every state.
-fn config(fake: &Fake) -> Value {
-    let mut config = fake.config();
-    config["checkpoint_interval_minutes"] = 0.into();
-    // Else what a killed run left is spared for a day, because that run may still live.
-    config["leftover_age_hours"] = 0.into();
-    config
+#[derive(Clone, Copy)]
+struct Case {
+    mode: Mode,
+    /// A row is larger than a part, so its object is uploaded in parts.
+    is_large: bool,
+}
+
+/// What became of a run that was to be killed.
+struct Killed {
+    /// How many rows of each stream printed states cover.
+    acknowledged: [u64; 2],
 }
 
 /// How often each id is visible.
-fn visible(fake: &Fake) -> BTreeMap<u64, usize> {
-    let mut counts = BTreeMap::new();
-    for row in fake.rows("people") {
-        *counts.entry(row["id"].as_u64().unwrap()).or_default() += 1;
+type Ids = BTreeMap<u64, usize>;
+
+impl Case {
+    /// How many rows each stream has.
+    fn rows(self) -> u64 {
+        match self.mode {
+            Mode::Load => 5,
+            _ => BATCHES * BATCH,
+        }
     }
-    counts
-}
 
-/// Runs the sync, killed at this call; the last state that it printed. None when it ended before that call.
-fn killed(fake: &Fake, catalog: &Value, end: &str, nth: usize, fault: Fault) -> Option<u64> {
-    fake.fault_at(nth, fault);
-    let mut program = fake.write(catalog);
-    program = program.file("config.json", &config(fake).to_string());
-    let output = program.stdin(input(0, end)).run();
-    if fake.forgive() {
-        output.succeeded();
-        return None;
+    fn streams(self) -> &'static [&'static str] {
+        match self.mode {
+            Mode::Load => &STREAMS[..1],
+            _ => &STREAMS,
+        }
     }
-    assert_eq!(output.status.code(), None, "{}", output.report());
-    let states = output.states();
-    Some(
-        states
-            .last()
-            .map_or(0, |state| state["id"].as_u64().unwrap()),
-    )
-}
 
-fn again(fake: &Fake, catalog: &Value, acknowledged: u64, end: &str) {
-    let program = fake
-        .write(catalog)
-        .file("config.json", &config(fake).to_string());
-    program.stdin(input(acknowledged, end)).run().succeeded();
-    let store = fake.store();
-    assert!(
-        store.bucket.uploads.is_empty(),
-        "unfinished uploads stay: {:?}",
-        fake.journal().lines()
-    );
-}
+    fn row(self, stream: &str, id: u64) -> String {
+        let is_large = self.is_large && stream == STREAMS[0] && id == BATCH;
+        // One that is not large is an object by itself.
+        let length = if is_large { 9 << 20 } else { 9000 };
+        let row = json!({"id": id, "text": "x".repeat(length)});
+        match self.mode {
+            Mode::Load => format!("{row}\n"),
+            _ => record(stream, &row),
+        }
+    }
 
-/// Calls `test` for every call of a sync and both sides of it, until the sync has no more calls; how many there were.
-fn every_call(test: impl Fn(usize, Fault) -> bool) -> usize {
-    let mut points = 0;
-    for nth in 1.. {
-        for fault in [Fault::KillBefore, Fault::KillAfter] {
-            if !test(nth, fault) {
-                return points;
+    fn input(self, begin: [u64; 2]) -> String {
+        if self.mode == Mode::Load {
+            return (0..self.rows())
+                .map(|id| self.row(STREAMS[0], id))
+                .collect();
+        }
+        let mut text = String::new();
+        for batch in 0..BATCHES {
+            let streams = || {
+                STREAMS
+                    .into_iter()
+                    .zip(begin)
+                    .filter(|(_, begin)| *begin <= batch * BATCH)
+            };
+            for id in batch * BATCH..(batch + 1) * BATCH {
+                text.extend(streams().map(|(stream, _)| self.row(stream, id)));
             }
-            points += 1;
+            text.extend(streams().map(|(stream, _)| state(stream, (batch + 1) * BATCH)));
+        }
+        text.extend(STREAMS.map(complete));
+        text
+    }
+
+    fn config(self, fake: &Fake) -> Value {
+        let mut config = fake.config();
+        config["format"] = json!({"format_type": "JSONL", "compression_codec": "UNCOMPRESSED"});
+        // A checkpoint at every state.
+        config["checkpoint_interval_minutes"] = 0.into();
+        if !self.is_large {
+            config["target_file_size_mb"] = 0.001.into();
+        }
+        config
+    }
+
+    fn catalog(mode: Mode) -> Value {
+        let properties = json!({"id": {"type": "integer"}, "text": {"type": "string"}});
+        catalog(&STREAMS.map(|name| {
+            let destination_mode = if mode == Mode::Overwrite {
+                "overwrite"
+            } else {
+                "append"
+            };
+            let mut stream = stream(name, destination_mode, &properties);
+            if mode == Mode::Refresh {
+                stream["generation_id"] = 7.into();
+                stream["minimum_generation_id"] = 7.into();
+                stream["sync_id"] = 70.into();
+            }
+            stream
+        }))
+    }
+
+    /// The program as the platform, or a schedule, runs it.
+    fn program(self, fake: &Fake, attempt: u64, begin: [u64; 2]) -> Program {
+        let config = self.config(fake);
+        let program = if self.mode == Mode::Load {
+            Program::new(&["load", "--config", "config.json", "--table", STREAMS[0]])
+                .file("config.json", &config.to_string())
+        } else {
+            Program::write(&config, &Self::catalog(self.mode))
+                .env("WORKER_JOB_ID", "70")
+                .env("WORKER_JOB_ATTEMPT", &attempt.to_string())
+        };
+        program.stdin(self.input(begin)).journal(fake.journal())
+    }
+
+    fn visible(self, fake: &Fake) -> Vec<Ids> {
+        let of = |stream: &&str| {
+            let mut counts = Ids::new();
+            for row in fake.rows(stream) {
+                *counts.entry(row["id"].as_u64().unwrap()).or_default() += 1;
+            }
+            counts
+        };
+        self.streams().iter().map(of).collect()
+    }
+
+    /// A lake with the tables that the sync finds.
+    fn lake(self) -> Fake {
+        let fake = Fake::start();
+        if matches!(self.mode, Mode::Overwrite | Mode::Refresh) {
+            let old = OLD.flat_map(|id| STREAMS.map(|stream| self.row(stream, id)));
+            Program::write(&self.config(&fake), &Self::catalog(Mode::Append))
+                .stdin(old.collect::<String>())
+                .run()
+                .succeeded();
+        }
+        fake
+    }
+
+    /// Runs the sync, killed at this call; nothing where it ended before that.
+    fn killed(self, fake: &Fake, nth: usize, is_after: bool) -> Option<Killed> {
+        let kill = if is_after {
+            Fault::KillAfter
+        } else {
+            Fault::KillBefore
+        };
+        fake.fault_at(nth, kill);
+        let output = self.program(fake, 0, [0, 0]).run();
+        if fake.forgive() {
+            assert_eq!(output.status.code(), Some(0), "{}", output.report());
+            return None;
+        }
+        assert_eq!(output.status.code(), None, "{}", output.report());
+        let mut acknowledged = [0, 0];
+        for state in output.states() {
+            let name = &state["stream"]["stream_descriptor"]["name"];
+            let stream = STREAMS.iter().position(|stream| *name == **stream);
+            acknowledged[stream.unwrap()] = state["id"].as_u64().unwrap();
+        }
+        Some(Killed { acknowledged })
+    }
+}
+
+/// What readers may see after the run was killed.
+fn check_between(case: Case, seen: &[Ids], killed: &Killed) {
+    for (stream, seen) in seen.iter().enumerate() {
+        assert!(seen.values().all(|count| *count == 1), "{seen:?}");
+        let ids = || seen.keys().copied();
+        let acknowledged = killed.acknowledged[stream];
+        let is_whole = match case.mode {
+            Mode::Append => ids().eq(0..seen.len() as u64) && seen.len() as u64 >= acknowledged,
+            Mode::Load => true,
+            Mode::Overwrite | Mode::Refresh => ids().eq(OLD) || ids().eq(0..case.rows()),
+        };
+        assert!(
+            is_whole,
+            "{acknowledged} rows were acknowledged, readers see {seen:?}"
+        );
+    }
+}
+
+/// Kills the sync before and after every call, and runs it again; how many points there were.
+fn survives(case: Case) -> usize {
+    for nth in 1.. {
+        for is_after in [false, true] {
+            let fake = case.lake();
+            let Some(killed) = case.killed(&fake, nth, is_after) else {
+                return 2 * (nth - 1);
+            };
+            check_between(case, &case.visible(&fake), &killed);
+            let begin = match case.mode {
+                Mode::Append | Mode::Refresh => killed.acknowledged,
+                Mode::Overwrite => [0, 0],
+                Mode::Load => {
+                    fake.clock().forward(Duration::from_secs(3600));
+                    [0, 0]
+                }
+            };
+            let output = case.program(&fake, 1, begin).run();
+            assert_eq!(output.status.code(), Some(0), "{}", output.report());
+            for (stream, seen) in case.visible(&fake).iter().enumerate() {
+                let is_right = |id: u64| match seen.get(&id) {
+                    Some(1) => true,
+                    // Delivery is at least once.
+                    Some(2) => id >= killed.acknowledged[stream],
+                    _ => false,
+                };
+                assert!(
+                    seen.keys().copied().eq(0..case.rows()) && (0..case.rows()).all(is_right),
+                    "{:?} killed at call {nth}, after it: {is_after}: {} has {seen:?}\n{}",
+                    case.mode,
+                    STREAMS[stream],
+                    fake.journal().lines().join("\n")
+                );
+            }
         }
     }
-    points
+    unreachable!("a sync has an end")
 }
 
-#[test]
-fn appends_survive_a_kill_at_every_call() {
-    let catalog = people("people", "append");
-    let points = every_call(|nth, fault| {
-        let fake = Fake::start();
-        let Some(acknowledged) = killed(&fake, &catalog, "", nth, fault) else {
-            return false;
-        };
-        let seen = visible(&fake);
-        let rows = seen.len() as u64;
-        let lines = fake.journal().lines();
-        assert!(
-            seen.values().all(|count| *count == 1),
-            "call {nth}: {seen:?}"
-        );
-        assert_eq!(
-            rows % BATCH,
-            0,
-            "call {nth}: a part of a checkpoint is visible: {lines:?}"
-        );
-        assert!(seen.keys().copied().eq(0..rows), "call {nth}: {seen:?}");
-        let shown = rows / BATCH;
-        assert!(
-            shown == acknowledged || shown == acknowledged + 1,
-            "call {nth}: {shown} checkpoints visible, {acknowledged} acknowledged: {lines:?}"
-        );
-        again(&fake, &catalog, acknowledged, "");
-        let doubled = acknowledged * BATCH..rows;
-        for id in 0..BATCH * BATCHES {
-            let expected = if doubled.contains(&id) { 2 } else { 1 };
-            assert_eq!(
-                visible(&fake).get(&id),
-                Some(&expected),
-                "call {nth}: row {id}: {:?}",
-                fake.journal().lines()
-            );
-        }
-        true
-    });
+/// Prints the number of points.
+#[allow(clippy::print_stdout)] // libtest shows it with --nocapture
+fn survives_kills(case: Case) {
+    let points = survives(case);
+    let parts = if case.is_large {
+        ", an object of several parts"
+    } else {
+        ""
+    };
+    println!("{:?}{parts}: killed at {points} points", case.mode);
     assert!(points >= 16, "{points} points");
 }
 
-/// Kills an overwrite at every call; its retry sends everything from `from_state` on.
-fn overwrites_survive(catalog: &Value, end: &str, resumes: bool) {
-    let points = every_call(|nth, fault| {
-        let fake = Fake::start();
-        let old: String = (1000..1007).map(|id| person("people", id)).collect();
-        let first = people("people", "append");
-        fake.write(&first).stdin(old).run().succeeded();
-        let old = visible(&fake);
-        let Some(acknowledged) = killed(&fake, catalog, end, nth, fault) else {
-            return false;
-        };
-        let new: BTreeMap<_, _> = (0..BATCH * BATCHES).map(|id| (id, 1)).collect();
-        let seen = visible(&fake);
-        let lines = fake.journal().lines();
-        assert!(
-            seen == old || seen == new,
-            "call {nth}: neither the old set nor the new one: {seen:?} {lines:?}"
-        );
-        let acknowledged = if resumes { acknowledged } else { 0 };
-        again(&fake, catalog, acknowledged, end);
-        let seen = visible(&fake);
-        let lines = fake.journal().lines();
-        assert!(
-            seen.keys().copied().eq(0..BATCH * BATCHES),
-            "call {nth}: {seen:?} {lines:?}"
-        );
-        let doubled =
-            |id: u64| resumes && (acknowledged * BATCH..(acknowledged + 1) * BATCH).contains(&id);
-        assert!(
-            seen.iter()
-                .all(|(id, count)| *count == 1 || (*count == 2 && doubled(*id))),
-            "call {nth}: {seen:?} {lines:?}"
-        );
-        true
-    });
-    assert!(points >= 16, "{points} points");
+/// Each object is an upload of one part.
+fn of_small_rows(mode: Mode) -> Case {
+    Case {
+        mode,
+        is_large: false,
+    }
 }
 
 #[test]
-fn overwrites_survive_a_kill_at_every_call() {
-    overwrites_survive(&people("people", "overwrite"), "", false);
+fn an_append_survives_a_kill_at_every_call() {
+    survives_kills(of_small_rows(Mode::Append));
 }
 
 #[test]
-fn truncates_survive_a_kill_at_every_call() {
-    let properties = json!({"id": {"type": "integer"}, "name": {"type": "string"}});
-    let mut truncate = stream("people", "append", &properties);
-    truncate["generation_id"] = 7.into();
-    truncate["minimum_generation_id"] = 7.into();
-    truncate["sync_id"] = 70.into();
-    overwrites_survive(&catalog(&[truncate]), &complete("people"), true);
+fn an_overwrite_survives_a_kill_at_every_call() {
+    survives_kills(of_small_rows(Mode::Overwrite));
+}
+
+#[test]
+fn a_refresh_survives_a_kill_at_every_call() {
+    survives_kills(of_small_rows(Mode::Refresh));
+}
+
+#[test]
+fn a_load_of_five_objects_survives_a_kill_at_every_call() {
+    survives_kills(of_small_rows(Mode::Load));
+}
+
+#[test]
+fn a_sync_of_an_object_of_several_parts_survives_a_kill_at_every_call() {
+    for mode in [Mode::Append, Mode::Overwrite] {
+        survives_kills(Case {
+            mode,
+            is_large: true,
+        });
+    }
 }
