@@ -53,9 +53,9 @@ fn probe_objects(lake: &Lake, folder: &str) -> Result<()> {
     const BODY: &[u8] = b"{}\n";
     let objects = &*lake.objects;
     let key = format!("{folder}probe.jsonl");
-    step("writing a probe object", objects.put(&key, BODY))?;
-    let read = probe_reading(lake, folder, &key, BODY);
-    // The probe is deleted whatever failed; the first failure is reported.
+    let written = step("writing a probe object", objects.put(&key, BODY));
+    let read = written.and_then(|()| probe_reading(lake, folder, &key, BODY));
+    // The probe is deleted whatever failed: a call that got no answer may have taken effect. The first failure is reported.
     let _work = interrupt::begin(Work::CleanUp);
     let deleted = step("deleting the probe object", objects.delete(&[key]));
     read.and(deleted)
@@ -80,23 +80,27 @@ fn probe_reading(lake: &Lake, folder: &str, key: &str, body: &[u8]) -> Result<()
             "listing the probe object: {key} is not in the listing"
         )));
     }
-    let mut upload = step(
+    let begun = step(
         "beginning a probe upload",
         objects.begin(&format!("{folder}upload.jsonl")),
-    )?;
-    let part = step(
-        "writing a part of the probe upload",
-        objects.part(&mut upload, body),
     );
+    let tried = begun.and_then(|mut upload| {
+        let part = step(
+            "writing a part of the probe upload",
+            objects.part(&mut upload, body),
+        );
+        let _work = interrupt::begin(Work::CleanUp);
+        let aborted = step("aborting the probe upload", objects.abort(&upload));
+        part.and(aborted)
+    });
     let _work = interrupt::begin(Work::CleanUp);
-    let aborted = step("aborting the probe upload", objects.abort(&upload));
-    // An upload whose creation got no response may exist twice.
+    // An upload whose creation got no response may exist, or exist twice.
     let unfinished = step("listing unfinished uploads", objects.unfinished(folder));
     let listed = unfinished.and_then(|uploads| {
         let mut uploads = uploads.iter();
         uploads.try_for_each(|twin| objects.abort(&twin.upload))
     });
-    part.and(aborted).and(listed)
+    tried.and(listed)
 }
 
 /// Creates, reads, updates and deletes a table without rows.
@@ -114,10 +118,10 @@ fn probe_table(lake: &Lake, database: &str, folder: &str, run: &Run) -> Result<(
         "StorageDescriptor": {"Columns": [{"Name": "probe", "Type": "string"}], "Location": location},
     });
     let input = input.as_object().expect("it is written as an object");
-    step(
+    let created = step(
         "creating a probe table",
         catalog.create_table(database, input),
-    )?;
+    );
     let update = || -> Result<()> {
         let what = "reading the probe table";
         let table = match step(what, catalog.table(database, &name))? {
@@ -135,7 +139,7 @@ fn probe_table(lake: &Lake, database: &str, folder: &str, run: &Run) -> Result<(
         )?;
         Ok(())
     };
-    let updated = update();
+    let updated = created.and_then(|_| update());
     let _work = interrupt::begin(Work::CleanUp);
     let deleted = step(
         "deleting the probe table",

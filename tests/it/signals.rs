@@ -111,14 +111,54 @@ fn a_signal_ends_a_sync_at_each_of_its_calls() {
         sync(&fake, mode).run().succeeded();
         let calls = fake.calls().len() - before;
         assert!(calls > 8, "{:?}", fake.calls());
-        for some in (1..=calls).collect::<Vec<_>>().chunks(4) {
-            std::thread::scope(|scope| {
-                for nth in some {
-                    scope.spawn(|| held(mode, *nth));
-                }
-            });
-        }
+        at_each(calls, |nth| held(mode, nth));
     }
+}
+
+/// Tests each call, a few of them at once: they wait most of the time.
+fn at_each(calls: usize, test: impl Fn(usize) + Sync) {
+    for some in (1..=calls).collect::<Vec<_>>().chunks(4) {
+        std::thread::scope(|scope| {
+            for nth in some {
+                scope.spawn(|| test(*nth));
+            }
+        });
+    }
+}
+
+/// Holds the n-th call of a check, which has taken effect, and sends the signal.
+fn held_check(nth: usize) {
+    let fake = Fake::start();
+    let gate = fake.hold("", nth);
+    let program = Program::check(&fake.config()).journal(fake.journal());
+    let running = program.start();
+    gate.wait_until_reached();
+    let output = ends(running, Signal::TERM, 143);
+    gate.release();
+    let status = &output.of_type("CONNECTION_STATUS").next().unwrap()["connectionStatus"];
+    let message = status["message"].as_str().unwrap_or_default();
+    assert_eq!(status["status"], "FAILED", "{}", output.report());
+    assert!(message.contains("stopped by SIGTERM"), "{message}");
+    // Where the clean-up itself is held, it has no time for the rest.
+    let cleans_up = ["aborting", "deleting", "unfinished"];
+    if cleans_up.iter().any(|word| message.contains(word)) {
+        return;
+    }
+    let store = fake.store();
+    let tables = store.catalog.0.values().flatten().count();
+    let left = (
+        store.bucket.objects.len(),
+        store.bucket.uploads.len(),
+        tables,
+    );
+    assert_eq!(left, (0, 0, 0), "{nth} {}", output.report());
+}
+
+#[test]
+fn a_signal_ends_a_check_at_each_of_its_calls_and_leaves_no_probe() {
+    let fake = Fake::start();
+    Program::check(&fake.config()).run().connection();
+    at_each(fake.calls().len(), held_check);
 }
 
 #[test]
