@@ -61,6 +61,7 @@ use budget::Budget;
 use ledger::{Ledger, StreamIndex};
 use streams::Streams;
 pub(crate) use tally::{StreamTally, Tally};
+use writer::ObjectNumbers;
 
 /// Records between two looks at the clock, for a source that is never silent.
 const RECORDS_BETWEEN_LOOKS: u32 = 1024;
@@ -114,6 +115,7 @@ pub(crate) struct Sink<'a> {
     lake: &'a Lake,
     clock: Clock,
     run: Run,
+    numbers: ObjectNumbers,
     options: SinkOptions,
     streams: Streams,
     /// The row of the record that is being taken; empty between two records.

@@ -14,7 +14,7 @@ use crate::sink::object::Sizes;
 use crate::sink::stream::{Stream, StreamEnd};
 use crate::sink::streams::Streams;
 use crate::sink::tally::StreamCounts;
-use crate::sink::writer::{Naming, Writer};
+use crate::sink::writer::{Naming, ObjectNumbers, Writer};
 use crate::sink::{Acknowledge, RECORDS_BETWEEN_LOOKS, Sink, SinkOptions, SyncProgress};
 use crate::table::layout::Run;
 use crate::table::plan::{self, Planned};
@@ -39,6 +39,7 @@ impl<'a> Sink<'a> {
         let mut sink = Self {
             lake,
             run,
+            numbers: ObjectNumbers::default(),
             ledger: Ledger::new(options.memory_budget),
             streams: Streams::default(),
             row: Vec::new(),
@@ -160,6 +161,7 @@ impl<'a> Sink<'a> {
         let naming = Naming {
             folder: table.folder().to_owned(),
             run: self.run.clone(),
+            numbers: self.numbers.clone(),
             format,
             columns: Rc::from(columns),
             sizes: Sizes::for_format(format),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 
 use super::object::Sizes;
-use super::writer::{Extent, Naming, Writer};
+use super::writer::{Extent, Naming, ObjectNumbers, Writer};
 use crate::error::Result;
 use crate::file::{Codec, Format};
 use crate::lake::{Listed, Objects, Unfinished, Upload};
@@ -186,6 +186,7 @@ fn a_state_after_each_row_keeps_none_from_being_encoded() {
     let mut writer = Writer::new(Naming {
         folder: "folder/".to_owned(),
         run: Run::begin(Millis(0)).unwrap(),
+        numbers: ObjectNumbers::default(),
         format: Format::Jsonl(Codec::Gzip),
         columns: [].into(),
         sizes: SMALL,
@@ -207,6 +208,7 @@ fn run(seed: u64, format: Format) {
     let naming = Naming {
         folder: "folder/".to_owned(),
         run: Run::begin(Millis(0)).unwrap(),
+        numbers: ObjectNumbers::default(),
         format,
         columns: [].into(),
         sizes: SMALL,

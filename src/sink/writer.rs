@@ -1,5 +1,6 @@
 //! A stream's writer: its open objects, one for each partition, and those that wait for their checkpoint.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::error::Result;
@@ -19,12 +20,24 @@ pub(super) enum Extent {
     All,
 }
 
+/// Numbers the objects of a run, over all streams: two tables may have one location. A clone goes on with the same numbers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ObjectNumbers(Rc<Cell<u64>>);
+
+impl ObjectNumbers {
+    fn next(&self) -> u64 {
+        self.0.set(self.0.get() + 1);
+        self.0.get()
+    }
+}
+
 /// What the objects of a stream are made with.
 #[derive(Clone, Debug)]
 pub(super) struct Naming {
     /// Keys begin with it; a slash at its end.
     pub(super) folder: String,
     pub(super) run: Run,
+    pub(super) numbers: ObjectNumbers,
     pub(super) format: Format,
     pub(super) columns: Rc<[Field]>,
     pub(super) sizes: Sizes,
@@ -38,8 +51,6 @@ pub(super) struct Naming {
 /// far. A checkpoint takes objects with `take`, and completes them; until then nothing is visible.
 pub(super) struct Writer {
     naming: Naming,
-    /// Objects begun so far.
-    number: u64,
     /// The open objects, by the number of their partition.
     open: Vec<Option<Object>>,
     /// Objects that have their last row.
@@ -67,7 +78,6 @@ impl Writer {
     pub(super) fn new(naming: Naming) -> Self {
         Self {
             naming,
-            number: 0,
             open: Vec::new(),
             closed: Vec::new(),
             memory: 0,
@@ -118,7 +128,7 @@ impl Writer {
         }
         match &mut self.open[index] {
             Some(object) => object,
-            none => none.insert(self.naming.object(partition, &mut self.number)),
+            none => none.insert(self.naming.object(partition)),
         }
     }
 
@@ -260,8 +270,7 @@ impl Writer {
         let Some(mut object) = open.take_if(|object| object.is_covered()) else {
             return Ok(None);
         };
-        let number = &mut self.number;
-        *open = object.split(|| self.naming.key(number))?;
+        *open = object.split(|| self.naming.key())?;
         Ok(Some(object))
     }
 
@@ -343,14 +352,13 @@ impl Writer {
 }
 
 impl Naming {
-    fn object(&self, partition: PartitionId, number: &mut u64) -> Object {
+    fn object(&self, partition: PartitionId) -> Object {
         let file = self.format.writer(&self.columns);
-        Object::new(self.key(number), partition, file, self.sizes)
+        Object::new(self.key(), partition, file, self.sizes)
     }
 
-    fn key(&self, number: &mut u64) -> String {
-        *number += 1;
-        let object = layout::object(&self.run, *number, self.format.extension());
+    fn key(&self) -> String {
+        let object = layout::object(&self.run, self.numbers.next(), self.format.extension());
         format!("{}{object}", self.folder)
     }
 }

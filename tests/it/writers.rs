@@ -92,3 +92,25 @@ fn eight_writers_into_moto_lose_no_column_and_no_row() {
     assert_eq!(found, columns);
     assert_eq!(table.column("id"), ids);
 }
+
+#[test]
+fn two_streams_whose_tables_have_one_location_do_not_write_over_each_other() {
+    let fake = Fake::start();
+    let streams = ["people", "orders"];
+    let catalog =
+        catalog(&streams.map(|name| stream(name, "append", &json!({"id": {"type": "integer"}}))));
+    let sync = |id: u64| {
+        let each = streams.map(|name| record(name, &json!({"id": id})) + &state(name, id));
+        fake.write(&catalog).stdin(each.concat()).run().succeeded();
+    };
+    sync(1);
+    let location =
+        fake.store().catalog.table("test", "orders").unwrap()["StorageDescriptor"]["Location"]
+            .clone();
+    fake.edit_table("people", |table| {
+        table["StorageDescriptor"]["Location"] = location
+    });
+    sync(2);
+    // The first row of orders, and a second one of each.
+    assert_eq!(fake.rows("people").len(), 3);
+}
