@@ -162,6 +162,17 @@ impl Error {
         self
     }
 
+    /// Adds another thing that the user can do, after those of inner layers.
+    #[must_use]
+    pub(crate) fn also_hint(mut self, hint: impl Into<String>) -> Self {
+        let hint = hint.into();
+        self.0.hint = Some(match self.0.hint.take() {
+            Some(first) if first != hint => format!("{first}; {hint}"),
+            _ => hint,
+        });
+        self
+    }
+
     /// Changes the kind, where an outer layer knows better.
     #[must_use]
     pub(crate) fn with_kind(mut self, kind: Kind) -> Self {

@@ -68,8 +68,10 @@ pub(crate) struct AwsSettings {
     pub(crate) bucket: String,
     /// The bucket's region, where it is known to be another.
     pub(crate) bucket_region: Option<String>,
-    /// The account of 12 digits that must own the credentials and the bucket.
+    /// The account of 12 digits that must own the credentials.
     pub(crate) account_id: Option<String>,
+    /// The account of 12 digits that must own the bucket: S3 refuses calls to a bucket of another one.
+    pub(crate) bucket_owner: Option<String>,
     pub(crate) credentials: Credentials,
     /// An endpoint for every service; it takes precedence over those of the environment.
     pub(crate) endpoint_url: Option<String>,
@@ -89,6 +91,7 @@ impl AwsSettings {
             credentials: Credentials::Default,
             endpoint_url: None,
             account_id: None,
+            bucket_owner: None,
             addressing: Addressing::default(),
             fips: Switch::default(),
             dual_stack: Switch::default(),
@@ -100,6 +103,7 @@ impl AwsSettings {
 pub(crate) struct Aws {
     region: String,
     account_id: Option<String>,
+    bucket_owner: Option<String>,
     bucket: String,
     /// The bucket's region as configured, until S3 reports another one.
     bucket_region: RefCell<String>,
@@ -148,6 +152,7 @@ impl Aws {
         Ok(Self {
             region: settings.region,
             account_id: settings.account_id,
+            bucket_owner: settings.bucket_owner,
             bucket: settings.bucket,
             bucket_region: RefCell::new(bucket_region),
             endpoints,
@@ -190,8 +195,32 @@ impl Aws {
 
     /// Performs an operation of any service, with retries.
     pub(crate) fn perform<O: Operation>(&self, operation: &O) -> Result<O::Output> {
-        self.sender.perform(operation, self)
+        let outcome = self.sender.perform(operation, self);
+        match &self.bucket_owner {
+            Some(owner) if O::SERVICE == Service::S3 => {
+                outcome.map_err(|error| hint_at_owner(error, owner))
+            }
+            _ => outcome,
+        }
     }
+}
+
+/// S3 says no more than AccessDenied where the bucket belongs to another account than the expected one.
+fn hint_at_owner(error: Error, owner: &str) -> Error {
+    if error.refusal().is_some_and(|refusal| refusal.status == 403) && is_denied(&error) {
+        return error.also_hint(format!(
+            "if the bucket belongs to another account than {owner}, set expected_bucket_owner to that account"
+        ));
+    }
+    error
+}
+
+/// Whether the call was denied, whatever denied it.
+pub(crate) fn is_denied(error: &Error) -> bool {
+    matches!(
+        error.code(),
+        "AccessDenied" | "AccessDeniedException" | "Forbidden"
+    )
 }
 
 fn is_unreachable(error: &Error) -> bool {
@@ -212,7 +241,7 @@ impl Caller for Aws {
     fn target(&self, service: Service) -> Result<Target> {
         if service == Service::S3 {
             let region = self.bucket_region.borrow().clone();
-            let owner = self.account_id.clone();
+            let owner = self.bucket_owner.clone();
             return Ok(Target {
                 endpoint: self.endpoints.of_bucket(&self.bucket, &region)?,
                 region,

@@ -9,6 +9,8 @@ use crate::secret::Secret;
 
 const REGION: &str = "an AWS region, as \"eu-west-1\"";
 const BUCKET: &str = "the name of an S3 bucket, without s3://";
+const OWNER: &str = "an account number of 12 digits, or \"any\"";
+const ANY_OWNER: &str = "any";
 const STORAGE_CLASS: &str = "a storage class, as \"STANDARD_IA\"";
 
 /// S3's limit of tags on an object: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html>.
@@ -41,6 +43,9 @@ fn client(root: &ObjectReader<'_>) -> Option<aws::AwsSettings> {
         .text("endpoint_url", "a URL")
         .filter(|url| is_endpoint(root, url));
     let account_id = root.text("aws_account_id", "an account number of 12 digits");
+    let bucket_owner = root
+        .text("expected_bucket_owner", OWNER)
+        .filter(|owner| is_owner(root, owner));
     let credentials = credentials(root);
     let switch = |key| match root.boolean(key) {
         Some(true) => Switch::On,
@@ -60,6 +65,10 @@ fn client(root: &ObjectReader<'_>) -> Option<aws::AwsSettings> {
         bucket: bucket?.to_owned(),
         bucket_region: bucket_region.map(str::to_owned),
         account_id: account_id.map(str::to_owned),
+        bucket_owner: match bucket_owner {
+            Some(ANY_OWNER) => None,
+            owner => owner.or(account_id).map(str::to_owned),
+        },
         credentials: credentials?,
         endpoint_url: endpoint_url.map(|url| url.trim_end_matches('/').to_owned()),
         addressing,
@@ -76,6 +85,15 @@ fn is_region(root: &ObjectReader<'_>, key: &str, region: &str) -> bool {
         root.unexpected(key, REGION, region);
     }
     is_good
+}
+
+fn is_owner(root: &ObjectReader<'_>, owner: &str) -> bool {
+    let is_account = owner.len() == 12 && owner.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_account && owner != ANY_OWNER {
+        root.unexpected("expected_bucket_owner", OWNER, owner);
+        return false;
+    }
+    true
 }
 
 fn is_bucket(root: &ObjectReader<'_>, bucket: &str) -> bool {

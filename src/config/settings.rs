@@ -27,7 +27,7 @@ pub(super) enum Syntax {
 }
 
 /// The known keys; others are reported to the user.
-pub(super) const KEYS: [(&str, Syntax); 28] = [
+pub(super) const KEYS: [(&str, Syntax); 29] = [
     ("aws_account_id", Syntax::Text),
     ("credentials", Syntax::Json),
     ("region", Syntax::Text),
@@ -42,6 +42,7 @@ pub(super) const KEYS: [(&str, Syntax); 28] = [
     ("glue_catalog_float_as_decimal", Syntax::Json),
     ("endpoint_url", Syntax::Text),
     ("bucket_region", Syntax::Text),
+    ("expected_bucket_owner", Syntax::Text),
     ("path_style", Syntax::Json),
     ("use_fips_endpoint", Syntax::Json),
     ("use_dualstack_endpoint", Syntax::Json),

@@ -339,3 +339,33 @@ fn a_secret_among_the_arguments_is_refused_with_the_way_to_do_it_right() {
     let allowed = of("credentials.role_arn", "arn:aws:iam::1:role/hunter2");
     assert!(!allowed.starts_with("--set"), "{allowed}");
 }
+
+#[test]
+fn the_bucket_s_owner_is_the_account_unless_it_is_set() {
+    let of = |members: &str| {
+        let config = read(&format!("{USER},{REST}{members}")).unwrap();
+        config.aws.unwrap().aws.bucket_owner
+    };
+    let account = r#","aws_account_id":"111111111111""#;
+    assert_eq!(of(""), None);
+    assert_eq!(of(account).as_deref(), Some("111111111111"));
+    let other = r#","expected_bucket_owner":"222222222222""#;
+    assert_eq!(of(other).as_deref(), Some("222222222222"));
+    assert_eq!(
+        of(&format!("{account}{other}")).as_deref(),
+        Some("222222222222")
+    );
+    assert_eq!(
+        of(&format!(r#"{account},"expected_bucket_owner":"any""#)),
+        None
+    );
+    let wrong = mistakes(&format!(
+        r#"{USER},{REST},"expected_bucket_owner":"lake-owner""#
+    ));
+    assert!(
+        wrong.contains(
+            "$.expected_bucket_owner: expected an account number of 12 digits, or \"any\""
+        ),
+        "{wrong}"
+    );
+}

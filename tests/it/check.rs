@@ -81,6 +81,29 @@ fn a_bucket_without_permission_is_reported() {
 }
 
 #[test]
+fn a_denied_call_names_the_setting_of_the_bucket_s_owner() {
+    for (operation, permission) in [
+        ("PutObject", "s3:PutObject"),
+        ("GetObject", "s3:GetObject"),
+        ("ListObjectsV2", "s3:ListBucket"),
+        ("DeleteObjects", "s3:DeleteObject"),
+    ] {
+        let fake = Fake::start();
+        fake.fault(operation, 1, Fault::Reject(403, "AccessDenied"));
+        let mut config = fake.config();
+        config["aws_account_id"] = "123456789012".into();
+        fails(
+            Program::check(&config),
+            &[
+                permission,
+                "another account than 123456789012",
+                "expected_bucket_owner",
+            ],
+        );
+    }
+}
+
+#[test]
 fn each_permission_that_is_missing_is_named() {
     let s3 = [
         "s3:PutObject",

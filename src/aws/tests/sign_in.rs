@@ -106,12 +106,13 @@ fn a_role_that_expires_is_assumed_again_before_the_next_call() {
 }
 
 #[test]
-fn the_account_is_compared_and_expected_of_the_bucket() {
+fn the_account_is_compared_and_the_owner_is_expected_of_the_bucket() {
     let identity = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/u</Arn><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
     let sign_in = |account: &str| -> (Result<String, Error>, Server) {
         let server = Server::script(vec![Reply::say(200, identity)]);
         let mut settings = settings(&server);
         settings.account_id = Some(account.to_owned());
+        settings.bucket_owner = Some("222222222222".to_owned());
         let aws = aws(settings, &[]).unwrap();
         let outcome = aws.sign_in();
         put(&aws).unwrap();
@@ -122,7 +123,9 @@ fn the_account_is_compared_and_expected_of_the_bucket() {
     let owner = server.received()[1]
         .header("x-amz-expected-bucket-owner")
         .map(str::to_owned);
-    assert_eq!(owner.as_deref(), Some("123456789012"));
+    assert_eq!(owner.as_deref(), Some("222222222222"));
+    let asked = server.received()[0].clone();
+    assert_eq!(asked.header("x-amz-expected-bucket-owner"), None, "of STS");
     let (outcome, _) = sign_in("999999999999");
     let error = outcome.unwrap_err();
     assert_eq!(error.kind(), Kind::Config);
@@ -130,6 +133,24 @@ fn the_account_is_compared_and_expected_of_the_bucket() {
         error.to_string(),
         "aws_account_id: expected 999999999999, found that the credentials belong to 123456789012 (arn:aws:iam::123456789012:user/u)"
     );
+}
+
+#[test]
+fn a_denied_call_names_the_owner_only_where_it_may_be_the_reason() {
+    let denied = |owner: Option<&str>, code: &str| {
+        let server = Server::script(vec![Reply::say(
+            403,
+            format!("<Error><Code>{code}</Code><Message>No.</Message></Error>"),
+        )]);
+        let mut settings = settings(&server);
+        settings.bucket_owner = owner.map(str::to_owned);
+        put(&aws(settings, &[]).unwrap()).unwrap_err().to_string()
+    };
+    let owner = Some("111111111111");
+    let hint = "if the bucket belongs to another account than 111111111111, set expected_bucket_owner to that account";
+    assert!(denied(owner, "AccessDenied").ends_with(hint));
+    assert!(!denied(None, "AccessDenied").contains("expected_bucket_owner"));
+    assert!(!denied(owner, "InvalidObjectState").contains("expected_bucket_owner"));
 }
 
 #[test]

@@ -35,7 +35,7 @@ impl Access for AwsAccess {
         };
         Err(error
             .with_kind(Kind::Config)
-            .hint(hint)
+            .also_hint(hint)
             .while_doing(self.looking()))
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::aws::operation::Operation;
 use crate::aws::s3::options::PutOptions;
-use crate::aws::{Aws, glue, lakeformation, s3, sts};
+use crate::aws::{Aws, glue, is_denied, lakeformation, s3, sts};
 use crate::error::{Error, Result};
 
 /// IAM actions, as `s3:GetObject` is one.
@@ -84,9 +84,10 @@ pub(super) fn perform_put<O: Operation>(
 
 /// Adds the hint to the error of a denied call.
 pub(super) fn hint_if_denied(error: Error, hint: impl FnOnce() -> String) -> Error {
-    match error.code() {
-        "AccessDenied" | "AccessDeniedException" | "Forbidden" => error.hint(hint()),
-        _ => error,
+    if is_denied(&error) {
+        error.also_hint(hint())
+    } else {
+        error
     }
 }
 
