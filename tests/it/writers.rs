@@ -108,7 +108,7 @@ fn two_streams_whose_tables_have_one_location_do_not_write_over_each_other() {
         fake.store().catalog.table("test", "orders").unwrap()["StorageDescriptor"]["Location"]
             .clone();
     fake.edit_table("people", |table| {
-        table["StorageDescriptor"]["Location"] = location
+        table["StorageDescriptor"]["Location"] = location;
     });
     sync(2);
     // The first row of orders, and a second one of each.
