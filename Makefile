@@ -5,6 +5,8 @@ PYTHON := target/python
 SPARK := target/spark
 # Singer taps; their packages agree with no others, not even with each other's.
 TAPS := target/tap-s3-csv target/singer-sdk
+# A client in Python: 0.8 GB.
+PYAIRBYTE := target/pyairbyte
 S3S := target/s3s/bin/s3s-fs
 # musl where its target and its C compiler are installed, else glibc, which links statically too.
 MUSL = $(shell uname -m)-unknown-linux-musl
@@ -81,6 +83,10 @@ test-faults: $(PYTHON)/ready ## seeded faults at any call: SEEDS=500 of them, fr
 test-model: ## random sequences of syncs, kills and other hands on one lake: SEEDS=500 of them, from SEED=0 on
 	MODEL_SEEDS=$(SEEDS) SEED=$(SEED) cargo test --locked --test it model:: -- --nocapture
 
+.PHONY: test-clients
+test-clients: $(PYTHON)/ready $(PYAIRBYTE)/ready ## PyAirbyte writes with the program, and its rows are counted
+	NO_SKIPS=1 cargo test --locked --test it clients::
+
 # The tests of what s3s-fs does not know are left out: roles, and permissions.
 .PHONY: test-s3s
 test-s3s: $(PYTHON)/ready $(S3S) ## the S3 part of the tests on another server than moto
@@ -135,9 +141,9 @@ help: ## this list
 $(PYTHON)/ready: tests/requirements.txt
 # Spark is half a gigabyte, and of use only where there is Java.
 $(SPARK)/ready: tests/spark.txt
-$(TAPS:=/ready): target/%/ready: tests/%.txt
+$(TAPS:=/ready) $(PYAIRBYTE)/ready: target/%/ready: tests/%.txt
 
-$(PYTHON)/ready $(SPARK)/ready $(TAPS:=/ready):
+$(PYTHON)/ready $(SPARK)/ready $(TAPS:=/ready) $(PYAIRBYTE)/ready:
 	rm -rf $(@D)
 	python3 -m venv $(@D)
 	$(@D)/bin/pip install --quiet --requirement $<

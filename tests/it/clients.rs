@@ -1,0 +1,91 @@
+//! PyAirbyte as a client: it numbers every generation and every sync 1, whatever it does.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::support::cloud::Account;
+use crate::support::file;
+use crate::support::skip::skip;
+
+/// The streams of the source that are synced.
+const STREAMS: [&str; 2] = ["users", "products"];
+
+/// PyAirbyte, which keeps the states that it was given.
+struct PyAirbyte<'a> {
+    process: Child,
+    answers: BufReader<std::process::ChildStdout>,
+    account: &'a Account,
+}
+
+impl<'a> PyAirbyte<'a> {
+    fn start(account: &'a Account) -> Self {
+        let mut process = Command::new(file("target/pyairbyte/bin/python"))
+            .arg(file("tests/support/pyairbyte.py"))
+            .arg(env!("CARGO_BIN_EXE_destination-aws-datalake"))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null()) // its progress
+            .spawn()
+            .unwrap();
+        let answers = BufReader::new(process.stdout.take().unwrap());
+        Self {
+            process,
+            answers,
+            account,
+        }
+    }
+
+    /// Does a sync; the number of records that the source sent of each stream, or nothing where the sync failed.
+    fn sync(&mut self, mut job: Value) -> Option<[usize; 2]> {
+        job["config"] = self.account.config();
+        job["config"]["checkpoint_interval_minutes"] = 0.into();
+        let mut stdin = self.process.stdin.as_ref().unwrap();
+        writeln!(stdin, "{job}").unwrap();
+        let mut line = String::new();
+        self.answers.read_line(&mut line).unwrap();
+        let answer: Value = serde_json::from_str(&line).unwrap();
+        assert!(
+            answer["sent"].is_object() != job["kill"].is_object(),
+            "{job}: {line}"
+        );
+        let count = |stream: &str| usize::try_from(answer["sent"][stream].as_u64()?).ok();
+        Some([count(STREAMS[0])?, count(STREAMS[1])?])
+    }
+
+    /// How many rows of each stream readers see.
+    fn rows(&self) -> [usize; 2] {
+        STREAMS.map(|stream| self.account.read(stream).rows.len())
+    }
+}
+
+impl Drop for PyAirbyte<'_> {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn pyairbyte_finds_as_many_rows_as_its_source_sent() {
+    if !file("target/pyairbyte/ready").exists() {
+        skip!("no target/pyairbyte: `make test-clients` sets it up");
+    }
+    let account = Account::new();
+    let mut client = PyAirbyte::start(&account);
+    let append = json!({"strategy": "append", "users": 60});
+    assert_eq!(client.sync(append.clone()), Some([60, 60]));
+    assert_eq!(client.rows(), [60, 60]);
+    // Incremental, after the state of the first: its source sends its users again, as if they had changed.
+    let [users, products] = client.sync(append.clone()).unwrap();
+    assert_eq!(client.rows(), [60 + users, 60 + products]);
+    let rows = client.rows();
+    // In the middle of the first stream, before its state.
+    let mut killed = append.clone();
+    killed["kill"] = json!({"lines": 40});
+    assert_eq!(client.sync(killed), None);
+    let [users, products] = client.sync(append).unwrap();
+    assert_eq!(client.rows(), [rows[0] + users, rows[1] + products]);
+}
