@@ -46,7 +46,8 @@ fn load(
     } else {
         asked.files.clone()
     };
-    let mut lines = Lines::files(files, config.max_record, stdout, clock.clone())?;
+    let mut lines =
+        Lines::files(files, config.max_record, stdout, clock.clone())?.within(config.memory_budget);
     let mut options = options(&config);
     options.table.creation = Creation::AtTheFirstCheckpoint;
     let lake = open(&asked.lake, config, &run, environment, RetryPolicy::long())?;

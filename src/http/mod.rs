@@ -12,6 +12,7 @@ mod socket;
 pub(crate) mod stub;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
@@ -290,15 +291,12 @@ fn failure(error: &ureq::Error) -> Failure {
         E::ConnectProxyFailed(_) | E::HostNotFound | E::ConnectionFailed => {
             Failure::Unreachable(text)
         }
-        E::Rustls(_) | E::Tls(_) => Failure::Forbidden(text),
-        // ureq passes rustls's errors of a handshake on as I/O errors, so only their text distinguishes them.
-        E::Io(cause) if cause.kind() == ErrorKind::InvalidData => match cause.to_string() {
-            why if why.contains("invalid peer certificate") => Failure::Forbidden(why),
-            why if why.contains("InvalidContentType") => {
-                Failure::Forbidden("the server does not support TLS".into())
-            }
-            why => Failure::Lost(why),
-        },
+        E::Rustls(cause) => refused(cause),
+        E::Tls(_) => Failure::Forbidden(text),
+        // ureq passes rustls's errors of a handshake on inside of I/O errors.
+        E::Io(cause) if of_tls(cause).is_some() => {
+            of_tls(cause).map_or(Failure::Lost(text), refused)
+        }
         E::Io(cause) => match cause.kind() {
             ErrorKind::ConnectionRefused
             | ErrorKind::HostUnreachable
@@ -308,5 +306,21 @@ fn failure(error: &ureq::Error) -> Failure {
         },
         E::BadUri(_) | E::Http(_) => Failure::Unsendable("its URL or headers are malformed".into()),
         _ => Failure::Lost(text),
+    }
+}
+
+/// The error of TLS in an I/O error, where one is.
+fn of_tls(error: &std::io::Error) -> Option<&rustls::Error> {
+    let cause = error.get_ref()?;
+    match cause.downcast_ref::<std::io::Error>() {
+        Some(inner) => of_tls(inner),
+        None => cause.downcast_ref(),
+    }
+}
+
+fn refused(error: &rustls::Error) -> Failure {
+    match tls::refusal(error) {
+        Some(why) => Failure::Forbidden(why),
+        None => Failure::Lost(error.to_string()),
     }
 }

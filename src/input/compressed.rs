@@ -36,26 +36,79 @@ impl Compression {
             |magic: &[u8]| beginning.len() < magic.len() && magic.starts_with(beginning);
         Self::ALL.iter().any(|(_, magic)| is_prefix(magic))
     }
+
+    /// The memory that decompression takes, by the beginning of the input.
+    fn memory(self, beginning: &[u8]) -> u64 {
+        match self {
+            // 32 KiB by RFC 1951, and the tables of the decoder.
+            Self::Gzip => 64 << 10,
+            Self::Zstd => window(beginning).unwrap_or_default().max(USUAL_WINDOW),
+        }
+    }
 }
 
-/// The decompressed text of a file of which `beginning` was already read.
+/// The largest window that zstd uses unless it is asked for more (`--long`, `--ultra`).
+const USUAL_WINDOW: u64 = 8 << 20;
+
+/// The length of the longest header of a frame, with its magic number.
+const LONGEST_ZSTD_HEADER: usize = 18;
+
+/// The window of a zstd frame: how far back it refers, which is kept in memory. Nothing where the header is cut.
+/// <https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1.1>
+fn window(frame: &[u8]) -> Option<u64> {
+    let descriptor = *frame.get(4)?;
+    let is_single_segment = descriptor & 0x20 != 0;
+    if !is_single_segment {
+        let window = *frame.get(5)?;
+        let base = 1_u64 << (10 + (window >> 3));
+        return Some(base + base / 8 * u64::from(window & 7));
+    }
+    // The window is the whole content.
+    let at = 5 + [0, 1, 2, 4][usize::from(descriptor & 3)];
+    let length = 1 << (descriptor >> 6);
+    let mut size = [0; 8];
+    size[..length].copy_from_slice(frame.get(at..at + length)?);
+    let more = if length == 2 { 256 } else { 0 };
+    Some(u64::from_le_bytes(size).saturating_add(more))
+}
+
+/// Whether the error is that of a frame whose window is larger than allowed.
+pub(super) fn is_window_too_large(error: &io::Error) -> bool {
+    error.to_string().contains("requires too much memory")
+}
+
+/// A compressed input, opened.
+pub(super) struct Opened {
+    /// The decompressed text; nothing where it would take more memory than there is.
+    pub(super) text: Option<Box<dyn Read>>,
+    /// The memory that decompression takes.
+    pub(super) memory: u64,
+}
+
+/// Opens a file of which `beginning` was already read; decompression may take `most` bytes.
 ///
 /// Reads wait without a deadline: a compressed file is not a live source.
 pub(super) fn open(
     compression: Compression,
-    beginning: Vec<u8>,
+    mut beginning: Vec<u8>,
     file: File,
     watch: &Rc<Watch>,
-) -> io::Result<Box<dyn Read>> {
-    let file = Watched {
+    most: u64,
+) -> io::Result<Opened> {
+    let mut file = Watched {
         file,
         watch: Rc::clone(watch),
     };
+    let missing = LONGEST_ZSTD_HEADER.saturating_sub(beginning.len()) as u64;
+    (&mut file).take(missing).read_to_end(&mut beginning)?;
+    let memory = compression.memory(&beginning);
     let compressed = io::BufReader::with_capacity(BLOCK, io::Cursor::new(beginning).chain(file));
-    Ok(match compression {
-        Compression::Gzip => Box::new(MultiGzDecoder::new(compressed)),
-        Compression::Zstd => decode_zstd(compressed)?,
-    })
+    let text: Option<Box<dyn Read>> = match compression {
+        _ if memory > most => None,
+        Compression::Gzip => Some(Box::new(MultiGzDecoder::new(compressed))),
+        Compression::Zstd => Some(decode_zstd(compressed, most)?),
+    };
+    Ok(Opened { text, memory })
 }
 
 /// A file whose reads are interrupted by the events of a `Watch`.
@@ -82,6 +135,42 @@ impl Read for Watched {
     }
 }
 
-fn decode_zstd(compressed: impl io::BufRead + 'static) -> io::Result<Box<dyn Read>> {
-    Ok(Box::new(zstd::Decoder::with_buffer(compressed)?))
+fn decode_zstd(
+    compressed: impl io::BufRead + 'static,
+    largest_window: u64,
+) -> io::Result<Box<dyn Read>> {
+    let mut decoder = zstd::Decoder::with_buffer(compressed)?;
+    // The library knows windows from 1 KiB to 2 GiB.
+    decoder.window_log_max(largest_window.max(1).ilog2().clamp(10, 31))?;
+    Ok(Box::new(decoder))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_frame_s_window_is_read_from_its_header() {
+        let text = vec![b'x'; 300_000];
+        for log in [10, 17, 20, 27] {
+            let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.window_log(log).unwrap();
+            encoder.write_all(&text).unwrap();
+            let frame = encoder.finish().unwrap();
+            assert_eq!(window(&frame), Some(1 << log));
+            for cut in 0..6 {
+                assert_eq!(window(&frame[..cut]), None);
+            }
+        }
+        for length in [0, 1, 255, 256, 65_791, 65_792, 1_000_000] {
+            let frame = zstd::bulk::compress(&vec![b'x'; length], 1).unwrap();
+            let found = window(&frame).unwrap();
+            assert!(
+                found >= (length as u64).min(512 << 10) && found <= 2 << 20,
+                "{length}: {found}"
+            );
+        }
+    }
 }

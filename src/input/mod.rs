@@ -70,7 +70,15 @@ pub(crate) struct Lines {
     read: u64,
     /// The most bytes that a line may have.
     longest: usize,
+    decompression: Decompression,
     after_signal: AfterSignal,
+}
+
+/// The memory of decompression, in bytes.
+#[derive(Clone, Copy, Debug)]
+struct Decompression {
+    most: u64,
+    taken: u64,
 }
 
 /// The lines that are still handed out after a signal.
@@ -128,6 +136,10 @@ impl Lines {
             number: 0,
             read: 0,
             longest,
+            decompression: Decompression {
+                most: u64::MAX,
+                taken: 0,
+            },
             after_signal: AfterSignal::None,
         })
     }
@@ -135,6 +147,18 @@ impl Lines {
     /// Hands out what a pipe holds before the signal that ends the run: it can be read only once.
     pub(crate) fn take_what_is_there(&mut self) {
         self.after_signal = AfterSignal::WhatIsThere;
+    }
+
+    /// Lets decompression take half of the memory budget, and no more.
+    #[must_use]
+    pub(crate) fn within(mut self, memory_budget: usize) -> Self {
+        self.decompression.most = memory_budget as u64 / 2;
+        self
+    }
+
+    /// The memory that decompression takes, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        usize::try_from(self.decompression.taken).unwrap_or(usize::MAX)
     }
 
     /// Bytes of text read so far, after decompression.
@@ -244,6 +268,7 @@ impl Lines {
             interrupt::options().read(true).open(&path)
         };
         self.content = CurrentInput::Undetected(file.map_err(|error| unreadable(&path, error))?);
+        self.decompression.taken = 0;
         self.number = 0;
         Ok(true)
     }
@@ -335,12 +360,12 @@ impl Lines {
             if count > 0 && Compression::is_undecided(beginning) {
                 return Ok(());
             }
-            let fail = |error| unreadable(Path::new(&self.name), error);
-            let file = file.try_clone().map_err(fail)?;
-            self.content = match Compression::detect(beginning) {
-                Some(codec) => CurrentInput::Compressed(
-                    compressed::open(codec, beginning.to_vec(), file, &self.watch).map_err(fail)?,
-                ),
+            let file = file.try_clone();
+            let file = file.map_err(|error| unreadable(Path::new(&self.name), error))?;
+            let codec = Compression::detect(beginning);
+            let beginning = beginning.to_vec();
+            self.content = match codec {
+                Some(codec) => CurrentInput::Compressed(self.decompressed(codec, beginning, file)?),
                 None => CurrentInput::Plain(file),
             };
             if matches!(self.content, CurrentInput::Compressed(_)) {
@@ -357,9 +382,52 @@ impl Lines {
         Ok(())
     }
 
+    /// The text of the current input, of whose file `beginning` was read.
+    fn decompressed(
+        &mut self,
+        codec: Compression,
+        beginning: Vec<u8>,
+        file: File,
+    ) -> Result<Box<dyn Read>> {
+        let most = self.decompression.most;
+        match compressed::open(codec, beginning, file, &self.watch, most) {
+            Ok(opened) => {
+                self.decompression.taken = opened.memory;
+                let refused = || self.window_too_large(Some(opened.memory));
+                opened.text.ok_or_else(refused)
+            }
+            // An event interrupted the read: the next wait returns it, and nothing more is read.
+            Err(_) if self.watch.look()? != Wake::Deadline => Ok(Box::new(std::io::empty())),
+            Err(error) => Err(unreadable(Path::new(&self.name), error)),
+        }
+    }
+
+    fn window_too_large(&self, window: Option<u64>) -> Error {
+        let most = self.decompression.most;
+        let found = match window {
+            Some(window) => format!("one of {} MiB", window.div_ceil(1 << 20)),
+            None => "a larger one".to_owned(),
+        };
+        Error::config(format!(
+            "{}: expected a zstd window of at most {} MiB, half of memory_budget_mb, found {found}",
+            self.name,
+            most >> 20,
+        ))
+        .hint(format!(
+            "raise memory_budget_mb{}, or compress again without --long and --ultra",
+            window.map_or_else(String::new, |window| format!(
+                " to {}",
+                window.div_ceil(1 << 20) * 2
+            ))
+        ))
+    }
+
     fn read_error(&self, error: std::io::Error) -> Error {
         let name = &self.name;
         match self.content {
+            CurrentInput::Compressed(_) if compressed::is_window_too_large(&error) => {
+                return self.window_too_large(None);
+            }
             CurrentInput::Compressed(_) => {
                 let fault = match error.kind() {
                     ErrorKind::UnexpectedEof => "is truncated",

@@ -124,3 +124,49 @@ fn paths_that_are_not_files_are_refused_before_anything_is_read() {
     assert!(of(folder.path().to_owned()).contains("is a directory"));
     assert!(of(folder.path().join("none")).contains("none"));
 }
+
+#[test]
+fn a_window_counts_as_memory_and_one_above_half_of_the_budget_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let frame = |log: u32| {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(log).unwrap();
+        encoder.write_all(b"{\"a\":1}\n").unwrap();
+        encoder.finish().unwrap()
+    };
+    let open = |bytes: &[u8], budget: usize| {
+        let path = folder.path().join("events.zst");
+        std::fs::write(&path, bytes).unwrap();
+        let input = Lines::files(vec![path], 100, Stdout::Unused, Clock::System);
+        input.unwrap().within(budget << 20)
+    };
+    let mut input = open(&frame(25), 64);
+    assert_eq!(input.memory(), 0);
+    assert!(matches!(input.next(|| None), Ok(Event::Line { .. })));
+    assert_eq!(input.memory(), 32 << 20);
+    let mut input = open(&gzip("{}\n"), 64);
+    assert!(matches!(input.next(|| None), Ok(Event::Line { .. })));
+    assert_eq!(input.memory(), 64 << 10);
+
+    let error = open(&frame(27), 64).next(|| None).unwrap_err().to_string();
+    assert!(
+        error.ends_with(
+            "events.zst: expected a zstd window of at most 32 MiB, half of memory_budget_mb, found one of 128 MiB; \
+             raise memory_budget_mb to 256, or compress again without --long and --ultra"
+        ),
+        "{error}"
+    );
+    // A later frame has no say in what the first one reserved.
+    let frames = [frame(20), frame(27)].concat();
+    let mut input = open(&frames, 64);
+    assert!(matches!(input.next(|| None), Ok(Event::Line { .. })));
+    let error = input.next(|| None).unwrap_err().to_string();
+    assert!(
+        error.contains("found a larger one; raise memory_budget_mb"),
+        "{error}"
+    );
+    let mut input = open(&frames, 256);
+    for _ in 0..2 {
+        assert!(matches!(input.next(|| None), Ok(Event::Line { .. })));
+    }
+}

@@ -120,7 +120,7 @@ pub(crate) fn terminal_width() -> Option<usize> {
 /// Replaces the progress line.
 pub(crate) fn progress(text: &str) {
     IN_PROGRESS.store(true, Ordering::Relaxed);
-    write_stderr(&format!("{CLEAR}{text}"));
+    write_stderr(&format!("{CLEAR}{}", printable(text)));
 }
 
 /// Removes the progress line.
@@ -139,7 +139,10 @@ pub(crate) fn text(text: &str) -> Result<()> {
 /// A usage error: one line on stderr.
 pub(crate) fn usage(message: &str) {
     end_progress();
-    write_stderr(&format!("destination-aws-datalake: {message}\n"));
+    write_stderr(&format!(
+        "destination-aws-datalake: {}\n",
+        printable(message)
+    ));
 }
 
 /// The last line of a run that failed: one TRACE ERROR for a platform, plain text for a person.
@@ -169,7 +172,7 @@ impl log::Log for Logger {
             Audience::Person => {
                 end_progress();
                 let level = record.level().as_str().to_lowercase();
-                write_stderr(&format!("{level}: {message}\n"));
+                write_stderr(&format!("{level}: {}\n", printable(&message)));
             }
         }
     }

@@ -1,4 +1,5 @@
-//! The memory budget: bytes that the writers' buffers have allocated, over all streams, and those of waiting states.
+//! The memory budget: bytes that the writers' buffers have allocated, over all streams, and those of waiting states and
+//! of the input.
 
 use crate::error::Result;
 use crate::lake::Objects;
@@ -11,6 +12,8 @@ pub(super) struct Budget {
     used: usize,
     /// Bytes of waiting states.
     states: usize,
+    /// Bytes of the input's decompression.
+    input: usize,
 }
 
 impl Budget {
@@ -19,11 +22,17 @@ impl Budget {
             limit,
             used: 0,
             states: 0,
+            input: 0,
         }
     }
 
     pub(super) fn is_exceeded(&self) -> bool {
-        self.used + self.states > self.limit
+        self.used + self.states + self.input > self.limit
+    }
+
+    /// The input takes this many bytes.
+    pub(super) fn set_input(&mut self, bytes: usize) {
+        self.input = bytes;
     }
 
     /// Waiting states take this many bytes.

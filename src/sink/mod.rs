@@ -157,6 +157,11 @@ impl SyncProgress {
 }
 
 impl Sink<'_> {
+    /// Counts what the input has allocated in the memory budget, in bytes.
+    pub(crate) fn set_input(&mut self, bytes: usize) {
+        self.budget.set_input(bytes);
+    }
+
     /// Accepts a record. Errors name the stream and never the data.
     pub(crate) fn record(&mut self, record: &Record<'_>) -> Result<()> {
         let index = record.read_with(|record| self.encode(record))?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{Completion, ConfiguredStream, Refresh};
@@ -20,6 +20,9 @@ use crate::table::layout::Run;
 use crate::table::plan::{self, Planned};
 use crate::table::{self, Opened, Opening, Table, uploads};
 use crate::time::Clock;
+
+/// The least memory that a stream takes beside its buffers, in bytes: the more columns, the more.
+const MEMORY_OF_STREAM: usize = 16 << 10;
 
 impl<'a> Sink<'a> {
     /// Makes databases and tables ready for the streams. Two streams with one table are refused before that.
@@ -129,7 +132,21 @@ impl<'a> Sink<'a> {
         self.acknowledge().map(drop)
     }
 
+    /// Fails where so many streams, this one included, take more memory than there is room for.
+    pub(crate) fn refuse_too_many(&self, streams: usize, key: &StreamKey) -> Result<()> {
+        let most = self.options.memory_budget / MEMORY_OF_STREAM;
+        if streams <= most {
+            return Ok(());
+        }
+        Err(Error::config(format!(
+            "stream {key}: expected at most {most} streams, one per {} KiB of memory_budget_mb, found more",
+            MEMORY_OF_STREAM >> 10
+        ))
+        .hint("raise memory_budget_mb, or share the streams among several syncs"))
+    }
+
     fn admit(&mut self, planned: Planned) -> Result<()> {
+        self.refuse_too_many(self.streams.len() + 1, &planned.configured.key)?;
         let stream = self.opened(planned)?;
         self.streams.add(stream);
         self.ledger.add_stream();

@@ -68,9 +68,9 @@ pub(crate) fn read(
                 number,
                 text,
             } => {
-                source
-                    .take(text, sink)
-                    .map_err(|error| at_line(error, number, input))?;
+                let taken = source.take(text, sink);
+                taken.map_err(|error| at_line(error, number, input))?;
+                sink.set_input(lines.memory());
                 feedback.line(sink, lines.bytes());
             }
             Event::Deadline => {

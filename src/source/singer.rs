@@ -11,6 +11,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::interrupt;
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::protocol::message::{Record, Status};
@@ -88,6 +89,7 @@ impl Source for Tap {
     /// Streams without a record get their tables too.
     fn end(&mut self, sink: &mut Sink<'_>) -> Result<()> {
         for (name, stream) in &self.streams {
+            interrupt::check()?;
             if !stream.is_open {
                 sink.add(configured(name, stream, self.refresh))?;
                 continue;
@@ -136,7 +138,9 @@ impl Tap {
     }
 
     fn schema(&mut self, name: Cow<'_, str>, schema: Value, sink: &mut Sink<'_>) -> Result<()> {
+        let count = self.streams.len();
         let Some(stream) = self.streams.get_mut(name.as_ref()) else {
+            sink.refuse_too_many(count + 1, &StreamKey::new(None, &name))?;
             let stream = TapStream {
                 schema,
                 is_open: false,

@@ -19,6 +19,7 @@ mod engines; // the value cases, read back by DuckDB, Arrow and Spark
 mod faults; // seeded faults at any call, before moto
 mod feedback; // progress, summaries and metrics
 mod generations; // refreshes and overwrites: what is published, when, and what is kept
+mod hostile; // hostile input and servers: bounded in time and memory, and by name
 mod images; // what is in the images, and a sync under Airbyte's launcher
 mod journal; // order of effects and states, whole, against the scripted server
 mod load; // bare records, from pipes and files
@@ -39,6 +40,7 @@ mod states; // states come back once, in order, untouched
 mod static_binary; // no loader, no files: the static program alone in a root
 mod sync; // whole syncs into moto, read back by DuckDB
 mod tidy; // the source keeps its own rules
+mod tls; // TLS servers that are refused, and why
 mod versions; // versions of a Singer tap, against a model
 mod wire; // TLS, proxies, and roles that end while the work goes on
 mod writers; // several programs at one table
