@@ -38,6 +38,37 @@ pub(crate) fn is_command(character: char) -> bool {
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Base64 with padding (RFC 4648, section 4).
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let byte = |place: usize| u32::from(three.get(place).copied().unwrap_or(0));
+        let number = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4_usize {
+            let digit = DIGITS[(number >> (18 - 6 * place) & 63) as usize];
+            let is_padding = place > three.len();
+            text.push(if is_padding { '=' } else { char::from(digit) });
+        }
+    }
+    text
+}
+
+/// The text with every `%XX` decoded; nothing where the result is not UTF-8.
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [byte, tail @ ..] = rest {
+        let is_hex = |digits: &&[u8]| digits.iter().all(u8::is_ascii_hexdigit);
+        let escaped = tail.get(..2).filter(|_| *byte == b'%').filter(is_hex);
+        let digits = escaped.and_then(|digits| std::str::from_utf8(digits).ok());
+        let decoded = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(decoded.unwrap_or(*byte));
+        rest = if decoded.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8(bytes).ok()
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -56,5 +87,36 @@ mod tests {
     #[test]
     fn hexadecimal_digits_are_lower_case() {
         assert_eq!(super::hex(&[0, 0x1f, 0xab]), "001fab");
+    }
+
+    #[test]
+    fn base64_is_that_of_the_specification() {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(super::base64(bytes.as_bytes()), text);
+        }
+        assert_eq!(super::base64(&[0xfb, 0xff]), "+/8=");
+    }
+
+    #[test]
+    fn only_what_is_encoded_is_decoded() {
+        for (text, decoded) in [
+            ("p%40ss", Some("p@ss")),
+            ("%", Some("%")),
+            ("100%", Some("100%")),
+            ("%4", Some("%4")),
+            ("%zz+%c3%BC", Some("%zz+ü")),
+            ("%+4", Some("%+4")),
+            ("%ff", None),
+        ] {
+            assert_eq!(super::percent_decoded(text).as_deref(), decoded, "{text}");
+        }
     }
 }

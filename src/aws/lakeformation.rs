@@ -2,8 +2,6 @@
 //!
 //! <https://docs.aws.amazon.com/lake-formation/latest/APIReference/API_AddLFTagsToResource.html>
 
-use std::borrow::Cow;
-
 use serde_json::{Value, json};
 
 use crate::aws::operation::{BadResponse, Call, Operation};
@@ -22,7 +20,7 @@ impl Operation for AddTag<'_> {
     const PERMISSIONS: &'static [&'static str] = &["lakeformation:AddLFTagsToResource"];
     type Output = ();
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         let body = json!({
             "Resource": { "Database": { "Name": self.database } },
             "LFTags": [{ "TagKey": self.key, "TagValues": self.values }],
@@ -31,7 +29,7 @@ impl Operation for AddTag<'_> {
             method: Method::Post,
             path: format!("/{}", Self::NAME),
             headers: vec![("content-type", "application/json".to_owned())],
-            body: Cow::Owned(body.to_string().into_bytes()),
+            body: body.to_string().into_bytes().into(),
             ..Call::default()
         }
     }

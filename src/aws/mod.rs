@@ -234,8 +234,8 @@ impl Caller for Aws {
         self.session.identity().map(Some)
     }
 
-    fn renew(&self) -> Result<bool> {
-        self.session.renew()
+    fn renew(&self, refused: Option<&Identity>) -> Result<bool> {
+        self.session.renew(refused)
     }
 
     fn target(&self, service: Service) -> Result<Target> {
@@ -258,8 +258,11 @@ impl Caller for Aws {
         })
     }
 
-    fn bucket_moved(&self, region: Option<&str>) -> bool {
+    fn bucket_moved(&self, region: Option<&str>, asked: &str) -> bool {
         let mut known = self.bucket_region.borrow_mut();
+        if *known != asked {
+            return true;
+        }
         let Some(found) = region.filter(|found| *found != *known) else {
             return false;
         };

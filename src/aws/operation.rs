@@ -1,9 +1,7 @@
 //! Operations of AWS services: each builds a call and reads the response. Both are pure.
 
-use std::borrow::Cow;
-
 use crate::aws::service::Service;
-use crate::http::{Method, Response};
+use crate::http::{Bytes, Method, Response};
 use crate::secret::Secret;
 
 /// An operation of a service, with its arguments.
@@ -19,7 +17,7 @@ pub(crate) trait Operation {
     type Output;
 
     /// Builds the call.
-    fn call(&self) -> Call<'_>;
+    fn call(&self) -> Call;
 
     /// A secret that the call holds beside the caller's identity; it is removed from error messages.
     fn secret(&self) -> Option<&Secret> {
@@ -30,16 +28,35 @@ pub(crate) trait Operation {
     fn read(&self, response: Response) -> Result<Self::Output, BadResponse>;
 }
 
+/// What is asked for, whatever the operation's type.
+pub(crate) struct Asked<'a> {
+    pub(crate) service: Service,
+    pub(crate) name: &'static str,
+    pub(crate) expected_errors: &'static [&'static str],
+    pub(crate) secret: Option<&'a Secret>,
+}
+
+impl<'a> Asked<'a> {
+    pub(crate) fn of<O: Operation>(operation: &'a O) -> Self {
+        Self {
+            service: O::SERVICE,
+            name: O::NAME,
+            expected_errors: O::EXPECTED_ERRORS,
+            secret: operation.secret(),
+        }
+    }
+}
+
 /// A call of an operation: the request without endpoint, time, identity and signature.
 #[derive(Debug)]
-pub(crate) struct Call<'a> {
+pub(crate) struct Call {
     pub(crate) method: Method,
     /// Percent-encoded; relative to the endpoint, for S3 to the bucket.
     pub(crate) path: String,
     /// Not percent-encoded.
     pub(crate) query: Vec<(&'static str, String)>,
     pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) body: Cow<'a, [u8]>,
+    pub(crate) body: Bytes,
     /// The longest response body that is read, in bytes.
     pub(crate) limit: usize,
 }
@@ -47,14 +64,14 @@ pub(crate) struct Call<'a> {
 /// The limit for responses that hold no object: errors, pages of listings, tables.
 const DOCUMENT_LIMIT: usize = 16 << 20;
 
-impl Default for Call<'_> {
+impl Default for Call {
     fn default() -> Self {
         Self {
             method: Method::Get,
             path: "/".to_owned(),
             query: Vec::new(),
             headers: Vec::new(),
-            body: Cow::Borrowed(&[]),
+            body: Bytes::default(),
             limit: DOCUMENT_LIMIT,
         }
     }

@@ -10,13 +10,13 @@ use crate::aws::attempt::{self, FailedAttempt};
 use crate::aws::decision::RetryDecision;
 use crate::aws::endpoint::Target;
 use crate::aws::identity::Identity;
-use crate::aws::operation::{Call, Operation};
+use crate::aws::operation::{Asked, BadResponse, Call, Operation};
 use crate::aws::service::Service;
 use crate::aws::sigv4::{self, CredentialScope, Unsigned, encoding};
 use crate::error::{Kind, Result};
 use crate::http::retry::{self, Quota, RetryPolicy};
 use crate::http::{Client, Failure, Request, Response, RootCertificates};
-use crate::interrupt;
+use crate::interrupt::{self, Stopped};
 use crate::time::{Clock, Millis};
 
 /// The caller of an operation: its identity, and the endpoint that it calls.
@@ -26,13 +26,14 @@ pub(crate) trait Caller {
 
     fn target(&self, service: Service) -> Result<Target>;
 
-    /// Called when the identity was refused as expired; true where there is a fresh one now.
-    fn renew(&self) -> Result<bool> {
+    /// Called when this identity was refused as expired; true where there is another one now.
+    fn renew(&self, _refused: Option<&Identity>) -> Result<bool> {
         Ok(false)
     }
 
-    /// Called when the bucket is in another region, which S3 may have named; true where `target` uses it from now on.
-    fn bucket_moved(&self, _region: Option<&str>) -> bool {
+    /// Called when the bucket is not in the region that was asked, and S3 may have named another; true where `target` uses
+    /// another from now on.
+    fn bucket_moved(&self, _named: Option<&str>, _asked: &str) -> bool {
         false
     }
 }
@@ -56,6 +57,14 @@ struct Tried {
     renewal: bool,
     clock: bool,
     region: bool,
+}
+
+/// What an attempt was sent with.
+struct Sent {
+    at: Instant,
+    clock_offset: i64,
+    target: Target,
+    identity: Option<Identity>,
 }
 
 /// What follows a failed attempt.
@@ -111,36 +120,56 @@ impl Sender {
         operation: &O,
         caller: &dyn Caller,
     ) -> Result<O::Output> {
-        let call = operation.call();
+        self.client.wait(self.fly(operation, caller))
+    }
+
+    /// Performs the operation, with retries; others are in flight meanwhile.
+    pub(crate) async fn fly<O: Operation>(
+        &self,
+        operation: &O,
+        caller: &dyn Caller,
+    ) -> Result<O::Output> {
+        let mut output = None;
+        let mut read = |response| {
+            output = Some(operation.read(response)?);
+            Ok(())
+        };
+        let asked = Asked::of(operation);
+        self.attempts(&asked, &operation.call(), caller, &mut read)
+            .await?;
+        Ok(output.expect("the call succeeds once its response is read"))
+    }
+
+    /// Sends the call until a response of it can be read, or it fails for good.
+    async fn attempts(
+        &self,
+        asked: &Asked<'_>,
+        call: &Call,
+        caller: &dyn Caller,
+        read: &mut dyn FnMut(Response) -> Result<(), BadResponse>,
+    ) -> Result<()> {
+        let (title, name) = (asked.service.title(), asked.name);
         let started = self.clock.instant();
         let mut tried = Tried::default();
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let sent = self.clock.instant();
-            let target = caller.target(O::SERVICE)?;
-            let identity = caller.identity()?;
-            let request = self.request(O::SERVICE, &call, &target, identity.as_ref());
-            let response = self.send(O::SERVICE, &request);
-            let response = response.map_err(|failure| failure.at(&target.endpoint.authority));
-            let outcome = match response {
-                Ok(response) if (200..300).contains(&response.status) => {
-                    let status = response.status;
-                    let id = attempt::request_id(&response).to_owned();
-                    let output = operation.read(response);
-                    output.map_err(|bad| FailedAttempt::from_success(status, id, bad))
-                }
-                Ok(response) => Err(FailedAttempt::from_response(O::SERVICE, &response)),
-                Err(failure) => Err(FailedAttempt::from_network(failure)),
+            let sent = Sent {
+                at: self.clock.instant(),
+                clock_offset: self.clock_offset.get(),
+                target: caller.target(asked.service)?,
+                identity: caller.identity()?,
             };
-            let milliseconds = self.clock.elapsed(sent).as_millis();
-            let (title, name) = (O::SERVICE.title(), O::NAME);
-            let mut failed = match outcome {
-                Ok(output) => {
+            let request = self.request(asked.service, call, &sent);
+            let response = self.send(asked.service, &request).await;
+            let response = response.map_err(|failure| failure.at(&sent.target.endpoint.authority));
+            let milliseconds = self.clock.elapsed(sent.at).as_millis();
+            let mut failed = match outcome(asked.service, response, read) {
+                Ok(()) => {
                     debug!("{title} {name} done attempt={attempt} milliseconds={milliseconds}");
                     self.quota.give_back();
                     interrupt::answered();
-                    return Ok(output);
+                    return Ok(());
                 }
                 Err(failed) => failed,
             };
@@ -149,75 +178,80 @@ impl Sender {
                 failed.status, failed.code
             );
             failed.hide_headers(&request.headers);
-            failed.hide_secrets(identity.as_ref(), operation.secret());
-            if O::EXPECTED_ERRORS.contains(&failed.code.as_str()) {
-                return Err(failed.into_error::<O>(Kind::System, attempt));
+            failed.hide_secrets(sent.identity.as_ref(), asked.secret);
+            if asked.expected_errors.contains(&failed.code.as_str()) {
+                return Err(failed.into_error(asked, Kind::System, attempt));
             }
-            match self.next(&failed, attempt, started, &mut tried, caller)? {
-                Next::RetryAfter(wait) => interrupt::sleep(&self.clock, wait)?,
-                Next::Fail(kind) => return Err(failed.into_error::<O>(kind, attempt)),
+            let next = match self.remedy(&failed, &sent, &mut tried, caller)? {
+                Some(next) => next,
+                None => self.again(&failed, attempt, started),
+            };
+            match next {
+                Next::RetryAfter(wait) => self.rest(wait).await?,
+                Next::Fail(kind) => return Err(failed.into_error(asked, kind, attempt)),
             }
         }
     }
 
-    /// What follows a failed attempt.
-    fn next(
+    /// Fails where a signal asks the run to end before that.
+    async fn rest(&self, span: Duration) -> Result<(), Stopped> {
+        interrupt::allow(span)?;
+        if !self.clock.skips(span) {
+            self.client.rest(span).await;
+        }
+        interrupt::check()
+    }
+
+    /// What follows a failed attempt that is not just sent again. Another call may have found the remedy meanwhile: then
+    /// what this attempt was sent with is not what the next one is.
+    fn remedy(
         &self,
         failed: &FailedAttempt,
-        attempt: u32,
-        started: Instant,
+        sent: &Sent,
         tried: &mut Tried,
         caller: &dyn Caller,
-    ) -> Result<Next> {
-        let at_once = Next::RetryAfter(Duration::ZERO);
-        let backoff = match failed.decision {
-            RetryDecision::RenewCredentials if !tried.renewal => {
-                tried.renewal = true;
-                return Ok(if caller.renew()? {
-                    at_once
-                } else {
-                    Next::Fail(Kind::Config)
-                });
+    ) -> Result<Option<Next>> {
+        let found = match failed.decision {
+            RetryDecision::Retry(_) => return Ok(None),
+            RetryDecision::Fail(kind) => return Ok(Some(Next::Fail(kind))),
+            RetryDecision::RenewCredentials => {
+                !std::mem::replace(&mut tried.renewal, true)
+                    && caller.renew(sent.identity.as_ref())?
             }
-            RetryDecision::CorrectClock | RetryDecision::CheckSignature
-                if !tried.clock && self.learn_time(failed.date) =>
-            {
-                tried.clock = true;
-                return Ok(at_once);
+            RetryDecision::CorrectClock | RetryDecision::CheckSignature => {
+                !std::mem::replace(&mut tried.clock, true) && self.learn_time(failed.date, sent)
             }
-            RetryDecision::ChangeRegion
-                if !tried.region && caller.bucket_moved(failed.region.as_deref()) =>
-            {
-                tried.region = true;
-                return Ok(at_once);
+            RetryDecision::ChangeRegion => {
+                !std::mem::replace(&mut tried.region, true)
+                    && caller.bucket_moved(failed.region.as_deref(), &sent.target.region)
             }
-            RetryDecision::RenewCredentials
-            | RetryDecision::CorrectClock
-            | RetryDecision::CheckSignature
-            | RetryDecision::ChangeRegion => {
-                return Ok(Next::Fail(Kind::Config));
-            }
-            RetryDecision::Fail(kind) => return Ok(Next::Fail(kind)),
-            RetryDecision::Retry(backoff) => backoff,
+        };
+        Ok(Some(if found {
+            Next::RetryAfter(Duration::ZERO)
+        } else {
+            Next::Fail(Kind::Config)
+        }))
+    }
+
+    /// What follows a failed attempt that may be sent again as it is.
+    fn again(&self, failed: &FailedAttempt, attempt: u32, started: Instant) -> Next {
+        let RetryDecision::Retry(backoff) = failed.decision else {
+            return Next::Fail(Kind::System);
         };
         let wait = retry::delay(attempt, backoff, retry::chance()).max(failed.after);
         let is_in_time = self.clock.elapsed(started) + wait < self.policy.total;
-        let goes_on = attempt < self.policy.attempts && is_in_time && self.quota.take();
-        Ok(if goes_on {
+        if attempt < self.policy.attempts && is_in_time && self.quota.take() {
             Next::RetryAfter(wait)
         } else {
             Next::Fail(Kind::Transient)
-        })
+        }
     }
 
     /// Builds and signs the request of one attempt.
-    fn request<'a>(
-        &self,
-        service: Service,
-        call: &'a Call<'_>,
-        target: &Target,
-        identity: Option<&Identity>,
-    ) -> Request<'a> {
+    fn request(&self, service: Service, call: &Call, sent: &Sent) -> Request {
+        let Sent {
+            target, identity, ..
+        } = sent;
         let endpoint = &target.endpoint;
         let path = endpoint.path(&call.path);
         let query = encoding::query(&call.query);
@@ -250,14 +284,14 @@ impl Sender {
                 endpoint.scheme, endpoint.authority
             ),
             headers,
-            body: &call.body,
+            body: call.body.clone(),
             limit: call.limit,
         }
     }
 
     /// Sends one attempt.
-    fn send(&self, service: Service, request: &Request<'_>) -> Result<Response, Failure> {
-        let response = self.client.send(request)?;
+    async fn send(&self, service: Service, request: &Request) -> Result<Response, Failure> {
+        let response = self.client.fly(request).await?;
         if service == Service::S3
             && let Some(date) = attempt::date(&response)
         {
@@ -266,8 +300,11 @@ impl Sender {
         Ok(response)
     }
 
-    /// Adopts the service's time, where it differs from the one that we signed with; false where it does not.
-    fn learn_time(&self, date: Option<Millis>) -> bool {
+    /// Adopts the service's time, where it differs from the one that the attempt was signed with; false where it does not.
+    fn learn_time(&self, date: Option<Millis>, sent: &Sent) -> bool {
+        if self.clock_offset.get() != sent.clock_offset {
+            return true;
+        }
         let Some(date) = date else { return false };
         if date.0.abs_diff(self.now().0) < SKEW {
             return false;
@@ -280,6 +317,21 @@ impl Sender {
         );
         true
     }
+}
+
+/// What came of an attempt.
+fn outcome(
+    service: Service,
+    response: Result<Response, Failure>,
+    read: &mut dyn FnMut(Response) -> Result<(), BadResponse>,
+) -> Result<(), FailedAttempt> {
+    let response = response.map_err(FailedAttempt::from_network)?;
+    let status = response.status;
+    if !(200..300).contains(&status) {
+        return Err(FailedAttempt::from_response(service, &response));
+    }
+    let id = attempt::request_id(&response).to_owned();
+    read(response).map_err(|bad| FailedAttempt::from_success(status, id, bad))
 }
 
 /// The least difference that counts as a wrong clock, in milliseconds: services accept 5 minutes (S3: 15) before or after

@@ -77,11 +77,20 @@ impl Session {
         }
     }
 
-    /// Renews the identity after a service refused it as expired; true where there is another one now.
-    pub(crate) fn renew(&self) -> Result<bool> {
-        let before = self.held.borrow_mut().take();
+    /// Renews the identity after a service refused this one as expired; true where there is another one now. It may have
+    /// been renewed for another call since this one was sent.
+    pub(crate) fn renew(&self, refused: Option<&Identity>) -> Result<bool> {
+        let held = self
+            .held
+            .borrow()
+            .as_ref()
+            .map(|held| held.identity.clone());
+        if held.is_some() && held.as_ref() != refused {
+            return Ok(true);
+        }
+        *self.held.borrow_mut() = None;
         let fresh = self.load()?;
-        Ok(before.is_none_or(|held| held.identity != fresh))
+        Ok(refused != Some(&fresh))
     }
 
     fn load(&self) -> Result<Identity> {

@@ -2,8 +2,6 @@
 //!
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_Operations.html>
 
-use std::borrow::Cow;
-
 use crate::aws::identity::Identity;
 use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::service::Service;
@@ -26,7 +24,7 @@ impl Operation for AssumeRole<'_> {
     const PERMISSIONS: &'static [&'static str] = &["sts:AssumeRole"];
     type Output = Identity;
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         let seconds = self.seconds.map(|seconds| seconds.to_string());
         let mut form = vec![
             ("RoleArn", self.role_arn),
@@ -60,7 +58,7 @@ impl Operation for AssumeRoleWithWebIdentity<'_> {
     const PERMISSIONS: &'static [&'static str] = &[];
     type Output = Identity;
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         let form = vec![
             ("RoleArn", self.role_arn),
             ("RoleSessionName", self.session_name),
@@ -94,7 +92,7 @@ impl Operation for GetCallerIdentity {
     const PERMISSIONS: &'static [&'static str] = &[];
     type Output = Account;
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         call(Self::NAME, Vec::new())
     }
 
@@ -107,7 +105,7 @@ impl Operation for GetCallerIdentity {
     }
 }
 
-fn call(action: &'static str, mut form: Vec<(&'static str, &str)>) -> Call<'static> {
+fn call(action: &'static str, mut form: Vec<(&'static str, &str)>) -> Call {
     form.push(("Action", action));
     form.push(("Version", "2011-06-15"));
     Call {
@@ -116,7 +114,7 @@ fn call(action: &'static str, mut form: Vec<(&'static str, &str)>) -> Call<'stat
             "content-type",
             "application/x-www-form-urlencoded; charset=utf-8".to_owned(),
         )],
-        body: Cow::Owned(encoding::query(&form).into_bytes()),
+        body: encoding::query(&form).into_bytes().into(),
         limit: 1 << 20,
         ..Call::default()
     }

@@ -50,10 +50,10 @@ fn step<T>(what: &str, outcome: Result<T>) -> Result<T> {
 
 /// Writes, reads back, lists and deletes a small object, and begins and aborts an upload, below `folder`.
 fn probe_objects(lake: &Lake, folder: &str) -> Result<()> {
-    const BODY: &[u8] = b"{}\n";
+    const BODY: &[u8; 3] = b"{}\n";
     let objects = &*lake.objects;
     let key = format!("{folder}probe.jsonl");
-    let written = step("writing a probe object", objects.put(&key, BODY));
+    let written = step("writing a probe object", objects.put(&key, BODY.into()));
     let read = written.and_then(|()| probe_reading(lake, folder, &key, BODY));
     // The probe is deleted whatever failed: a call that got no answer may have taken effect. The first failure is reported.
     let _work = interrupt::begin(Work::CleanUp);
@@ -87,7 +87,7 @@ fn probe_reading(lake: &Lake, folder: &str, key: &str, body: &[u8]) -> Result<()
     let tried = begun.and_then(|mut upload| {
         let part = step(
             "writing a part of the probe upload",
-            objects.part(&mut upload, body),
+            objects.part(&mut upload, body.into()),
         );
         let _work = interrupt::begin(Work::CleanUp);
         let aborted = step("aborting the probe upload", objects.abort(&upload));

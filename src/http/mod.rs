@@ -3,37 +3,34 @@
 
 mod bounds;
 mod cryptography;
+mod flight;
 mod proxy;
-mod resolver;
 pub(crate) mod retry;
 mod roots;
-mod socket;
 #[cfg(test)]
 pub(crate) mod stub;
 #[cfg(test)]
 mod tests;
 mod tls;
 
-use std::io::{ErrorKind, Read};
-use std::time::{Duration, Instant};
+use std::future::Future;
+use std::ops::Deref;
+use std::rc::Rc;
+use std::time::Duration;
 
-use ureq::Body;
-use ureq::config::{AutoHeaderValue, Config};
-use ureq::http::{HeaderMap, HeaderValue, Request as WireRequest, Uri};
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
+use ureq_proto::http::HeaderMap;
 
-use crate::interrupt::{self, Stopped};
+use crate::interrupt::Stopped;
 use crate::time::Clock;
 
 pub(crate) use bounds::Timeouts;
 pub(crate) use proxy::Proxy;
 pub(crate) use roots::RootCertificates;
 
-use resolver::BlockingResolver;
-use socket::SocketConnector;
+use flight::{Flights, System};
 
-/// How long to wait for a requested `100 Continue`; then the body is sent anyway, for servers that do not support it.
-const AWAIT_CONTINUE: Duration = Duration::from_millis(500);
+/// The name that the program has for servers.
+const AGENT: &str = concat!("destination-aws-datalake/", env!("CARGO_PKG_VERSION"));
 
 /// A request method; AWS needs no others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,14 +55,51 @@ impl Method {
 }
 
 /// A request, sent as it is: the URL is not encoded again.
-pub(crate) struct Request<'a> {
+pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) url: String,
     /// Without `host` and `content-length`, which follow from the URL and the body.
     pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: &'a [u8],
+    pub(crate) body: Bytes,
     /// The longest body of a response in bytes; a longer one is an error.
     pub(crate) limit: usize,
+}
+
+/// The bytes of a request's body. A copy is another name for the same bytes, so that attempts share them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bytes(Rc<Vec<u8>>);
+
+impl Bytes {
+    /// The buffer that they came from, where nobody else has them; else an empty one.
+    pub(crate) fn reclaimed(self) -> Vec<u8> {
+        Rc::try_unwrap(self.0).unwrap_or_default()
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Rc::new(bytes))
+    }
+}
+
+impl From<&[u8]> for Bytes {
+    fn from(bytes: &[u8]) -> Self {
+        bytes.to_vec().into()
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for Bytes {
+    fn from(bytes: &[u8; N]) -> Self {
+        bytes.to_vec().into()
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// A server's response, of any status.
@@ -117,210 +151,37 @@ impl Failure {
     }
 }
 
-/// The longest head of a response, in bytes.
-const LONGEST_HEAD: usize = 64 * 1024;
-
-/// The HTTP client: an agent for direct connections, and one for the proxy, each with its pool of connections.
-pub(crate) struct Client {
-    timeouts: Timeouts,
-    direct: ureq::Agent,
-    proxied: Option<(Proxy, ureq::Agent)>,
-}
+/// The HTTP client: requests in flight, and the connections that carry them.
+pub(crate) struct Client(Flights<System>);
 
 impl Client {
     pub(crate) fn new(timeouts: Timeouts, roots: &RootCertificates, proxy: Option<Proxy>) -> Self {
-        let agent = |proxy| {
-            // No resolve, call or global timeout: ureq's resolver starts a thread for those.
-            let config = Config::builder()
-                .http_status_as_error(false)
-                .max_redirects(0)
-                .max_redirects_will_error(false)
-                .proxy(proxy)
-                .tls_config(roots.tls())
-                .timeout_connect(Some(timeouts.connect))
-                .timeout_await_100(Some(AWAIT_CONTINUE))
-                .timeout_per_read(Some(timeouts.silence))
-                .timeout_per_write(Some(timeouts.silence))
-                .timeout_send_request(Some(timeouts.attempt))
-                .timeout_recv_response(Some(timeouts.attempt))
-                .max_response_header_size(LONGEST_HEAD)
-                .user_agent(concat!(
-                    "destination-aws-datalake/",
-                    env!("CARGO_PKG_VERSION")
-                ))
-                .accept(AutoHeaderValue::None)
-                .accept_encoding(AutoHeaderValue::None)
-                .build();
-            let connector = ConnectProxyConnector::default()
-                .chain(SocketConnector)
-                .chain(RustlsConnector::default());
-            ureq::Agent::with_parts(config, connector, BlockingResolver::default())
-        };
-        Self {
+        let options = flight::Options {
             timeouts,
-            direct: agent(None),
-            proxied: proxy.map(|proxy| {
-                let agent = agent(Some(proxy.ureq()));
-                (proxy, agent)
-            }),
-        }
-    }
-
-    /// The agent for this URL. Plain HTTP is for nearby servers that the user named, so it never uses the proxy.
-    fn agent(&self, uri: &Uri) -> &ureq::Agent {
-        match &self.proxied {
-            Some((proxy, agent)) if uri.scheme_str() == Some("https") => {
-                let host = uri.host().unwrap_or("");
-                if proxy.serves(host, uri.port_u16().unwrap_or(443)) {
-                    agent
-                } else {
-                    &self.direct
-                }
-            }
-            _ => &self.direct,
-        }
+            roots: roots.clone(),
+            proxy,
+            connections: 1,
+        };
+        Self(Flights::new(System(Clock::System), options))
     }
 
     /// Sends the request once and reads the whole response; nothing is sent once a signal has ended the run's time.
-    pub(crate) fn send(&self, request: &Request<'_>) -> Result<Response, Failure> {
-        let uri: Uri = request
-            .url
-            .parse()
-            .map_err(|_| Failure::Unsendable("its URL is malformed".into()))?;
-        let agent = self.agent(&uri);
-        interrupt::check().map_err(Failure::Stopped)?;
-        let started = Clock::System.instant();
-        // A body of no bytes still has a length where the method has a body.
-        let response = match request.method {
-            Method::Post | Method::Put => {
-                self.run(agent, request, wire(request, uri, request.body)?)
-            }
-            Method::Delete | Method::Get | Method::Head => {
-                self.run(agent, request, wire(request, uri, ())?)
-            }
-        };
-        let response = response.map_err(|error| failure(&error))?;
-        let (parts, body) = response.into_parts();
-        Ok(Response {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            body: self.read(body, request, started)?,
-        })
+    pub(crate) fn send(&self, request: &Request) -> Result<Response, Failure> {
+        self.wait(self.fly(request))
     }
 
-    fn run<B: ureq::AsSendBody>(
-        &self,
-        agent: &ureq::Agent,
-        request: &Request<'_>,
-        wire: WireRequest<B>,
-    ) -> Result<ureq::http::Response<Body>, ureq::Error> {
-        let (sent, read) = (request.body.len(), request.limit);
-        let wire = agent
-            .configure_request(wire)
-            .timeout_send_body(Some(self.timeouts.allowance(sent)))
-            // For chunks that never yield a byte; `read` is stricter with those that do.
-            .timeout_recv_body(Some(self.timeouts.allowance(read)));
-        agent.run(wire.build())
+    /// Sends the request as `send` does; others are in flight meanwhile.
+    pub(crate) fn fly(&self, request: &Request) -> impl Future<Output = Result<Response, Failure>> {
+        self.0.send(request)
     }
 
-    /// Reads the body of a response, within the request's limit and the attempt's time.
-    fn read(
-        &self,
-        body: Body,
-        request: &Request<'_>,
-        started: Instant,
-    ) -> Result<Vec<u8>, Failure> {
-        let mut reader = body.into_reader();
-        let mut whole = Vec::new();
-        let mut block = [0; 16 * 1024];
-        loop {
-            let read = reader
-                .read(&mut block)
-                .map_err(|error| failure(&ureq::Error::from(error)))?;
-            if read == 0 {
-                return Ok(whole);
-            }
-            whole.extend_from_slice(&block[..read]);
-            if whole.len() > request.limit {
-                return Err(Failure::TooLong(request.limit));
-            }
-            let allowance = self.timeouts.allowance(request.body.len() + whole.len());
-            if Clock::System.elapsed(started) > allowance {
-                return Err(Failure::Lost(TOO_SLOW.into()));
-            }
-        }
+    /// Ends after this time.
+    pub(crate) fn rest(&self, span: Duration) -> impl Future<Output = ()> {
+        self.0.rest(span)
     }
-}
 
-fn wire<B>(request: &Request<'_>, uri: Uri, body: B) -> Result<WireRequest<B>, Failure> {
-    let mut wire = WireRequest::builder()
-        .method(request.method.as_str())
-        .uri(uri);
-    for (name, value) in &request.headers {
-        let value = HeaderValue::from_str(value).map_err(|_| {
-            Failure::Unsendable(format!(
-                "its header {name} holds characters that HTTP forbids"
-            ))
-        })?;
-        wire = wire.header(name.as_str(), value);
-    }
-    wire.body(body)
-        .map_err(|error| Failure::Unsendable(error.to_string()))
-}
-
-const TOO_SLOW: &str = "the server is too slow: a few bytes now and then";
-
-fn failure(error: &ureq::Error) -> Failure {
-    use ureq::{Error as E, Timeout};
-    if let Err(stopped) = interrupt::check() {
-        return Failure::Stopped(stopped);
-    }
-    let text = error.to_string();
-    match error {
-        E::Timeout(Timeout::Connect | Timeout::Resolve) => {
-            Failure::ConnectTimeout("no connection in time".into())
-        }
-        E::Timeout(Timeout::PerRead | Timeout::PerWrite) => {
-            Failure::Lost("the server went silent".into())
-        }
-        E::Timeout(_) => Failure::Lost(TOO_SLOW.into()),
-        E::LargeResponseHeader(..) => Failure::TooLong(LONGEST_HEAD),
-        E::ConnectProxyFailed(_) if text.contains("responded 407") => {
-            Failure::Forbidden("the proxy refused the user name or password of HTTPS_PROXY".into())
-        }
-        E::ConnectProxyFailed(_) | E::HostNotFound | E::ConnectionFailed => {
-            Failure::Unreachable(text)
-        }
-        E::Rustls(cause) => refused(cause),
-        E::Tls(_) => Failure::Forbidden(text),
-        // ureq passes rustls's errors of a handshake on inside of I/O errors.
-        E::Io(cause) if of_tls(cause).is_some() => {
-            of_tls(cause).map_or(Failure::Lost(text), refused)
-        }
-        E::Io(cause) => match cause.kind() {
-            ErrorKind::ConnectionRefused
-            | ErrorKind::HostUnreachable
-            | ErrorKind::NetworkUnreachable => Failure::Unreachable(cause.to_string()),
-            _ if text.contains("lookup") => Failure::Unreachable(cause.to_string()),
-            _ => Failure::Lost(cause.to_string()),
-        },
-        E::BadUri(_) | E::Http(_) => Failure::Unsendable("its URL or headers are malformed".into()),
-        _ => Failure::Lost(text),
-    }
-}
-
-/// The error of TLS in an I/O error, where one is.
-fn of_tls(error: &std::io::Error) -> Option<&rustls::Error> {
-    let cause = error.get_ref()?;
-    match cause.downcast_ref::<std::io::Error>() {
-        Some(inner) => of_tls(inner),
-        None => cause.downcast_ref(),
-    }
-}
-
-fn refused(error: &rustls::Error) -> Failure {
-    match tls::refusal(error) {
-        Some(why) => Failure::Forbidden(why),
-        None => Failure::Lost(error.to_string()),
+    /// Runs the future to its end, and moves what is in flight meanwhile.
+    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.0.wait(future)
     }
 }

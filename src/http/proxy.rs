@@ -2,13 +2,22 @@
 
 use std::net::IpAddr;
 
+use ureq_proto::http::Uri;
+
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::secret::Secret;
+use crate::text;
 
 /// A proxy that opens tunnels (CONNECT). Its user name and password are never printed.
 #[derive(Clone)]
 pub(crate) struct Proxy {
-    proxy: ureq::Proxy,
+    /// Whether it is reached over TLS.
+    is_secure: bool,
+    host: String,
+    port: u16,
+    /// `user:password`, decoded.
+    login: Option<Secret>,
     except: Vec<Pattern>,
 }
 
@@ -37,24 +46,60 @@ impl Proxy {
         let Some(url) = either("https_proxy", "HTTPS_PROXY") else {
             return Ok(None);
         };
-        let proxy = ureq::Proxy::new(url.trim())
-            .ok()
-            .filter(|proxy| !proxy.host().is_empty())
-            .filter(|proxy| {
-                use ureq::ProxyProtocol::{Http, Https};
-                matches!(proxy.protocol(), Http | Https)
-            });
-        let proxy = proxy.ok_or_else(|| {
+        let mut proxy = Self::parse(url.trim()).ok_or_else(|| {
             // The value may hold a password.
             Error::config(
                 "environment variable HTTPS_PROXY: expected http://[user:password@]host:port, found another form",
             )
         })?;
         let except = either("no_proxy", "NO_PROXY").unwrap_or("");
-        Ok(Some(Self {
-            proxy,
-            except: except.split([',', ' ']).filter_map(Pattern::read).collect(),
-        }))
+        proxy.except = except.split([',', ' ']).filter_map(Pattern::read).collect();
+        Ok(Some(proxy))
+    }
+
+    /// Reads `[http[s]://][user[:password]@]host[:port]`.
+    fn parse(url: &str) -> Option<Self> {
+        let uri: Uri = url.parse().ok()?;
+        let authority = uri.authority()?;
+        let (is_secure, port) = match uri.scheme_str() {
+            None | Some("http") => (false, 80),
+            Some("https") => (true, 443),
+            Some(_) => return None,
+        };
+        let login = match authority.as_str().rsplit_once('@') {
+            None => None,
+            Some((login, _)) => {
+                let (user, password) = login.split_once(':').unwrap_or((login, ""));
+                let user = text::percent_decoded(user)?;
+                let password = text::percent_decoded(password)?;
+                Some(Secret::new(format!("{user}:{password}")))
+            }
+        };
+        let proxy = Self {
+            is_secure,
+            host: authority.host().to_owned(),
+            port: authority.port_u16().unwrap_or(port),
+            login,
+            except: Vec::new(),
+        };
+        Some(proxy).filter(|proxy| !proxy.host.is_empty())
+    }
+
+    pub(super) fn is_secure(&self) -> bool {
+        self.is_secure
+    }
+
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `user:password`, where the proxy asks for one.
+    pub(super) fn login(&self) -> Option<&Secret> {
+        self.login.as_ref()
     }
 
     /// Whether requests to the host go through the proxy. Names are not resolved, so networks cover addresses alone.
@@ -65,10 +110,6 @@ impl Proxy {
         !self.except.iter().any(|pattern| {
             pattern.port.is_none_or(|only| only == port) && pattern.hosts.cover(host, address)
         })
-    }
-
-    pub(super) fn ureq(&self) -> ureq::Proxy {
-        self.proxy.clone()
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ALL_VERSIONS, ClientConfig, RootCertStore};
 
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -11,13 +13,19 @@ use crate::interrupt;
 
 /// The trusted root certificates. Host names and certificate chains are always verified; only the roots differ.
 #[derive(Clone)]
-pub(crate) struct RootCertificates(RootCerts);
+pub(crate) struct RootCertificates(Roots);
+
+#[derive(Clone)]
+enum Roots {
+    Mozilla,
+    Own(Vec<CertificateDer<'static>>),
+}
 
 impl RootCertificates {
     /// The certificates in the file that `AWS_CA_BUNDLE` names, as for every AWS tool; Mozilla's where it is not set.
     pub(crate) fn from_environment(environment: &Environment) -> Result<Self> {
         let Some(file) = environment.get("AWS_CA_BUNDLE") else {
-            return Ok(Self(RootCerts::WebPki));
+            return Ok(Self(Roots::Mozilla));
         };
         let text = interrupt::read_file(file).map_err(|error| {
             Error::config(format!(
@@ -25,24 +33,32 @@ impl RootCertificates {
             ))
             .because(error)
         })?;
-        let certificates: Vec<Certificate<'static>> = parse_pem(&text)
-            .filter_map(|item| match item {
-                Ok(PemItem::Certificate(certificate)) => Some(certificate),
-                _ => None,
-            })
-            .collect();
+        let certificates: Vec<CertificateDer<'static>> =
+            CertificateDer::pem_slice_iter(&text).flatten().collect();
         if certificates.is_empty() {
             return Err(Error::config(format!(
                 "environment variable AWS_CA_BUNDLE: expected certificates in PEM form in {file}, found none"
             )));
         }
-        Ok(Self(RootCerts::Specific(Arc::new(certificates))))
+        Ok(Self(Roots::Own(certificates)))
     }
 
-    pub(super) fn tls(&self) -> TlsConfig {
-        TlsConfig::builder()
-            .root_certs(self.0.clone())
-            .unversioned_rustls_crypto_provider(cryptography::provider())
-            .build()
+    /// What TLS with a server is made with; sessions are resumed among the connections that share it.
+    pub(super) fn tls(&self) -> Arc<ClientConfig> {
+        let mut store = RootCertStore::empty();
+        match &self.0 {
+            Roots::Mozilla => store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+            Roots::Own(certificates) => {
+                let (added, ignored) =
+                    store.add_parsable_certificates(certificates.iter().cloned());
+                log::debug!("root certificates of AWS_CA_BUNDLE added={added} ignored={ignored}");
+            }
+        }
+        let config = ClientConfig::builder_with_provider(cryptography::provider())
+            .with_protocol_versions(ALL_VERSIONS)
+            .expect("the provider has cipher suites of both versions")
+            .with_root_certificates(store)
+            .with_no_client_auth();
+        Arc::new(config)
     }
 }

@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::time::Clock;
 
 pub(crate) use file::{options, read_file, read_text, write_all};
-pub(crate) use wait::{sleep, wait, wait_for_input};
+pub(crate) use wait::{allow, sleep, wait, wait_for_input};
 
 /// A signal that asks the run to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -44,6 +44,14 @@ pub(crate) fn wait_for_input(
     }
 }
 
+/// Fails where the work under way must end before this time has passed.
+pub(crate) fn allow(span: Duration) -> Result<(), Stopped> {
+    match (signal(), left()) {
+        (Some(signal), Some(left)) if left <= span => Err(Stopped(signal)),
+        _ => Ok(()),
+    }
+}
+
 /// Waits for a time. Fails at once if the work under way must end before that.
 pub(crate) fn sleep(clock: &Clock, span: Duration) -> Result<(), Stopped> {
     if clock.skips(span) {
@@ -52,11 +60,7 @@ pub(crate) fn sleep(clock: &Clock, span: Duration) -> Result<(), Stopped> {
     let until = Clock::System.instant() + span;
     loop {
         let rest = rest(until);
-        if let (Some(signal), Some(left)) = (signal(), left())
-            && left <= rest
-        {
-            return Err(Stopped(signal));
-        }
+        allow(rest)?;
         if rest.is_zero() {
             return Ok(());
         }

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::lake::{
-    Access, Catalog, CatalogTable, Created, Lake, Listed, Lookup, Objects, Part, Unfinished,
+    Access, Bytes, Catalog, CatalogTable, Created, Lake, Listed, Lookup, Objects, Part, Unfinished,
     Updated, Upload,
 };
 use crate::time::{Clock, Millis};
@@ -199,7 +199,7 @@ impl Objects for Dir {
             .map_err(fail)
     }
 
-    fn put(&self, key: &str, body: &[u8]) -> Result<()> {
+    fn put(&self, key: &str, body: Bytes) -> Result<()> {
         let mut upload = self.begin(key)?;
         self.part(&mut upload, body)?;
         self.complete(&upload)
@@ -274,12 +274,12 @@ impl Objects for Dir {
         Ok(upload)
     }
 
-    fn part(&self, upload: &mut Upload, body: &[u8]) -> Result<()> {
+    fn part(&self, upload: &mut Upload, body: Bytes) -> Result<()> {
         let path = self.upload(upload);
         OpenOptions::new()
             .append(true)
             .open(&path)
-            .and_then(|mut file| file.write_all(body))
+            .and_then(|mut file| file.write_all(&body))
             .map_err(|error| failed("writing", &path, error))?;
         upload.parts.push(Part::default());
         Ok(())

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::time::Millis;
 
 pub(crate) use crate::aws::s3::Part;
+pub(crate) use crate::http::Bytes;
 
 /// A lake: its objects, and the catalog of the tables that publish them.
 pub(crate) struct Lake {
@@ -62,7 +63,7 @@ pub(crate) trait Objects {
     fn now(&self) -> Result<Millis>;
 
     /// Writes an object, visible at once; an object of that key is replaced.
-    fn put(&self, key: &str, body: &[u8]) -> Result<()>;
+    fn put(&self, key: &str, body: Bytes) -> Result<()>;
 
     /// The object's bytes, or nothing where it is absent; for small objects only (64 MiB at most).
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
@@ -83,7 +84,7 @@ pub(crate) trait Objects {
     fn begin(&self, key: &str) -> Result<Upload>;
 
     /// Adds a part. Every part but the last holds 5 MiB or more (S3's limit); at most 10,000 parts.
-    fn part(&self, upload: &mut Upload, body: &[u8]) -> Result<()>;
+    fn part(&self, upload: &mut Upload, body: Bytes) -> Result<()>;
 
     /// Makes the object visible as a whole. After a lost response the implementor looks whether it is.
     fn complete(&self, upload: &Upload) -> Result<()>;

@@ -12,7 +12,7 @@
 
 use crate::error::{Error, Result};
 use crate::file::{FileWriter, Format, Seam, Statistics};
-use crate::lake::{Objects, Upload};
+use crate::lake::{Bytes, Objects, Upload};
 use crate::table::{DataFile, PartitionId};
 
 /// A buffer of rows grows from this size on, and never by less.
@@ -333,10 +333,14 @@ impl Object {
             Some(upload) => upload,
             None => upload.insert(objects.begin(&self.key)?),
         };
-        objects.part(upload, &self.encoded[..length])?;
-        self.sent += length;
-        self.encoded.drain(..length);
-        Ok(())
+        let rest = self.encoded.split_off(length);
+        let sent = lent(&mut self.encoded, |part| objects.part(upload, part));
+        if sent.is_ok() {
+            self.sent += length;
+            self.encoded.clear();
+        }
+        self.encoded.extend(rest);
+        sent
     }
 
     /// Closes the object at the boundary. The rows after it go on in a new object, which is returned. The object must be
@@ -435,7 +439,7 @@ impl Object {
             None => objects.begin(&self.key)?,
         };
         if !self.encoded.is_empty()
-            && let Err(error) = objects.part(&mut upload, &self.encoded)
+            && let Err(error) = lent(&mut self.encoded, |part| objects.part(&mut upload, part))
         {
             self.state = ObjectState::Closed(Some(upload));
             return Err(error);
@@ -457,7 +461,9 @@ impl Object {
     pub(super) fn complete(&mut self, objects: &dyn Objects) -> Result<DataFile> {
         match &self.state {
             ObjectState::Uploaded(upload) => objects.complete(upload)?,
-            ObjectState::Closed(None) => objects.put(&self.key, &self.encoded)?,
+            ObjectState::Closed(None) => {
+                lent(&mut self.encoded, |body| objects.put(&self.key, body))?;
+            }
             _ => return Err(self.illegal("complete")),
         }
         let bytes = self.encoded();
@@ -488,4 +494,12 @@ impl Object {
             self.state.name()
         ))
     }
+}
+
+/// Lends the bytes of a buffer, which gets them back with its room.
+fn lent<T>(buffer: &mut Vec<u8>, send: impl FnOnce(Bytes) -> Result<T>) -> Result<T> {
+    let bytes = Bytes::from(std::mem::take(buffer));
+    let outcome = send(bytes.clone());
+    *buffer = bytes.reclaimed();
+    outcome
 }

@@ -8,7 +8,7 @@ use super::object::Sizes;
 use super::writer::{Extent, Naming, ObjectNumbers, Writer};
 use crate::error::Result;
 use crate::file::{Codec, Format};
-use crate::lake::{Listed, Objects, Unfinished, Upload};
+use crate::lake::{Bytes, Listed, Objects, Unfinished, Upload};
 use crate::table::PartitionId;
 use crate::table::layout::Run;
 use crate::time::Millis;
@@ -43,7 +43,7 @@ impl Objects for Store {
         unreachable!("a writer takes no ages")
     }
 
-    fn put(&self, key: &str, body: &[u8]) -> Result<()> {
+    fn put(&self, key: &str, body: Bytes) -> Result<()> {
         assert!(!body.is_empty(), "an empty object: {key}");
         let before = self
             .visible
@@ -82,7 +82,7 @@ impl Objects for Store {
         })
     }
 
-    fn part(&self, upload: &mut Upload, body: &[u8]) -> Result<()> {
+    fn part(&self, upload: &mut Upload, body: Bytes) -> Result<()> {
         assert!(!body.is_empty(), "an empty part");
         self.uploads
             .borrow_mut()
@@ -109,7 +109,7 @@ impl Objects for Store {
                 .all(|part| part.len() >= SMALL.least_part),
             "a small part in the middle"
         );
-        self.put(&upload.key, &parts.concat())
+        self.put(&upload.key, parts.concat().into())
     }
 
     fn abort(&self, upload: &Upload) -> Result<()> {

@@ -17,7 +17,7 @@ impl Operation for GetDatabase<'_> {
     const PERMISSIONS: &'static [&'static str] = &["glue:GetDatabase"];
     type Output = ();
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         call(Self::NAME, &json!({ "Name": self.name }))
     }
 
@@ -39,7 +39,7 @@ impl Operation for CreateDatabase<'_> {
     const PERMISSIONS: &'static [&'static str] = &["glue:CreateDatabase"];
     type Output = ();
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         call(
             Self::NAME,
             &json!({ "DatabaseInput": { "Name": self.name } }),

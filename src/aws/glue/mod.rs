@@ -10,21 +10,19 @@ mod tests;
 pub(crate) use database::{CreateDatabase, GetDatabase};
 pub(crate) use table::{CreateTable, DeleteTable, GetTable, UpdateTable};
 
-use std::borrow::Cow;
-
 use serde_json::Value;
 
 use crate::aws::operation::{BadResponse, Call};
 use crate::http::{Method, Response};
 
-fn call(operation: &str, body: &Value) -> Call<'static> {
+fn call(operation: &str, body: &Value) -> Call {
     Call {
         method: Method::Post,
         headers: vec![
             ("content-type", "application/x-amz-json-1.1".to_owned()),
             ("x-amz-target", format!("AWSGlue.{operation}")),
         ],
-        body: Cow::Owned(body.to_string().into_bytes()),
+        body: body.to_string().into_bytes().into(),
         ..Call::default()
     }
 }

@@ -43,7 +43,7 @@ impl Operation for GetTable<'_> {
     const PERMISSIONS: &'static [&'static str] = &["glue:GetTable"];
     type Output = Described;
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         call(
             Self::NAME,
             &json!({ "DatabaseName": self.database, "Name": self.name }),
@@ -79,7 +79,7 @@ impl Operation for CreateTable<'_> {
     const PERMISSIONS: &'static [&'static str] = &["glue:CreateTable"];
     type Output = ();
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         call(
             Self::NAME,
             &json!({ "DatabaseName": self.database, "TableInput": self.input }),
@@ -107,7 +107,7 @@ impl Operation for UpdateTable<'_> {
     const EXPECTED_ERRORS: &'static [&'static str] = &["ConcurrentModificationException"];
     type Output = ();
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         let mut body = json!({
             "DatabaseName": self.database,
             "TableInput": self.input,
@@ -135,7 +135,7 @@ impl Operation for DeleteTable<'_> {
     const PERMISSIONS: &'static [&'static str] = &["glue:DeleteTable"];
     type Output = ();
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         call(
             Self::NAME,
             &json!({ "DatabaseName": self.database, "Name": self.name }),

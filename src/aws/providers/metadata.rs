@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::aws::identity::Identity;
-use crate::http::{Client, Failure, Method, Request, Response, RootCertificates, Timeouts};
+use crate::http::{Bytes, Client, Failure, Method, Request, Response, RootCertificates, Timeouts};
 use crate::secret::Secret;
 use crate::time::Millis;
 
@@ -65,7 +65,7 @@ impl MetadataEndpoint {
             method,
             url,
             headers,
-            body: &[],
+            body: Bytes::default(),
             limit: 1 << 20,
         })
     }

@@ -26,7 +26,7 @@ impl Operation for CopyObject<'_> {
     const PERMISSIONS: &'static [&'static str] = &["s3:GetObject", "s3:PutObject"];
     type Output = ();
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         let mut headers = self.options.headers();
         if !self.options.tags.is_empty() {
             headers.push(("x-amz-tagging-directive", "REPLACE".to_owned()));
@@ -61,7 +61,7 @@ impl Operation for UploadPartCopy<'_> {
     const PERMISSIONS: &'static [&'static str] = &["s3:GetObject", "s3:PutObject"];
     type Output = Part;
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         let range = format!("bytes={}-{}", self.bytes.start(), self.bytes.end());
         Call {
             method: Method::Put,

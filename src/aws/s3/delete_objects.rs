@@ -1,7 +1,5 @@
 //! DeleteObjects: up to 1,000 keys in one call. A response of 200 may hold an error for each key.
 
-use std::borrow::Cow;
-
 use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::s3::{checksum, document};
 use crate::aws::service::Service;
@@ -21,7 +19,7 @@ impl Operation for DeleteObjects<'_> {
     const PERMISSIONS: &'static [&'static str] = &["s3:DeleteObject"];
     type Output = ();
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         let mut body =
             "<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Quiet>true</Quiet>"
                 .to_owned();
@@ -39,7 +37,7 @@ impl Operation for DeleteObjects<'_> {
                 // S3 requires a checksum here, so the options do not apply.
                 (checksum::HEADER, checksum::crc32(body.as_bytes())),
             ],
-            body: Cow::Owned(body.into_bytes()),
+            body: body.into_bytes().into(),
             ..Call::default()
         }
     }

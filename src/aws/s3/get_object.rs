@@ -17,7 +17,7 @@ impl Operation for GetObject<'_> {
     const PERMISSIONS: &'static [&'static str] = &["s3:GetObject"];
     type Output = Vec<u8>;
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         Call {
             path: path(self.key),
             headers: vec![("x-amz-checksum-mode", "ENABLED".to_owned())],

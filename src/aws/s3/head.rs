@@ -25,7 +25,7 @@ impl Operation for HeadObject<'_> {
     const PERMISSIONS: &'static [&'static str] = &["s3:GetObject"];
     type Output = Head;
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         Call {
             method: Method::Head,
             path: path(self.key),

@@ -27,7 +27,7 @@ impl Operation for ListMultipartUploads<'_> {
     const PERMISSIONS: &'static [&'static str] = &["s3:ListBucketMultipartUploads"];
     type Output = UploadsPage;
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         let mut query = vec![
             ("encoding-type", "url".to_owned()),
             ("prefix", self.prefix.to_owned()),

@@ -38,7 +38,7 @@ impl Operation for ListObjects<'_> {
     const PERMISSIONS: &'static [&'static str] = &["s3:ListBucket"];
     type Output = ObjectsPage;
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         let mut query = vec![
             ("encoding-type", "url".to_owned()),
             ("list-type", "2".to_owned()),

@@ -3,7 +3,6 @@
 //! Parts are 5 MiB to 5 GiB each, but for the last; there are at most 10,000.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html>
 
-use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::aws::operation::{BadResponse, Call, Operation};
@@ -32,7 +31,7 @@ impl Operation for CreateUpload<'_> {
     /// The upload's id.
     type Output = String;
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         let mut headers = self.options.headers();
         headers.push(("content-type", content_type(self.key).to_owned()));
         if self.options.checksum == RequestChecksum::WhenSupported {
@@ -61,7 +60,7 @@ pub(crate) struct UploadPart<'a> {
     pub(crate) upload: &'a str,
     /// From 1.
     pub(crate) number: usize,
-    pub(crate) body: Body<'a>,
+    pub(crate) body: Body,
 }
 
 impl Operation for UploadPart<'_> {
@@ -70,7 +69,7 @@ impl Operation for UploadPart<'_> {
     const PERMISSIONS: &'static [&'static str] = &["s3:PutObject"];
     type Output = Part;
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         Call {
             method: Method::Put,
             path: path(self.key),
@@ -79,7 +78,7 @@ impl Operation for UploadPart<'_> {
                 ("uploadId", self.upload.to_owned()),
             ],
             headers: self.body.headers().collect(),
-            body: Cow::Borrowed(self.body.bytes),
+            body: self.body.bytes.clone(),
             ..Call::default()
         }
     }
@@ -119,7 +118,7 @@ impl Operation for CompleteUpload<'_> {
     const PERMISSIONS: &'static [&'static str] = &["s3:PutObject"];
     type Output = ();
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         let mut body =
             "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
                 .to_owned();
@@ -140,7 +139,7 @@ impl Operation for CompleteUpload<'_> {
             path: path(self.key),
             query: vec![("uploadId", self.upload.to_owned())],
             headers: vec![("content-type", "application/xml".to_owned())],
-            body: Cow::Owned(body.into_bytes()),
+            body: body.into_bytes().into(),
             ..Call::default()
         }
     }
@@ -169,7 +168,7 @@ impl Operation for AbortUpload<'_> {
     const PERMISSIONS: &'static [&'static str] = &["s3:AbortMultipartUpload"];
     type Output = ();
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         Call {
             method: Method::Delete,
             path: path(self.key),

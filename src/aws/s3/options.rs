@@ -4,7 +4,7 @@
 use crate::aws::operation::BadResponse;
 use crate::aws::s3::checksum;
 use crate::aws::sigv4::encoding;
-use crate::http::Response;
+use crate::http::{Bytes, Response};
 
 /// The encryption of objects at rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -110,24 +110,22 @@ impl PutOptions {
     }
 
     /// A body with its checksum.
-    pub(crate) fn body<'a>(&self, bytes: &'a [u8]) -> Body<'a> {
-        Body {
-            bytes,
-            crc32: match self.checksum {
-                RequestChecksum::WhenSupported => Some(checksum::crc32(bytes)),
-                RequestChecksum::WhenRequired => None,
-            },
-        }
+    pub(crate) fn body(&self, bytes: Bytes) -> Body {
+        let crc32 = match self.checksum {
+            RequestChecksum::WhenSupported => Some(checksum::crc32(&bytes)),
+            RequestChecksum::WhenRequired => None,
+        };
+        Body { bytes, crc32 }
     }
 }
 
 /// The bytes of a body, with their checksum: it is computed once, however often they are sent.
-pub(crate) struct Body<'a> {
-    pub(crate) bytes: &'a [u8],
+pub(crate) struct Body {
+    pub(crate) bytes: Bytes,
     pub(crate) crc32: Option<String>,
 }
 
-impl Body<'_> {
+impl Body {
     /// The headers that describe the body.
     ///
     /// A long body is sent only after S3 agrees to take it. Without that, a refusal (expired credentials, another region)
@@ -194,6 +192,6 @@ mod tests {
             ]
             .map(|(name, value)| (name, value.to_owned()))
         );
-        assert_eq!(options.body(b"x").headers().count(), 0);
+        assert_eq!(options.body(b"x".into()).headers().count(), 0);
     }
 }

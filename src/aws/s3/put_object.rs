@@ -1,7 +1,5 @@
 //! PutObject: writes a whole object of up to 5 GiB, visible at once; an existing one is replaced.
 
-use std::borrow::Cow;
-
 use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::s3::options::{Body, PutOptions, content_type};
 use crate::aws::s3::path;
@@ -10,7 +8,7 @@ use crate::http::{Method, Response};
 
 pub(crate) struct PutObject<'a> {
     pub(crate) key: &'a str,
-    pub(crate) body: Body<'a>,
+    pub(crate) body: Body,
     pub(crate) options: &'a PutOptions,
 }
 
@@ -20,7 +18,7 @@ impl Operation for PutObject<'_> {
     const PERMISSIONS: &'static [&'static str] = &["s3:PutObject"];
     type Output = ();
 
-    fn call(&self) -> Call<'_> {
+    fn call(&self) -> Call {
         let mut headers = self.options.headers();
         headers.push(("content-type", content_type(self.key).to_owned()));
         headers.extend(self.body.headers());
@@ -28,7 +26,7 @@ impl Operation for PutObject<'_> {
             method: Method::Put,
             path: path(self.key),
             headers,
-            body: Cow::Borrowed(self.body.bytes),
+            body: self.body.bytes.clone(),
             ..Call::default()
         }
     }

@@ -80,7 +80,7 @@ fn keys_that_were_not_deleted_are_reported() {
     let keys = ["a&b".to_owned(), "c\r".to_owned()];
     let delete = DeleteObjects { keys: &keys };
     let call = delete.call();
-    let body = String::from_utf8(call.body.into_owned()).unwrap();
+    let body = String::from_utf8(call.body.to_vec()).unwrap();
     assert!(body.contains("<Key>a&amp;b</Key>"), "{body}");
     assert!(body.contains("<Key>c&#xD;</Key>"), "{body}");
     assert_eq!(delete.read(answer("<DeleteResult/>")), Ok(()));

@@ -74,7 +74,7 @@ fn put(aws: &Aws) -> Result<()> {
     let options = PutOptions::default();
     aws.perform(&PutObject {
         key: "k",
-        body: options.body(b"body"),
+        body: options.body(b"body".into()),
         options: &options,
     })
 }

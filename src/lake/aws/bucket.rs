@@ -8,7 +8,7 @@ use crate::aws::operation::Operation;
 use crate::aws::{Aws, Pages, PutOptions, s3};
 use crate::error::{Error, Result};
 use crate::lake::aws::permissions::{self, perform};
-use crate::lake::{Listed, Objects, Unfinished, Upload};
+use crate::lake::{Bytes, Listed, Objects, Unfinished, Upload};
 use crate::time::Millis;
 
 /// The largest object that `get` reads, in bytes.
@@ -125,7 +125,7 @@ impl Objects for Bucket {
         })
     }
 
-    fn put(&self, key: &str, body: &[u8]) -> Result<()> {
+    fn put(&self, key: &str, body: Bytes) -> Result<()> {
         let put = s3::PutObject {
             key,
             body: self.put_options.body(body),
@@ -202,7 +202,7 @@ impl Objects for Bucket {
         })
     }
 
-    fn part(&self, upload: &mut Upload, body: &[u8]) -> Result<()> {
+    fn part(&self, upload: &mut Upload, body: Bytes) -> Result<()> {
         let number = upload.parts.len() + 1;
         let part = s3::UploadPart {
             key: &upload.key,

@@ -225,7 +225,7 @@ fn step(
     match random.u8(..10) {
         0 | 1 => {
             let (key, body) = (key(random), body(random));
-            objects.put(&key, &body)?;
+            objects.put(&key, body.as_slice().into())?;
             expected.objects.insert(key, body);
         }
         2 | 3 => {
@@ -234,7 +234,7 @@ fn step(
             let mut whole = Vec::new();
             for _ in 0..parts {
                 let body = body(random);
-                objects.part(&mut upload, &body)?;
+                objects.part(&mut upload, body.as_slice().into())?;
                 whole.extend(body);
             }
             assert_eq!(

@@ -287,7 +287,7 @@ fn every_operation_that_begins_an_object_sends_the_put_options() {
         ..PutOptions::default()
     };
     let lake = lake_with(&server, options.clone(), &[]);
-    lake.objects.put("k", b"x").unwrap();
+    lake.objects.put("k", b"x".into()).unwrap();
     let mut upload = lake.objects.begin("k").unwrap();
     lake.objects.copy("k", "l").unwrap();
     for request in server.received() {
@@ -309,7 +309,11 @@ fn every_operation_that_begins_an_object_sends_the_put_options() {
         "<Error><Code>AccessDenied</Code></Error>",
     )]);
     let denied = lake_with(&refused, options, &[]);
-    let error = denied.objects.put("k", b"x").unwrap_err().to_string();
+    let error = denied
+        .objects
+        .put("k", b"x".into())
+        .unwrap_err()
+        .to_string();
     assert!(
         error.ends_with(
             "; grant s3:PutObject, s3:PutObjectTagging, kms:Decrypt and kms:GenerateDataKey"
@@ -317,7 +321,7 @@ fn every_operation_that_begins_an_object_sends_the_put_options() {
         "{error}"
     );
     // Parts take what the upload was begun with.
-    lake.objects.part(&mut upload, b"part").unwrap();
+    lake.objects.part(&mut upload, b"part".into()).unwrap();
     let received = server.received();
     let part = received.last().unwrap();
     assert_eq!(part.header("x-amz-server-side-encryption"), None);
@@ -332,7 +336,7 @@ fn the_environment_may_leave_checksums_out() {
     let server = Server::script(vec![Reply::say(200, "")]);
     let variable = ("AWS_REQUEST_CHECKSUM_CALCULATION", "WHEN_REQUIRED");
     let lake = lake(&server, &[variable]);
-    lake.objects.put("k", b"body").unwrap();
+    lake.objects.put("k", b"body".into()).unwrap();
     assert_eq!(server.received()[0].header("x-amz-checksum-crc32"), None);
 }
 
@@ -353,7 +357,7 @@ fn the_time_is_that_of_the_last_answer_of_s3() {
     // The catalog is another service, and has its own.
     lake.catalog.database("d").unwrap();
     assert_eq!(seconds(&lake), "15:00:01");
-    lake.objects.put("k", b"{}\n").unwrap();
+    lake.objects.put("k", b"{}\n".into()).unwrap();
     assert_eq!(seconds(&lake), "15:00:09");
     assert_eq!(server.received().len(), 3, "the time is asked for once");
 }

@@ -18,8 +18,8 @@ fn an_upload_is_invisible_until_it_is_complete() {
     let folder = tempfile::tempdir().unwrap();
     let lake = open(folder.path()).unwrap();
     let mut upload = lake.objects.begin("a/b/one").unwrap();
-    lake.objects.part(&mut upload, b"first ").unwrap();
-    lake.objects.part(&mut upload, b"second").unwrap();
+    lake.objects.part(&mut upload, b"first ".into()).unwrap();
+    lake.objects.part(&mut upload, b"second".into()).unwrap();
     assert!(keys(&lake, "").is_empty());
     assert_eq!(
         lake.objects.unfinished("a/").unwrap()[0].upload.key,

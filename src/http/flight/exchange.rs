@@ -1,0 +1,301 @@
+//! A request and its response as bytes of a connection: what to write next, and what the bytes read say.
+//! It opens nothing and waits for nothing.
+
+use std::time::{Duration, Instant};
+
+use ureq_proto::BodyMode;
+use ureq_proto::client::state::{RecvBody, RecvResponse};
+use ureq_proto::client::{
+    Await100Result, Call, RecvBodyResult, RecvResponseResult, SendRequestResult,
+};
+use ureq_proto::http::header::{CONTENT_LENGTH, USER_AGENT};
+use ureq_proto::http::response::Parts;
+use ureq_proto::http::{HeaderValue, Request as HttpRequest};
+
+use crate::http::{AGENT, Bytes, Failure, Method, Request, Response};
+
+/// How long to wait for a requested `100 Continue`; then the body is sent anyway, for servers that do not support it.
+const AWAIT_CONTINUE: Duration = Duration::from_millis(500);
+
+/// The longest head of a response, in bytes.
+const LONGEST_HEAD: usize = 64 * 1024;
+
+/// A body that is shorter is written with the head, in one piece.
+const SHORT: usize = 16 * 1024;
+
+/// One request and its response.
+///
+/// The connection writes what `output` shows and reports it with `wrote`; it hands over what it reads with `read`, and the
+/// end of that with `end`, until one of the two says that the response is whole. A response may come before the request
+/// is written to its end: servers refuse long bodies that way. Nothing more is written then.
+pub(super) struct Exchange {
+    head: Vec<u8>,
+    body: Bytes,
+    /// Bytes of head and body that are written.
+    written: usize,
+    hold: Hold,
+    step: Step,
+    /// Bytes read that are not understood yet.
+    input: Vec<u8>,
+    /// Bytes of heads read, interim answers' too.
+    heads: usize,
+    response: Response,
+    limit: usize,
+}
+
+/// Whether the body waits for the server's consent.
+enum Hold {
+    No,
+    /// Once the head is written.
+    Due,
+    Until(Instant),
+}
+
+enum Step {
+    Head(Call<RecvResponse>),
+    Body(Call<RecvBody>),
+    Over { must_close: bool },
+}
+
+/// What is known of the response so far.
+pub(super) enum Progress {
+    Unfinished,
+    Whole {
+        /// Whether the connection takes another exchange.
+        is_reusable: bool,
+    },
+}
+
+impl Exchange {
+    pub(super) fn new(request: &Request) -> Result<Self, Failure> {
+        let mut head = Vec::with_capacity(2048);
+        let expects = request.headers.iter().any(|(name, _)| name == "expect");
+        let call = write_head(request, &mut head)?;
+        let mut body = request.body.clone();
+        if body.len() < SHORT && !expects {
+            head.extend_from_slice(&body);
+            body = Bytes::default();
+        }
+        Ok(Self {
+            head,
+            body,
+            written: 0,
+            hold: if expects { Hold::Due } else { Hold::No },
+            step: Step::Head(call),
+            input: Vec::new(),
+            heads: 0,
+            response: Response::default(),
+            limit: request.limit,
+        })
+    }
+
+    /// The bytes to write next; none while it is the server's turn.
+    pub(super) fn output(&mut self, now: Instant) -> &[u8] {
+        if self.written < self.head.len() {
+            return &self.head[self.written..];
+        }
+        match self.hold {
+            Hold::Until(time) if now < time => return &[],
+            _ => self.hold = Hold::No,
+        }
+        &self.body[self.written - self.head.len()..]
+    }
+
+    /// So many bytes of the output are written.
+    pub(super) fn wrote(&mut self, count: usize, now: Instant) {
+        self.written += count;
+        if self.written >= self.head.len() && matches!(self.hold, Hold::Due) {
+            self.hold = Hold::Until(now + AWAIT_CONTINUE);
+        }
+    }
+
+    /// When there is output although nothing was read.
+    pub(super) fn continues_at(&self) -> Option<Instant> {
+        match self.hold {
+            Hold::Until(time) => Some(time),
+            Hold::No | Hold::Due => None,
+        }
+    }
+
+    /// Bytes of bodies that have passed, in both directions.
+    pub(super) fn passed(&self) -> usize {
+        self.written + self.response.body.len()
+    }
+
+    fn is_written(&self) -> bool {
+        self.written == self.head.len() + self.body.len()
+    }
+
+    /// Takes bytes that the server sent.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Progress, Failure> {
+        if self.written < self.head.len() {
+            return Err(lost("the server answered before it was asked"));
+        }
+        self.input.extend_from_slice(bytes);
+        while let Step::Head(call) = &mut self.step {
+            let parsed = call.try_response(&self.input, false);
+            let (used, found) = parsed.map_err(|error| lost(&error.to_string()))?;
+            self.heads += used;
+            let rest = if found.is_none() {
+                self.input.len() - used
+            } else {
+                0
+            };
+            if self.heads + rest > LONGEST_HEAD {
+                return Err(Failure::TooLong(LONGEST_HEAD));
+            }
+            self.input.drain(..used);
+            match found {
+                // `100 Continue`, or another word of the server that it goes on.
+                None if used > 0 => self.hold = Hold::No,
+                None => return Ok(Progress::Unfinished),
+                Some(head) => self.begin_body(head.into_parts().0)?,
+            }
+        }
+        self.read_body()?;
+        Ok(match self.step {
+            Step::Over { must_close } => Progress::Whole {
+                is_reusable: !must_close && self.is_written() && self.input.is_empty(),
+            },
+            _ => Progress::Unfinished,
+        })
+    }
+
+    fn begin_body(&mut self, head: Parts) -> Result<(), Failure> {
+        self.response.status = head.status.as_u16();
+        self.response.headers = head.headers;
+        let over = Step::Over { must_close: true };
+        let Step::Head(call) = std::mem::replace(&mut self.step, over) else {
+            return Ok(());
+        };
+        match call.proceed() {
+            Some(RecvResponseResult::RecvBody(call)) => {
+                if let BodyMode::LengthDelimited(length) = call.body_mode() {
+                    let length = usize::try_from(length).unwrap_or(usize::MAX);
+                    self.check_length(length)?;
+                    self.response.body.reserve_exact(length);
+                }
+                self.step = Step::Body(call);
+            }
+            Some(RecvResponseResult::Redirect(call)) => self.finish(call.must_close_connection()),
+            Some(RecvResponseResult::Cleanup(call)) => self.finish(call.must_close_connection()),
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn read_body(&mut self) -> Result<(), Failure> {
+        while let Step::Body(call) = &mut self.step {
+            let body = &mut self.response.body;
+            let known = body.len();
+            body.resize(known + self.input.len(), 0);
+            let read = call.read(&self.input, &mut body[known..]);
+            let (used, made) = read.map_err(|error| lost(&error.to_string()))?;
+            body.truncate(known + made);
+            self.input.drain(..used);
+            let is_open_ended = call.body_mode() == BodyMode::CloseDelimited;
+            let is_whole = !is_open_ended && call.can_proceed();
+            self.check_length(self.response.body.len())?;
+            if is_whole {
+                self.end_body();
+            } else if used == 0 {
+                // What lies between chunks has a bound too.
+                return match self.input.len() {
+                    0..=LONGEST_HEAD => Ok(()),
+                    _ => Err(Failure::TooLong(LONGEST_HEAD)),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    fn end_body(&mut self) {
+        let over = Step::Over { must_close: true };
+        if let Step::Body(call) = std::mem::replace(&mut self.step, over) {
+            match call.proceed() {
+                Some(RecvBodyResult::Redirect(call)) => self.finish(call.must_close_connection()),
+                Some(RecvBodyResult::Cleanup(call)) => self.finish(call.must_close_connection()),
+                None => {}
+            }
+        }
+    }
+
+    fn finish(&mut self, must_close: bool) {
+        self.step = Step::Over { must_close };
+    }
+
+    fn check_length(&self, length: usize) -> Result<(), Failure> {
+        if length > self.limit {
+            return Err(Failure::TooLong(self.limit));
+        }
+        Ok(())
+    }
+
+    /// The server sends no more. The response is whole only where this is its end.
+    pub(super) fn end(&self) -> Result<(), Failure> {
+        match &self.step {
+            Step::Over { .. } => Ok(()),
+            Step::Body(call) if call.body_mode() == BodyMode::CloseDelimited => Ok(()),
+            Step::Head(_) if self.input.is_empty() => Err(lost("the server closed the connection")),
+            _ => Err(lost("the server closed the connection within its answer")),
+        }
+    }
+
+    pub(super) fn into_response(self) -> Response {
+        self.response
+    }
+}
+
+/// Writes the head of the request; what is left is the response.
+fn write_head(request: &Request, head: &mut Vec<u8>) -> Result<Call<RecvResponse>, Failure> {
+    let mut builder = HttpRequest::builder()
+        .method(request.method.as_str())
+        .uri(request.url.as_str());
+    for (name, value) in &request.headers {
+        let value = HeaderValue::from_str(value).map_err(|_| {
+            Failure::Unsendable(format!(
+                "its header {name} holds characters that HTTP forbids"
+            ))
+        })?;
+        builder = builder.header(name.as_str(), value);
+    }
+    let malformed = |_| unsendable();
+    let built = builder.body(()).map_err(|_| unsendable())?;
+    let mut call = Call::new(built).map_err(malformed)?;
+    // A body of no bytes still has a length where the method has a body.
+    if matches!(request.method, Method::Post | Method::Put) {
+        call.header(CONTENT_LENGTH, request.body.len())
+            .map_err(malformed)?;
+    }
+    call.header(USER_AGENT, HeaderValue::from_static(AGENT))
+        .map_err(malformed)?;
+    let mut call = call.proceed();
+    while !call.can_proceed() {
+        let known = head.len();
+        head.resize(known + LONGEST_HEAD, 0);
+        let written = call.write(&mut head[known..]).map_err(malformed)?;
+        head.truncate(known + written);
+    }
+    let mut sending = match call.proceed().map_err(malformed)? {
+        Some(SendRequestResult::RecvResponse(call)) => return Ok(call),
+        Some(SendRequestResult::SendBody(call)) => call,
+        Some(SendRequestResult::Await100(call)) => match call.proceed().map_err(malformed)? {
+            Await100Result::RecvResponse(call) => return Ok(call),
+            Await100Result::SendBody(call) => call,
+        },
+        None => return Err(unsendable()),
+    };
+    // The body is written by the connection, without a copy.
+    sending
+        .consume_direct_write(request.body.len())
+        .map_err(malformed)?;
+    sending.proceed().ok_or_else(unsendable)
+}
+
+fn unsendable() -> Failure {
+    Failure::Unsendable("its URL or headers are malformed".into())
+}
+
+fn lost(why: &str) -> Failure {
+    Failure::Lost(why.to_owned())
+}
