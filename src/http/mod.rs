@@ -70,9 +70,12 @@ pub(crate) struct Request {
 pub(crate) struct Bytes(Rc<Vec<u8>>);
 
 impl Bytes {
-    /// The buffer that they came from, where nobody else has them; else an empty one.
-    pub(crate) fn reclaimed(self) -> Vec<u8> {
-        Rc::try_unwrap(self.0).unwrap_or_default()
+    /// Lends the bytes of a buffer, which gets them back with its room.
+    pub(crate) fn lend<T>(buffer: &mut Vec<u8>, to: impl FnOnce(Self) -> T) -> T {
+        let bytes = Self::from(std::mem::take(buffer));
+        let outcome = to(bytes.clone());
+        *buffer = Rc::try_unwrap(bytes.0).unwrap_or_default();
+        outcome
     }
 }
 

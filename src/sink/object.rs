@@ -334,7 +334,7 @@ impl Object {
             None => upload.insert(objects.begin(&self.key)?),
         };
         let rest = self.encoded.split_off(length);
-        let sent = lent(&mut self.encoded, |part| objects.part(upload, part));
+        let sent = Bytes::lend(&mut self.encoded, |part| objects.part(upload, part));
         if sent.is_ok() {
             self.sent += length;
             self.encoded.clear();
@@ -439,7 +439,8 @@ impl Object {
             None => objects.begin(&self.key)?,
         };
         if !self.encoded.is_empty()
-            && let Err(error) = lent(&mut self.encoded, |part| objects.part(&mut upload, part))
+            && let Err(error) =
+                Bytes::lend(&mut self.encoded, |part| objects.part(&mut upload, part))
         {
             self.state = ObjectState::Closed(Some(upload));
             return Err(error);
@@ -462,7 +463,7 @@ impl Object {
         match &self.state {
             ObjectState::Uploaded(upload) => objects.complete(upload)?,
             ObjectState::Closed(None) => {
-                lent(&mut self.encoded, |body| objects.put(&self.key, body))?;
+                Bytes::lend(&mut self.encoded, |body| objects.put(&self.key, body))?;
             }
             _ => return Err(self.illegal("complete")),
         }
@@ -494,12 +495,4 @@ impl Object {
             self.state.name()
         ))
     }
-}
-
-/// Lends the bytes of a buffer, which gets them back with its room.
-fn lent<T>(buffer: &mut Vec<u8>, send: impl FnOnce(Bytes) -> Result<T>) -> Result<T> {
-    let bytes = Bytes::from(std::mem::take(buffer));
-    let outcome = send(bytes.clone());
-    *buffer = bytes.reclaimed();
-    outcome
 }

@@ -29,7 +29,10 @@ const SHORT: usize = 16 * 1024;
 /// end of that with `end`, until one of the two says that the response is whole. A response may come before the request
 /// is written to its end: servers refuse long bodies that way. Nothing more is written then.
 pub(super) struct Exchange {
+    /// The head, and the body where that is short.
     head: Vec<u8>,
+    /// Bytes of the head alone, without which no answer makes sense.
+    question: usize,
     body: Bytes,
     /// Bytes of head and body that are written.
     written: usize,
@@ -71,6 +74,7 @@ impl Exchange {
         let mut head = Vec::with_capacity(2048);
         let expects = request.headers.iter().any(|(name, _)| name == "expect");
         let call = write_head(request, &mut head)?;
+        let question = head.len();
         let mut body = request.body.clone();
         if body.len() < SHORT && !expects {
             head.extend_from_slice(&body);
@@ -78,6 +82,7 @@ impl Exchange {
         }
         Ok(Self {
             head,
+            question,
             body,
             written: 0,
             hold: if expects { Hold::Due } else { Hold::No },
@@ -128,7 +133,7 @@ impl Exchange {
 
     /// Takes bytes that the server sent.
     pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Progress, Failure> {
-        if self.written < self.head.len() {
+        if self.written < self.question {
             return Err(lost("the server answered before it was asked"));
         }
         self.input.extend_from_slice(bytes);

@@ -103,6 +103,8 @@ impl<S: Read + Write> Read for Pipe<S> {
             Self::Plain(socket) => return again(|| socket.read(buffer)),
             Self::Tls(tls) => tls,
         };
+        // What was written must leave before an answer to it can come.
+        unless_full(tls.send())?;
         loop {
             match tls.session.reader().read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -45,6 +45,8 @@ enum Stage<S> {
 #[derive(Default)]
 struct Tunnel {
     written: usize,
+    /// Whether the request waits for room in the socket.
+    is_full: bool,
     answer: Vec<u8>,
 }
 
@@ -79,7 +81,7 @@ impl<S: Read + Write> Setup<S> {
         match &self.stage {
             Stage::Dialing { socket, .. } => Some((socket, true)),
             Stage::Layers { pipe, tunnel, .. } => {
-                Some((pipe.socket(), pipe.is_full() || tunnel.written == 0))
+                Some((pipe.socket(), pipe.is_full() || tunnel.is_full))
             }
             Stage::Failed => None,
         }
@@ -248,7 +250,10 @@ impl Tunnel {
                     }
                 }
                 Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.is_full = self.written < request.len();
+                    return Ok(false);
+                }
                 Err(error) => return Err(failure(&error)),
             }
         }
