@@ -324,14 +324,14 @@ fn outcome(
     service: Service,
     response: Result<Response, Failure>,
     read: &mut dyn FnMut(Response) -> Result<(), BadResponse>,
-) -> Result<(), FailedAttempt> {
+) -> Result<(), Box<FailedAttempt>> {
     let response = response.map_err(FailedAttempt::from_network)?;
     let status = response.status;
     if !(200..300).contains(&status) {
-        return Err(FailedAttempt::from_response(service, &response));
+        return Err(FailedAttempt::from_response(service, &response).into());
     }
     let id = attempt::request_id(&response).to_owned();
-    read(response).map_err(|bad| FailedAttempt::from_success(status, id, bad))
+    read(response).map_err(|bad| FailedAttempt::from_success(status, id, bad).into())
 }
 
 /// The least difference that counts as a wrong clock, in milliseconds: services accept 5 minutes (S3: 15) before or after

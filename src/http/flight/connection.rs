@@ -22,7 +22,7 @@ const BLOCK: usize = 16 * 1024;
 pub(super) struct Connection<S> {
     pub(super) route: Rc<Route>,
     stage: Stage<S>,
-    exchange: Option<Exchange>,
+    exchange: Option<Box<Exchange>>,
     timeouts: Timeouts,
     /// When the exchange began.
     began: Instant,
@@ -47,7 +47,7 @@ impl<S: Read + Write> Connection<S> {
     pub(super) fn new(
         route: Rc<Route>,
         setup: Setup<S>,
-        exchange: Exchange,
+        exchange: Box<Exchange>,
         timeouts: Timeouts,
         now: Instant,
     ) -> Self {
@@ -94,7 +94,7 @@ impl<S: Read + Write> Connection<S> {
     }
 
     /// Gives a usable connection another exchange.
-    pub(super) fn carry(&mut self, exchange: Exchange, now: Instant) {
+    pub(super) fn carry(&mut self, exchange: Box<Exchange>, now: Instant) {
         self.exchange = Some(exchange);
         self.began = now;
         self.silent_at = now + self.timeouts.silence;
@@ -161,7 +161,10 @@ impl<S: Read + Write> Connection<S> {
             if !is_reusable {
                 self.stage = Stage::Closed;
             }
-            return Ok(self.exchange.take().map(Exchange::into_response));
+            return Ok(self
+                .exchange
+                .take()
+                .map(|exchange| exchange.into_response()));
         }
         let now = network.now();
         if moved {

@@ -105,7 +105,7 @@ type Number = u64;
 struct Waiting {
     number: Number,
     route: Rc<Route>,
-    exchange: Exchange,
+    exchange: Box<Exchange>,
 }
 
 /// A connection, and the flight that it carries, or carried last.
@@ -165,9 +165,9 @@ impl<N: Network> Flights<N> {
         }
     }
 
-    fn prepared(&self, request: &Request) -> Result<(Route, Exchange), Failure> {
+    fn prepared(&self, request: &Request) -> Result<(Route, Box<Exchange>), Failure> {
         let route = Route::new(&request.url, self.options.proxy.as_ref())?;
-        Ok((route, Exchange::new(request)?))
+        Ok((route, Box::new(Exchange::new(request)?)))
     }
 
     /// Ends after this time.
@@ -222,8 +222,8 @@ impl<N: Network> Flights<N> {
         let now = self.network.now();
         let air = &mut *self.air.borrow_mut();
         air.carried.retain_mut(|Carried { connection, .. }| {
-            !connection.is_closed()
-                && !(connection.is_idle() && now >= connection.idle_since + IDLE_AGE)
+            let is_old = connection.is_idle() && now >= connection.idle_since + IDLE_AGE;
+            !(connection.is_closed() || is_old)
         });
         let mut has_news = false;
         for waiting in std::mem::take(&mut air.waiting) {
@@ -280,7 +280,7 @@ impl<N: Network> Flights<N> {
         &self,
         air: &mut Air<N::Socket>,
         route: Rc<Route>,
-        exchange: Exchange,
+        exchange: Box<Exchange>,
         now: Instant,
     ) -> Result<Connection<N::Socket>, Failure> {
         let timeouts = self.options.timeouts;

@@ -24,10 +24,19 @@ pub(super) struct Server {
     /// Bytes that are sent when their time comes.
     output: Vec<(Instant, Vec<u8>)>,
     interim: bool,
-    closes: bool,
-    is_cut: bool,
-    is_closed: bool,
-    has_reset: bool,
+    end: End,
+}
+
+/// How far the server is with the end of the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Open,
+    /// Once its output is sent.
+    Closes,
+    /// The same, but in the middle of an answer.
+    Breaks,
+    Closed,
+    Reset,
 }
 
 enum Layer {
@@ -56,19 +65,16 @@ impl Server {
             input: Vec::new(),
             output: Vec::new(),
             interim: false,
-            closes: false,
-            is_cut: false,
-            is_closed: false,
-            has_reset: false,
+            end: End::Open,
         }
     }
 
     pub(super) fn has_closed(&self) -> bool {
-        self.is_closed
+        self.end == End::Closed
     }
 
     pub(super) fn has_reset(&self) -> bool {
-        self.has_reset
+        self.end == End::Reset
     }
 
     /// When it does something by itself.
@@ -98,7 +104,7 @@ impl Server {
         }
         // The tunnel's own answer passes only the layers outside of it; `give` knows by whether the inner ones spoke.
         self.input.extend(bytes);
-        if !self.closes {
+        if self.end == End::Open {
             self.serve(now);
         }
     }
@@ -111,13 +117,14 @@ impl Server {
         self.output = later;
         let mut bytes: Vec<u8> = due.into_iter().flat_map(|(_, bytes)| bytes).collect();
         let is_of_tunnel = bytes.starts_with(b"HTTP/1.1 200 Connected");
-        let says_goodbye = self.closes && self.output.is_empty() && !self.is_cut;
+        let is_over = self.output.is_empty();
+        let says_goodbye = is_over && self.end == End::Closes;
         for layer in self.layers.iter_mut().rev() {
             match layer {
                 Layer::Tunnel { .. } => {}
                 Layer::Tls(tls) if is_of_tunnel && tls.is_handshaking() => {}
                 Layer::Tls(tls) => {
-                    if says_goodbye && !self.is_closed {
+                    if says_goodbye {
                         tls.writer().write_all(&bytes).unwrap();
                         tls.send_close_notify();
                         bytes.clear();
@@ -126,8 +133,8 @@ impl Server {
                 }
             }
         }
-        if self.closes && self.output.is_empty() {
-            self.is_closed = true;
+        if is_over && matches!(self.end, End::Closes | End::Breaks) {
+            self.end = End::Closed;
         }
         bytes
     }
@@ -162,8 +169,8 @@ impl Server {
             let body: Vec<u8> = self.input.drain(..end + length).skip(end).collect();
             let text = format!("{target} {} {}", body.len(), crc32fast::hash(&body));
             match fate {
-                1 => self.closes = true,
-                2 => self.has_reset = true,
+                1 => self.end = End::Breaks,
+                2 => self.end = End::Reset,
                 // Never answers.
                 3 => return,
                 4 => {
@@ -175,14 +182,16 @@ impl Server {
                     self.answer(now, &text, 200, closes);
                 }
             }
-            if self.closes {
+            if self.end != End::Open {
                 return;
             }
         }
     }
 
     fn answer(&mut self, now: Instant, text: &str, status: u16, closes: bool) {
-        self.closes = closes;
+        if closes {
+            self.end = End::Closes;
+        }
         let connection = if closes { "connection: close\r\n" } else { "" };
         let answer = match self.random.u8(..3) {
             0 if closes => format!("HTTP/1.1 {status} X\r\n{connection}\r\n{text}"),
@@ -206,12 +215,11 @@ impl Server {
     /// Cuts the last answer off; the client must notice, unless only the end of the connection tells where it ends.
     fn cut(&mut self) {
         let (_, last) = self.output.last_mut().unwrap();
-        let end_says = !find(last, b"chunked")
-            .or(find(last, b"content-length"))
-            .is_some();
+        let has_length = |what: &[u8]| find(last, what).is_some();
+        let end_says = !has_length(b"chunked") && !has_length(b"content-length");
         if !self.layers.is_empty() || !end_says {
             last.truncate(self.random.usize(..last.len()));
-            self.is_cut = true;
+            self.end = End::Breaks;
         }
     }
 
