@@ -169,7 +169,7 @@ fn a_server_of_an_unknown_authority_is_not_believed() {
     let program = through(Program::check(&config(&account)), &proxy);
     fails(
         program.env("AWS_CA_BUNDLE", ""),
-        &["UnknownIssuer", "AWS_CA_BUNDLE"],
+        &["not trusted", "AWS_CA_BUNDLE"],
     );
     assert!(
         proxy.seen().calls.is_empty(),
