@@ -32,10 +32,19 @@ pub(crate) enum TableAction {
     Created,
     /// Rows are added to it.
     Extended,
-    /// New rows take the place of those at this location.
-    Replaced(String),
+    /// New rows take the place of those that are there.
+    Replaced(Replacement),
     /// The sync would fail.
     Refused(String),
+}
+
+/// What a new generation takes the place of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Replacement {
+    /// Where the rows are now.
+    pub(crate) location: String,
+    /// The settings of the table that do not hold for the new rows, and are removed.
+    pub(crate) dropped_settings: Vec<String>,
 }
 
 /// A column as it will be.
@@ -97,7 +106,10 @@ fn of_stream(lake: &Lake, planned: Planned, options: &TableOptions) -> Result<Fo
         None => (TableAction::Created, new_location, target.wanted.clone()),
         Some(table) if replaces => {
             let action = match target.refuse_replacing(Some(table)) {
-                Ok(()) => TableAction::Replaced(hive::location(table).to_owned()),
+                Ok(()) => TableAction::Replaced(Replacement {
+                    location: hive::location(table).to_owned(),
+                    dropped_settings: hive::dropped_settings(table),
+                }),
                 Err(error) => TableAction::Refused(error.to_string()),
             };
             let fields = target.fields_of_a_new_generation(Some(table));

@@ -200,6 +200,8 @@ pub(crate) enum TableChange {
     Created,
     /// A new generation was published at this location.
     Published(String),
+    /// These settings were removed with the rows that they described.
+    Dropped(Vec<String>),
     Column(Note),
 }
 
@@ -210,6 +212,11 @@ impl fmt::Display for TableChange {
             Self::Published(location) => {
                 write!(f, "the table shows a new generation at {location}")
             }
+            Self::Dropped(settings) => write!(
+                f,
+                "settings of the table that do not hold for the new rows are removed: {}",
+                settings.join(", ")
+            ),
             Self::Column(note) => note.fmt(f),
         }
     }

@@ -39,6 +39,7 @@ mod singer; // Singer taps: messages made here, and what other people's taps say
 mod states; // states come back once, in order, untouched
 mod static_binary; // no loader, no files: the static program alone in a root
 mod sync; // whole syncs into moto, read back by DuckDB
+mod tables_of_others; // what a sync refuses of them, and what an overwrite removes
 mod tidy; // the source keeps its own rules
 mod tls; // TLS servers that are refused, and why
 mod versions; // versions of a Singer tap, against a model

@@ -145,9 +145,9 @@ fn what_a_sync_would_refuse_is_reported_with_an_exit_code() {
     let output = plan(&fake, &people("people", "append"), &[]);
     assert_eq!(output.status.code(), Some(1), "{}", output.report());
     assert!(
-        output
-            .stdout
-            .contains("fails: the table test.people is a view"),
+        output.stdout.contains(
+            "fails: the table test.people has TableType = \"VIRTUAL_VIEW\": it is a view"
+        ),
         "{}",
         output.report()
     );

@@ -81,7 +81,10 @@ fn to_json(forecast: &Forecast) -> Value {
         "notes": forecast.notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     match &forecast.action {
-        TableAction::Replaced(location) => value["replaces"] = location.as_str().into(),
+        TableAction::Replaced(replacement) => {
+            value["replaces"] = replacement.location.as_str().into();
+            value["dropped_settings"] = json!(replacement.dropped_settings);
+        }
         TableAction::Refused(why) => value["error"] = why.as_str().into(),
         TableAction::Created | TableAction::Extended => {}
     }

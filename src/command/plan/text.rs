@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Write};
 
 use crate::table::Change;
-use crate::table::forecast::{Column, Forecast, Origin, TableAction};
+use crate::table::forecast::{Column, Forecast, Origin, Replacement, TableAction};
 
 /// The longest name and type that widen the columns of the listing.
 const WIDEST: usize = 32;
@@ -36,9 +36,13 @@ fn write(out: &mut String, forecast: &Forecast) -> fmt::Result {
     match &forecast.action {
         TableAction::Created => writeln!(out, "  creates the table at {}", forecast.location)?,
         TableAction::Extended => writeln!(out, "  adds rows at {}", forecast.location)?,
-        TableAction::Replaced(from) => {
-            writeln!(out, "  replaces the rows at {from}")?;
+        TableAction::Replaced(Replacement {
+            location,
+            dropped_settings,
+        }) => {
+            writeln!(out, "  replaces the rows at {location}")?;
             writeln!(out, "  with those at {}", forecast.location)?;
+            section(out, "removes the settings", dropped_settings.iter())?;
         }
         TableAction::Refused(why) => return writeln!(out, "  fails: {why}"),
     }

@@ -8,6 +8,7 @@ use crate::file::Format;
 use crate::schema::{Field, hive};
 use crate::table::TableTarget;
 use crate::table::hive::serde::{self, Serde};
+use crate::table::hive::settings::{self, Forbidding, Purpose};
 use crate::table::layout::Generation;
 
 /// Our own parameter; readers ignore those that they do not know.
@@ -31,7 +32,8 @@ pub(super) fn new(
     at(&input, location, fields, format)
 }
 
-/// The same table at another location: columns, location and format are ours, the rest stays as others set it.
+/// The same table at another location: columns, location and format are ours, the rest stays as others set it, but for
+/// the [settings](settings::dropped) that do not hold for new rows.
 pub(super) fn at(
     input: &Map<String, Value>,
     location: &str,
@@ -39,16 +41,19 @@ pub(super) fn at(
     format: Format,
 ) -> Map<String, Value> {
     let mut input = with_fields(input, fields);
+    settings::drop(&mut input);
+    input.insert("TableType".to_owned(), "EXTERNAL_TABLE".into());
     let serde = Serde::of_format(format);
     let compression = serde::compression_type(format);
-    let parameters = object(&mut input, "Parameters");
     // Readers need EXTERNAL; Glue jobs choose their reader by classification; the rest is what the Python connector set.
-    for (key, value) in [
+    let described = [
         ("EXTERNAL", "TRUE"),
         ("classification", serde.classification),
         ("compressionType", compression),
         ("typeOfData", "file"),
-    ] {
+    ];
+    let parameters = object(&mut input, "Parameters");
+    for (key, value) in described {
         parameters.insert(key.to_owned(), value.into());
     }
     let storage = object(&mut input, "StorageDescriptor");
@@ -65,6 +70,15 @@ pub(super) fn at(
         ),
     ] {
         storage.insert(key.to_owned(), value);
+    }
+    // Some writers describe the objects there as well.
+    let parameters = storage.get_mut("Parameters").and_then(Value::as_object_mut);
+    if let Some(parameters) = parameters {
+        for (key, value) in described {
+            if let Some(there) = parameters.get_mut(key) {
+                *there = value.into();
+            }
+        }
     }
     input
 }
@@ -156,64 +170,69 @@ pub(super) fn location(input: &Map<String, Value>) -> &str {
 
 /// Rows can be added only to a plain table that is read as the target's format is.
 pub(super) fn refuse_unwritable(input: &Map<String, Value>, target: &TableTarget) -> Result<()> {
-    refuse_replacing(input, target)?;
+    refuse(input, target, Purpose::Append)?;
+    let serde = Serde::of_format(target.format);
     let library = storage(input, "SerdeInfo")
         .get("SerializationLibrary")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    let serde = Serde::of_format(target.format);
-    if !library.to_ascii_lowercase().contains(serde.family) {
-        return Err(unwritable(
-            target,
-            &format!(
-                "reads its objects with {library:?}, but the configured format is {}",
+    let input_format = storage(input, "InputFormat").as_str().unwrap_or_default();
+    let read_by = [
+        ("SerDe", library, serde.libraries),
+        ("input format", input_format, serde.input_formats),
+    ];
+    for (what, found, known) in read_by {
+        if !known.contains(&found) {
+            let why = format!(
+                "reads its objects with the {what} {found:?}, but the configured format is {}",
                 serde.name
-            ),
-        ));
+            );
+            return Err(unwritable(target, &why).hint(OTHER_TABLE));
+        }
     }
     if location(input).is_empty() {
-        return Err(unwritable(target, "has no location"));
+        return Err(unwritable(target, "has no location").hint(OTHER_TABLE));
     }
     Ok(())
 }
 
-/// A new generation can take the place of any plain table.
+/// A new generation can take the place of any table whose rows are the objects of its folder.
 pub(super) fn refuse_replacing(input: &Map<String, Value>, target: &TableTarget) -> Result<()> {
-    let text = |key: &str| input.get(key).and_then(Value::as_str).unwrap_or_default();
-    if text("TableType") == "VIRTUAL_VIEW" {
-        return Err(unwritable(target, "is a view"));
-    }
-    let table_type = input
-        .get("Parameters")
-        .and_then(|parameters| parameters.get("table_type"));
-    if let Some(table_type) = table_type
-        .and_then(Value::as_str)
-        .filter(|text| !text.is_empty())
+    refuse(input, target, Purpose::Replace)
+}
+
+fn refuse(input: &Map<String, Value>, target: &TableTarget, purpose: Purpose) -> Result<()> {
+    if let Some(Forbidding {
+        what,
+        is_replaceable,
+    }) = settings::forbidding(input, purpose)
     {
-        return Err(unwritable(
-            target,
-            &format!("is a table of type {table_type}, whose rows are not plain objects"),
-        ));
+        let hint = if is_replaceable {
+            "remove that from the table if it does not hold, or overwrite the table, or write to another database"
+        } else {
+            OTHER_TABLE
+        };
+        return Err(unwritable(target, &format!("has {what}")).hint(hint));
     }
     let partitions = input
         .get("PartitionKeys")
         .and_then(Value::as_array)
         .map_or(0, Vec::len);
     if partitions > 0 {
-        return Err(unwritable(
-            target,
-            &format!("has {partitions} partition keys, but partitioning is off"),
-        ));
+        let why = format!("has {partitions} partition keys, but partitioning is off");
+        return Err(unwritable(target, &why).hint(OTHER_TABLE));
     }
     Ok(())
 }
+
+/// What helps where the table stays as it is.
+const OTHER_TABLE: &str = "drop that table from the catalog, or write to another database";
 
 fn unwritable(target: &TableTarget, why: &str) -> Error {
     Error::config(format!(
         "the table {}.{} {why}",
         target.database, target.name
     ))
-    .hint("drop that table from the catalog, or write to another database")
 }
 
 /// The object at `key`, made where it is absent or of another type.

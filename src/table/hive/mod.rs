@@ -3,7 +3,9 @@
 mod definition;
 mod generations;
 mod publish;
+mod rules;
 mod serde;
+mod settings;
 
 use crate::error::{Error, Result};
 use crate::lake::{self, Catalog, Lake, Objects};
@@ -317,6 +319,11 @@ fn move_to(to: &str, from: &str, files: &[DataFile], objects: &dyn Objects) -> R
 /// Where the rows of the catalog's entry are stored.
 pub(super) fn location(entry: &lake::CatalogTable) -> &str {
     definition::location(&entry.input)
+}
+
+/// The settings of the catalog's entry that a new generation is published without.
+pub(super) fn dropped_settings(entry: &lake::CatalogTable) -> Vec<String> {
+    settings::dropped(&entry.input)
 }
 
 /// The columns of the catalog's entry.

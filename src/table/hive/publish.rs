@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::lake::{Catalog, CatalogTable, Created, Lookup, Updated};
 use crate::schema::evolve::{self, Reconciled};
 use crate::schema::{Field, Note, note};
-use crate::table::hive::definition;
+use crate::table::hive::{definition, settings};
 use crate::table::layout::Generation;
 use crate::table::{Change, TableChange, TableTarget, change, is_same};
 
@@ -182,6 +182,10 @@ impl TableTarget {
                 }
                 Some(table) => {
                     definition::refuse_replacing(&table.input, self)?;
+                    let dropped = settings::dropped(&table.input);
+                    if !dropped.is_empty() {
+                        changes.push(TableChange::Dropped(dropped));
+                    }
                     let input = definition::at(&table.input, location, &fields, self.format);
                     let input = definition::with_generation(input, generation);
                     let input = definition::with_version(input, self.version);
@@ -193,6 +197,11 @@ impl TableTarget {
                 }
             };
             if done {
+                for change in &changes {
+                    if matches!(change, TableChange::Dropped(_)) {
+                        log::info!("{change} database={} table={}", self.database, self.name);
+                    }
+                }
                 log::info!(
                     "published a new generation database={} table={} location={location}",
                     self.database,

@@ -11,8 +11,10 @@ pub(super) struct Serde {
     pub(super) output_format: &'static str,
     /// What Glue jobs choose their reader by.
     pub(super) classification: &'static str,
-    /// A table whose SerDe has this in its name, in lower case, is read as this format is.
-    pub(super) family: &'static str,
+    /// The SerDes that read the format.
+    pub(super) libraries: &'static [&'static str],
+    /// The input formats that find its rows in objects.
+    pub(super) input_formats: &'static [&'static str],
     /// The format's name in error messages.
     pub(super) name: &'static str,
 }
@@ -23,7 +25,12 @@ const JSONL: Serde = Serde {
     input_format: "org.apache.hadoop.mapred.TextInputFormat",
     output_format: "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
     classification: "json",
-    family: "json",
+    libraries: &[
+        "org.openx.data.jsonserde.JsonSerDe",
+        "org.apache.hive.hcatalog.data.JsonSerDe",
+        "org.apache.hadoop.hive.serde2.JsonSerDe",
+    ],
+    input_formats: &["org.apache.hadoop.mapred.TextInputFormat"],
     name: "JSONL",
 };
 
