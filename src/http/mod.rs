@@ -12,6 +12,7 @@ pub(crate) mod stub;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod verifier;
 
 use std::future::Future;
 use std::ops::Deref;

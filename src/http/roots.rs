@@ -9,6 +9,7 @@ use rustls::{ALL_VERSIONS, ClientConfig, RootCertStore};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::http::cryptography;
+use crate::http::verifier::Verifier;
 use crate::interrupt;
 
 /// The trusted root certificates. Host names and certificate chains are always verified; only the roots differ.
@@ -18,7 +19,7 @@ pub(crate) struct RootCertificates(Roots);
 #[derive(Clone)]
 enum Roots {
     Mozilla,
-    Own(Vec<CertificateDer<'static>>),
+    Own(Arc<Verifier>),
 }
 
 impl RootCertificates {
@@ -40,25 +41,36 @@ impl RootCertificates {
                 "environment variable AWS_CA_BUNDLE: expected certificates in PEM form in {file}, found none"
             )));
         }
-        Ok(Self(Roots::Own(certificates)))
+        let mut roots = RootCertStore::empty();
+        let (added, ignored) = roots.add_parsable_certificates(certificates.iter().cloned());
+        log::debug!("root certificates of AWS_CA_BUNDLE added={added} ignored={ignored}");
+        let verifier = Verifier::new(roots, certificates, cryptography::provider());
+        let verifier = verifier.ok_or_else(|| {
+            Error::config(format!(
+                "environment variable AWS_CA_BUNDLE: expected certificates of authorities in {file}, found none that can be read"
+            ))
+        })?;
+        Ok(Self(Roots::Own(Arc::new(verifier))))
     }
 
     /// What TLS with a server is made with; sessions are resumed among the connections that share it.
     pub(super) fn tls(&self) -> Arc<ClientConfig> {
-        let mut store = RootCertStore::empty();
-        match &self.0 {
-            Roots::Mozilla => store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-            Roots::Own(certificates) => {
-                let (added, ignored) =
-                    store.add_parsable_certificates(certificates.iter().cloned());
-                log::debug!("root certificates of AWS_CA_BUNDLE added={added} ignored={ignored}");
-            }
-        }
         let config = ClientConfig::builder_with_provider(cryptography::provider())
             .with_protocol_versions(ALL_VERSIONS)
-            .expect("the provider has cipher suites of both versions")
-            .with_root_certificates(store)
-            .with_no_client_auth();
+            .expect("the provider has cipher suites of both versions");
+        let config = match &self.0 {
+            Roots::Mozilla => {
+                let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned();
+                config.with_root_certificates(roots.collect::<RootCertStore>())
+            }
+            // "Dangerous" is any verifier of one's own; this one asks rustls's.
+            Roots::Own(verifier) => {
+                config
+                    .dangerous()
+                    .with_custom_certificate_verifier(Arc::<Verifier>::clone(verifier))
+            }
+        };
+        let config = config.with_no_client_auth();
         Arc::new(config)
     }
 }

@@ -68,7 +68,7 @@ fn certificate(error: &Certificate) -> String {
 }
 
 /// Whether an authority's own certificate was shown in the place of a server's.
-fn is_authority(error: &Certificate) -> bool {
+pub(super) fn is_authority(error: &Certificate) -> bool {
     // The type of the inner error is not part of rustls's interface.
     matches!(error, Certificate::Other(cause) if cause.to_string().contains("CaUsedAsEndEntity"))
 }
