@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::service::Service;
+use crate::aws::values;
 use crate::http::{Method, Response};
 
 pub(crate) struct AddTag<'a> {
@@ -35,8 +36,8 @@ impl Operation for AddTag<'_> {
     }
 
     fn read(&self, response: Response) -> Result<(), BadResponse> {
-        let document: Value = serde_json::from_slice(&response.body)
-            .map_err(|_| BadResponse::Malformed("the response is not complete JSON"))?;
+        let document = values::parse(&response.body)
+            .ok_or(BadResponse::Malformed("the response is not complete JSON"))?;
         let failure = document
             .get("Failures")
             .and_then(Value::as_array)

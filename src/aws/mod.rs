@@ -16,6 +16,7 @@
 //! - `pages`: the pages of a listing
 //! - `sigv4`: signatures; the identity is an argument
 //! - `identity`: credentials as a plain value
+//! - `values`: documents of Glue and Lake Formation
 //! - `xml`: documents of S3 and STS
 
 mod attempt;
@@ -35,6 +36,7 @@ pub(crate) mod sigv4;
 pub(crate) mod sts;
 #[cfg(test)]
 pub(crate) mod tests;
+mod values;
 mod xml;
 
 use std::cell::RefCell;

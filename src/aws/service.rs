@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::aws::sigv4::Dialect;
+use crate::aws::values;
 use crate::aws::xml::Element;
 use crate::http::Response;
 
@@ -92,7 +93,7 @@ fn xml_error(body: &[u8]) -> Option<(String, String)> {
 
 /// The code is in `__type` or a header, after a namespace or before a link.
 fn json_error(response: &Response) -> Option<(String, String)> {
-    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    let body = values::parse(&response.body).unwrap_or_default();
     let text = |name: &str| body.get(name).and_then(Value::as_str);
     let code = text("__type")
         .or_else(|| response.header("x-amzn-errortype"))

@@ -17,20 +17,30 @@ pub(crate) struct Element {
 /// The deepest nesting that is accepted; AWS nests elements six deep.
 const DEPTH: usize = 16;
 
+/// The most elements that are accepted: an element takes 20 times the bytes of the `<a/>` that makes it. A page of 1,000
+/// entries has some ten thousand.
+const MOST_ELEMENTS: usize = 50_000;
+
 impl Element {
     /// Parses a document into its root element; nothing where it is not well-formed to its end.
     pub(crate) fn parse(document: &[u8]) -> Option<Self> {
         let mut reader = Reader::from_str(std::str::from_utf8(document).ok()?);
         let mut open = vec![Self::default()];
+        let mut elements = 0;
         loop {
+            if elements > MOST_ELEMENTS {
+                return None;
+            }
             match reader.read_event().ok()? {
                 Event::Start(tag) => {
                     if open.len() > DEPTH {
                         return None;
                     }
+                    elements += 1;
                     open.push(Self::named(tag.local_name().as_ref()));
                 }
                 Event::Empty(tag) => {
+                    elements += 1;
                     let child = Self::named(tag.local_name().as_ref());
                     open.last_mut()?.children.push(child);
                 }
@@ -140,6 +150,7 @@ mod tests {
             "<a>&unknown;</a>",
             "<html><br></html>",
             &deep,
+            &format!("<a>{}</a>", "<b/>".repeat(MOST_ELEMENTS + 1)),
         ] {
             assert!(Element::parse(document.as_bytes()).is_none(), "{document}");
         }

@@ -1,4 +1,4 @@
-//! Hostile input and hostile servers: nothing that they do takes memory or time without bound, and what happens is said.
+//! Hostile input and surroundings: nothing takes memory or time without bound, and what happens is said.
 
 use std::io::Write;
 use std::time::Duration;

@@ -38,11 +38,19 @@ fn files(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn the_first_image_holds_the_program_alone_and_the_second_a_shell_too() {
-    assert_eq!(files(&rootfs("scratch")), ["destination-aws-datalake"]);
+fn the_first_image_holds_the_program_with_its_licences_and_the_second_a_shell_too() {
+    let licenses = ["LGPL-2.1.txt", "LICENSE", "THIRD_PARTY_LICENSES"];
+    let mut expected = vec!["destination-aws-datalake".to_owned()];
+    expected.extend(licenses.map(|name| format!("licenses/{name}")));
+    assert_eq!(files(&rootfs("scratch")), expected);
     let airbyte = rootfs("airbyte");
     let mut found = files(&airbyte);
-    assert_eq!(found.pop().unwrap(), "destination-aws-datalake");
+    let others = found.split_off(found.partition_point(|name| name.starts_with("bin/")));
+    expected.extend(["licenses/BUSYBOX", "licenses/GPL-2.0.txt"].map(str::to_owned));
+    expected.sort();
+    assert_eq!(others, expected);
+    let offer = fs::read_to_string(airbyte.join("licenses/BUSYBOX")).unwrap();
+    assert!(offer.starts_with("/bin/busybox is BusyBox v1."), "{offer}");
     let busybox = Command::new(airbyte.join("bin/busybox"))
         .arg("--list")
         .output()

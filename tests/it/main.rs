@@ -19,7 +19,7 @@ mod engines; // the value cases, read back by DuckDB, Arrow and Spark
 mod faults; // seeded faults at any call, before moto
 mod feedback; // progress, summaries and metrics
 mod generations; // refreshes and overwrites: what is published, when, and what is kept
-mod hostile; // hostile input and servers: bounded in time and memory, and by name
+mod hostile; // hostile input and surroundings: bounded in time and memory, and by name
 mod images; // what is in the images, and a sync under Airbyte's launcher
 mod journal; // order of effects and states, whole, against the scripted server
 mod load; // bare records, from pipes and files
@@ -38,10 +38,12 @@ mod signals; // SIGTERM and SIGINT wherever the program waits
 mod singer; // Singer taps: messages made here, and what other people's taps say
 mod states; // states come back once, in order, untouched
 mod static_binary; // no loader, no files: the static program alone in a root
+mod supply; // licences, bill of materials and compiler of what is shipped
 mod sync; // whole syncs into moto, read back by DuckDB
 mod tables_of_others; // what a sync refuses of them, and what an overwrite removes
 mod tidy; // the source keeps its own rules
 mod tls; // TLS servers that are refused, and why
+mod tricks; // hostile servers: floods, drips, bombs, wrong lengths, redirects
 mod versions; // versions of a Singer tap, against a model
 mod wire; // TLS, proxies, and roles that end while the work goes on
 mod writers; // several programs at one table

@@ -13,34 +13,85 @@ use crate::support::image::{NEEDS_ROOT, chroot, is_root, program};
 use crate::support::messages::{people, person, state};
 use crate::support::skip::skip;
 
-/// The kinds of program headers that a loader would read, by the ELF specification.
-const DYNAMIC: u32 = 2;
-const INTERPRETER: u32 = 3;
+/// Kinds of program headers, by the ELF specification and its GNU extensions.
+const LOADED: u64 = 1;
+const DYNAMIC: u64 = 2;
+const INTERPRETER: u64 = 3;
+const STACK: u64 = 0x6474_e551;
+const RELRO: u64 = 0x6474_e552;
+
+/// Tags of the dynamic section: a shared library, and flags of which 8 means that all addresses are found at the start.
+const NEEDED: u64 = 1;
+const FLAGS: u64 = 30;
 
 /// Where the store of the tests is, as if it were in a cluster.
 const DOMAIN: &str = "svc.cluster.local";
 const HOST: &str = "lake.svc.cluster.local";
 
-#[test]
-fn nothing_in_it_asks_for_a_loader() {
-    let bytes = std::fs::read(program()).unwrap();
-    assert_eq!(bytes[..5], *b"\x7fELF\x02", "an ELF file of 64 bits");
-    let number = |at: usize, length: usize| {
-        let bytes = bytes[at..at + length].iter().rev();
-        bytes.fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
-    };
-    let place = |at: usize| usize::try_from(number(at, 8)).unwrap();
-    // The table of program headers: its place, the size of an entry, their number.
-    let (table, size, count) = (place(32), number(54, 2), number(56, 2));
-    let kinds: Vec<u64> = (0..count)
-        .map(|index| number(table + usize::try_from(index * size).unwrap(), 4))
-        .collect();
-    assert!(kinds.contains(&1), "something is loaded: {kinds:?}");
-    for kind in [DYNAMIC, INTERPRETER] {
-        assert!(
-            !kinds.contains(&u64::from(kind)),
-            "program header {kind}: {kinds:?}"
+/// A program of 64 bits, little-endian.
+struct Elf(Vec<u8>);
+
+impl Elf {
+    fn number(&self, at: u64, length: u64) -> u64 {
+        let (at, length) = (
+            usize::try_from(at).unwrap(),
+            usize::try_from(length).unwrap(),
         );
+        let bytes = self.0[at..at + length].iter().rev();
+        bytes.fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+
+    /// Where the program headers are, by their kinds.
+    fn headers(&self) -> Vec<(u64, u64)> {
+        let (table, size, count) = (self.number(32, 8), self.number(54, 2), self.number(56, 2));
+        let places = (0..count).map(|index| table + index * size);
+        places.map(|at| (self.number(at, 4), at)).collect()
+    }
+
+    fn header(&self, kind: u64) -> Option<u64> {
+        let found = self.headers().into_iter().find(|header| header.0 == kind);
+        found.map(|header| header.1)
+    }
+
+    /// The entries of the dynamic section: tags and values.
+    fn dynamic(&self) -> Vec<(u64, u64)> {
+        let header = self.header(DYNAMIC).unwrap();
+        let (from, length) = (self.number(header + 8, 8), self.number(header + 32, 8));
+        let places = (from..from + length).step_by(16);
+        places
+            .map(|at| (self.number(at, 8), self.number(at + 8, 8)))
+            .collect()
+    }
+}
+
+#[test]
+fn nothing_in_it_asks_for_a_loader_and_it_has_no_fixed_place() {
+    let elf = Elf(std::fs::read(program()).unwrap());
+    assert_eq!(elf.0[..6], *b"\x7fELF\x02\x01", "an ELF file of 64 bits");
+    assert!(elf.header(LOADED).is_some());
+    assert_eq!(elf.header(INTERPRETER), None);
+    let dynamic = elf.dynamic();
+    assert!(dynamic.iter().all(|(tag, _)| *tag != NEEDED), "{dynamic:?}");
+    assert_eq!(elf.number(16, 2), 3, "it is position-independent");
+    let flags = dynamic.iter().find(|(tag, _)| *tag == FLAGS);
+    assert!(
+        flags.is_some_and(|(_, flags)| flags & 8 != 0),
+        "{dynamic:?}"
+    );
+    assert!(elf.header(RELRO).is_some(), "addresses stay writable");
+    let stack = elf.header(STACK).unwrap();
+    assert_eq!(elf.number(stack + 4, 4) & 1, 0, "the stack is executable");
+}
+
+#[test]
+fn no_path_of_the_builder_is_in_it() {
+    let bytes = std::fs::read(program()).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    let home = std::env::var("HOME").unwrap_or_default();
+    for path in [env!("CARGO_MANIFEST_DIR"), &format!("{home}/")] {
+        let at = text.find(path).filter(|_| path.len() > 1);
+        let around = at.and_then(|at| text.get(at..at + 100));
+        assert_eq!(around, None, "{path}");
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) use table::{CreateTable, DeleteTable, GetTable, UpdateTable};
 use serde_json::Value;
 
 use crate::aws::operation::{BadResponse, Call};
+use crate::aws::values;
 use crate::http::{Method, Response};
 
 fn call(operation: &str, body: &Value) -> Call {
@@ -28,8 +29,7 @@ fn call(operation: &str, body: &Value) -> Call {
 }
 
 fn document(response: &Response) -> Result<Value, BadResponse> {
-    serde_json::from_slice(&response.body)
-        .map_err(|_| BadResponse::Malformed("the response is not complete JSON"))
+    values::parse(&response.body).ok_or(BadResponse::Malformed("the response is not complete JSON"))
 }
 
 /// Reads a response without content: an empty object, from some servers an empty body.

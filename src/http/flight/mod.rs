@@ -222,8 +222,10 @@ impl<N: Network> Flights<N> {
         let now = self.network.now();
         let air = &mut *self.air.borrow_mut();
         air.carried.retain_mut(|Carried { connection, .. }| {
-            let is_old = connection.is_idle() && now >= connection.idle_since + IDLE_AGE;
-            !(connection.is_closed() || is_old)
+            // An idle one that is not usable holds bytes that nobody asked for, or its end.
+            let is_spent = connection.is_idle()
+                && (now >= connection.idle_since + IDLE_AGE || !connection.is_usable());
+            !(connection.is_closed() || is_spent)
         });
         let mut has_news = false;
         for waiting in std::mem::take(&mut air.waiting) {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::unpoisoned;
-use super::wire::Request;
+use super::wire::{Raw, Request};
 
 /// What goes wrong with a call.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ pub(crate) enum Fault {
     Before(Hook),
     /// Others act after the call took effect, before the answer.
     After(Hook),
+    /// It happens, and something else than its answer is sent.
+    Raw(Raw),
 }
 
 /// What others do meanwhile; then whether the call goes on, else the connection closes. After an object was stored its

@@ -379,7 +379,7 @@ impl Shared {
         self.journal.trace(whole(&operation, request));
         unpoisoned(&self.calls).push(operation.clone());
         let fault = self.rules.due(&operation, &resource);
-        let answer = match &fault {
+        let mut answer = match &fault {
             Some(Fault::Drop) => {
                 self.journal.note(format!("DROPPED {operation}"));
                 return None;
@@ -407,6 +407,7 @@ impl Shared {
             }
             Some(Fault::After(hook)) if !hook(request) => return None,
             Some(Fault::Hold(gate)) => gate.pass(),
+            Some(Fault::Raw(raw)) => answer.raw = Some(raw),
             _ => {}
         }
         Some(answer)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Result, Write};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
@@ -192,7 +193,12 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    /// What is sent instead.
+    pub(super) raw: Option<Raw>,
 }
+
+/// Sends something else than the answer, which may be a part of it; an error closes the connection.
+pub(crate) type Raw = Arc<dyn Fn(&mut dyn Write, &Answer) -> Result<()> + Send + Sync>;
 
 impl Answer {
     pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
@@ -200,6 +206,7 @@ impl Answer {
             status,
             headers: Vec::new(),
             body: body.into(),
+            raw: None,
         }
     }
 
@@ -209,6 +216,9 @@ impl Answer {
     }
 
     pub(crate) fn write(&self, connection: &mut impl Write, request: &Request) -> Result<()> {
+        if let Some(raw) = &self.raw {
+            return raw(connection, self);
+        }
         let mut head = format!("HTTP/1.1 {} Scripted\r\n", self.status);
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
