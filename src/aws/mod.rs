@@ -181,12 +181,32 @@ impl Aws {
             }
             Err(error) => return Err(error),
         };
+        self.compare(&account.id, &account.arn)?;
+        Ok(account.arn)
+    }
+
+    /// Compares the account of the credentials with the configured one, if there is one. STS is asked, which every
+    /// identity may do, unless the settings name the account: a role's ARN does.
+    pub(crate) fn verify_account(&self) -> Result<()> {
+        if self.account_id.is_none() {
+            return Ok(());
+        }
+        if let Some((account, arn)) = self.session.account() {
+            return self.compare(account, arn);
+        }
+        let account = self
+            .perform(&sts::GetCallerIdentity)
+            .map_err(|error| error.while_doing("comparing the account with aws_account_id"))?;
+        self.compare(&account.id, &account.arn)
+    }
+
+    /// An error where this is not the configured account.
+    fn compare(&self, found: &str, arn: &str) -> Result<()> {
         match &self.account_id {
-            Some(expected) if *expected != account.id => Err(Error::config(format!(
-                "aws_account_id: expected {expected}, found that the credentials belong to {} ({})",
-                account.id, account.arn
+            Some(expected) if expected != found => Err(Error::config(format!(
+                "aws_account_id: expected {expected}, found that the credentials belong to {found} ({arn})"
             ))),
-            _ => Ok(account.arn),
+            _ => Ok(()),
         }
     }
 

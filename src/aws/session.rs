@@ -56,6 +56,17 @@ impl Session {
         }
     }
 
+    /// The account of the identity and the ARN that names it, where the settings say so.
+    pub(crate) fn account(&self) -> Option<(&str, &str)> {
+        let Credentials::Role { role_arn, .. } = &self.credentials else {
+            return None;
+        };
+        // arn:aws:iam::111111111111:role/name
+        let account = role_arn.split(':').nth(4)?;
+        let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+        is_account.then_some((account, role_arn.as_str()))
+    }
+
     /// The identity, renewed where it is due.
     pub(crate) fn identity(&self) -> Result<Identity> {
         let now = self.context.sender.now();

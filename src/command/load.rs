@@ -2,7 +2,7 @@
 
 use crate::cli::{self, Input};
 use crate::command::exit::{self, AtSignal, Exit};
-use crate::command::{Printed, configuration, open, options, read_schema, refresh};
+use crate::command::{Printed, configuration, open_verified, options, read_schema, refresh};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::feedback::Feedback;
@@ -50,7 +50,7 @@ fn load(
         Lines::files(files, config.max_record, stdout, clock.clone())?.within(config.memory_budget);
     let mut options = options(&config);
     options.table.creation = Creation::AtTheFirstCheckpoint;
-    let lake = open(&asked.lake, config, &run, environment, RetryPolicy::long())?;
+    let lake = open_verified(&asked.lake, config, &run, environment, RetryPolicy::long())?;
     if let Some(interval) = asked.checkpoint_interval {
         options.checkpoint_interval = interval;
     }

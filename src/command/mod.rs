@@ -167,6 +167,20 @@ impl sink::Acknowledge for Printed {
     }
 }
 
+/// Opens the lake that was asked for, with credentials of the configured account: others are refused before anything is
+/// done with them.
+fn open_verified(
+    asked: &cli::LakeArguments,
+    config: Config,
+    run: &Run,
+    environment: &Environment,
+    policy: RetryPolicy,
+) -> Result<Lake> {
+    let lake = open(asked, config, run, environment, policy)?;
+    lake.access.verify_account()?;
+    Ok(lake)
+}
+
 /// Opens the lake that was asked for; nothing is sent yet. It consumes the configuration, so that credentials are held
 /// once.
 fn open(

@@ -2,7 +2,7 @@
 
 use crate::cli;
 use crate::command::exit::{self, AtSignal, Exit};
-use crate::command::{Printed, configuration, open, options, read_file};
+use crate::command::{Printed, configuration, open_verified, options, read_file};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::feedback::Feedback;
@@ -35,7 +35,7 @@ fn write(
     let mut lines = Lines::stdin(config.max_record, Stdout::Needed, clock.clone())?
         .within(config.memory_budget);
     let options = options(&config);
-    let lake = open(&asked.lake, config, &run, environment, RetryPolicy::long())?;
+    let lake = open_verified(&asked.lake, config, &run, environment, RetryPolicy::long())?;
     let mut sink = Sink::open(&lake, streams, options, run, clock, Box::new(Printed))?;
     let mut messages = airbyte::Messages::default();
     let read = source::read(&mut lines, &mut messages, &mut sink, feedback);

@@ -158,6 +158,10 @@ fn walk(
 }
 
 impl Access for Dir {
+    fn verify_account(&self) -> Result<()> {
+        Ok(())
+    }
+
     fn sign_in(&self) -> Result<Option<String>> {
         Ok(None)
     }

@@ -43,8 +43,11 @@ pub(crate) struct Unfinished {
     pub(crate) begun: Millis,
 }
 
-/// What `check` asks before it writes anything.
+/// What is asked before anything is written.
 pub(crate) trait Access {
+    /// An error where the credentials belong to another account than the configured one.
+    fn verify_account(&self) -> Result<()>;
+
     /// Signs in; the caller's name where there is one.
     fn sign_in(&self) -> Result<Option<String>>;
 

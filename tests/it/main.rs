@@ -31,6 +31,7 @@ mod plan; // what plan forecasts happens, and planning changes nothing
 mod policy; // what policy prints is enough, and nothing of it too much
 mod process; // one thread, closed pipes, exit codes, secrets
 mod readme; // the commands of the README, as they stand there
+mod refusals; // what is refused before a database or a table is made
 mod scripted; // the scripted server against AWS's own client
 mod secrets; // marker secrets in every place a secret can be
 mod sharding; // several processes at one table, as packaging/shard runs them

@@ -136,6 +136,38 @@ fn the_account_is_compared_and_the_owner_is_expected_of_the_bucket() {
 }
 
 #[test]
+fn the_account_is_verified_without_a_question_where_the_settings_name_it() {
+    let identity = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/u</Arn><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
+    let verify = |account: Option<&str>, role: Option<&str>| {
+        let server = Server::script(vec![Reply::say(200, identity)]);
+        let mut settings = settings(&server);
+        settings.account_id = account.map(str::to_owned);
+        if let Some(arn) = role {
+            settings.credentials = Credentials::Role {
+                role_arn: arn.to_owned(),
+                external_id: None,
+            };
+        }
+        let outcome = aws(settings, &[]).unwrap().verify_account();
+        let outcome = outcome.map_err(|error| error.to_string());
+        (outcome, server.received().len())
+    };
+    let role = Some("arn:aws-cn:iam::123456789012:role/path/writer");
+    assert_eq!(verify(None, None), (Ok(()), 0));
+    assert_eq!(verify(Some("123456789012"), None), (Ok(()), 1));
+    assert_eq!(verify(Some("123456789012"), role), (Ok(()), 0));
+    for (role, asked) in [(None, 1), (role, 0)] {
+        let (outcome, calls) = verify(Some("999999999999"), role);
+        let error = outcome.unwrap_err();
+        assert!(
+            error.starts_with("aws_account_id: expected 999999999999, found that the credentials belong to 123456789012 (arn:aws"),
+            "{error}"
+        );
+        assert_eq!(calls, asked);
+    }
+}
+
+#[test]
 fn a_denied_call_names_the_owner_only_where_it_may_be_the_reason() {
     let denied = |owner: Option<&str>, code: &str| {
         let server = Server::script(vec![Reply::say(

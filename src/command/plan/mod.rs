@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{self, PlanFormat, PlanTarget};
 use crate::command::exit::Exit;
-use crate::command::{configuration, open, options, read_file, read_schema, refresh};
+use crate::command::{configuration, open_verified, options, read_file, read_schema, refresh};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::http::retry::RetryPolicy;
@@ -42,7 +42,7 @@ pub(super) fn run(asked: &cli::PlanArguments, environment: &Environment) -> Resu
         lake::dir::look(folder)?
     } else {
         let run = Run::begin(Clock::System.now())?;
-        open(&asked.lake, config, &run, environment, RetryPolicy::short())?
+        open_verified(&asked.lake, config, &run, environment, RetryPolicy::short())?
     };
     let forecasts = forecast::forecast(&lake, streams, &options.table)?;
     let text = match asked.format {

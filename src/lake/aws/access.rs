@@ -1,4 +1,4 @@
-//! The caller's access to the account and the bucket, as `check` asks for it.
+//! The caller's access to the account and the bucket, as it is asked for before anything is written.
 
 use std::rc::Rc;
 
@@ -11,6 +11,10 @@ use crate::lake::aws::permissions;
 pub(super) struct AwsAccess(pub(super) Rc<Aws>);
 
 impl Access for AwsAccess {
+    fn verify_account(&self) -> Result<()> {
+        self.0.verify_account()
+    }
+
     fn sign_in(&self) -> Result<Option<String>> {
         self.0.sign_in().map(Some)
     }
