@@ -1,18 +1,17 @@
 //! `check`: tries every permission that a sync needs, with a probe that is removed again.
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::cli;
 use crate::command::exit::Exit;
 use crate::command::{configuration, open};
 use crate::environment::Environment;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::http::retry::RetryPolicy;
 use crate::interrupt::{self, Work};
-use crate::lake::{Lake, Lookup};
+use crate::lake::{Catalog, Lake, Lookup};
 use crate::out;
 use crate::schema::name;
-use crate::table;
 use crate::table::layout::{self, Run};
 use crate::time::Clock;
 
@@ -37,11 +36,7 @@ fn check(asked: &cli::LakeArguments, environment: &Environment) -> Result<()> {
     }
     step("finding the bucket", lake.access.find(&folder))?;
     probe_objects(&lake, &format!("{folder}{}/", run.name()))?;
-    step(
-        "finding or creating the database",
-        table::ensure_database(&*lake.catalog, &database),
-    )?;
-    probe_table(&lake, &database, &folder, &run)
+    probe_catalog(&lake, &database, &folder, &run)
 }
 
 fn step<T>(what: &str, outcome: Result<T>) -> Result<T> {
@@ -103,13 +98,15 @@ fn probe_reading(lake: &Lake, folder: &str, key: &str, body: &[u8]) -> Result<()
     tried.and(listed)
 }
 
-/// Creates, reads, updates and deletes a table without rows.
-fn probe_table(lake: &Lake, database: &str, folder: &str, run: &Run) -> Result<()> {
+/// Tries what a sync does in the catalog.
+///
+/// A database that does not exist is not created: it would have to be deleted again, and Glue deletes a database with
+/// the tables that others may have created in it meanwhile. Permissions are looked for before the database is, so the
+/// calls for its tables are tried in vain; and a database that nobody else knows is created and deleted.
+fn probe_catalog(lake: &Lake, database: &str, folder: &str, run: &Run) -> Result<()> {
     let catalog = &*lake.catalog;
-    let name = format!(
-        "airbyte_check_{}",
-        run.name().to_lowercase().replace('-', "_")
-    );
+    let run = run.name().to_lowercase().replace('-', "_");
+    let name = format!("{}{run}", layout::CHECK_NAME);
     let location = format!("{}{folder}", lake.objects.root());
     let input = json!({
         "Name": name,
@@ -118,13 +115,55 @@ fn probe_table(lake: &Lake, database: &str, folder: &str, run: &Run) -> Result<(
         "StorageDescriptor": {"Columns": [{"Name": "probe", "Type": "string"}], "Location": location},
     });
     let input = input.as_object().expect("it is written as an object");
+    let found = step("finding the database", catalog.database(database))?;
+    if matches!(found, Lookup::Found(())) {
+        let what = "tagging the database";
+        step(what, catalog.tag_database(database))?;
+        return probe_table(catalog, database, &name, input);
+    }
+    step(
+        "trying the calls for tables",
+        catalog.probe_absent(database, input),
+    )?;
+    probe_creation(catalog, database, &name)
+}
+
+/// Creates and deletes the database `name`, where it may be deleted.
+fn probe_creation(catalog: &dyn Catalog, database: &str, name: &str) -> Result<()> {
+    match catalog.delete_database(name) {
+        Err(error) if error.kind() == Kind::Config => {
+            log::warn!(
+                "the database {database} was not found; whether it can be created is not known, because a probe could not be deleted again: {error}"
+            );
+            return Ok(());
+        }
+        deleted => deleted?,
+    }
+    let what = format!("the database {database} was not found; creating a probe database");
+    let created = step(&what, catalog.create_database(name));
+    let tagged = created.and_then(|_| {
+        let what = "tagging the probe database";
+        step(what, catalog.tag_database(name))
+    });
+    let _work = interrupt::begin(Work::CleanUp);
+    let deleted = step("deleting the probe database", catalog.delete_database(name));
+    tagged.and(deleted)
+}
+
+/// Creates, reads, updates and deletes a table without rows.
+fn probe_table(
+    catalog: &dyn Catalog,
+    database: &str,
+    name: &str,
+    input: &Map<String, Value>,
+) -> Result<()> {
     let created = step(
         "creating a probe table",
         catalog.create_table(database, input),
     );
     let update = || -> Result<()> {
         let what = "reading the probe table";
-        let table = match step(what, catalog.table(database, &name))? {
+        let table = match step(what, catalog.table(database, name))? {
             Lookup::Found(table) => table,
             Lookup::Absent => {
                 return Err(Error::transient(format!(
@@ -143,7 +182,7 @@ fn probe_table(lake: &Lake, database: &str, folder: &str, run: &Run) -> Result<(
     let _work = interrupt::begin(Work::CleanUp);
     let deleted = step(
         "deleting the probe table",
-        catalog.delete_table(database, &name),
+        catalog.delete_table(database, name),
     );
     updated.and(deleted)
 }

@@ -401,6 +401,19 @@ impl Catalog for Dir {
         Ok(Created::Now)
     }
 
+    fn delete_database(&self, database: &str) -> Result<()> {
+        let _lock = self.lock()?;
+        let path = self.database_folder(database);
+        // It fails where there are tables.
+        or_absent(fs::remove_dir(&path)).map_err(|error| failed("deleting", &path, error))?;
+        Ok(())
+    }
+
+    /// A folder asks for no permissions by name.
+    fn probe_absent(&self, _: &str, _: &Map<String, Value>) -> Result<()> {
+        Ok(())
+    }
+
     fn tag_database(&self, _: &str) -> Result<()> {
         Ok(())
     }

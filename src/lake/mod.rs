@@ -143,6 +143,14 @@ pub(crate) trait Catalog {
 
     fn create_database(&self, database: &str) -> Result<Created>;
 
+    /// Deletes a database, in which nobody else may have tables: the catalog deletes those too. An absent one is not an
+    /// error.
+    fn delete_database(&self, database: &str) -> Result<()>;
+
+    /// Tries each call for a table in a database that was not found, and leaves nothing. An error where a permission is
+    /// missing, which services look for before they look for the database.
+    fn probe_absent(&self, database: &str, input: &Map<String, Value>) -> Result<()>;
+
     /// Puts the configured Lake Formation tag on the database, where one is configured.
     fn tag_database(&self, database: &str) -> Result<()>;
 

@@ -91,6 +91,9 @@ impl Generation {
 /// The folder of the objects that `check` writes and deletes, beside those of the databases.
 pub(crate) const CHECK: &str = "_check";
 
+/// What the names of the databases and tables begin with that `check` creates and deletes.
+pub(crate) const CHECK_NAME: &str = "airbyte_check_";
+
 /// The folder `name` below the configured prefix, as the prefix of keys: it ends with a slash.
 pub(crate) fn folder(prefix: &str, name: &str) -> String {
     let slash = if prefix.is_empty() { "" } else { "/" };

@@ -147,6 +147,7 @@ fn each_permission_that_is_missing_is_named() {
 #[test]
 fn a_missing_database_without_permission_to_create_it_is_reported() {
     let mut statements = Account::needed();
+    statements.push(may(&["glue:DeleteDatabase"], "*"));
     statements.push(json!({"Effect": "Deny", "Action": "glue:CreateDatabase", "Resource": "*"}));
     let account = Account::with(&statements);
     tools().call("bucket", json!({"name": account.bucket}));
@@ -193,10 +194,20 @@ fn a_host_that_does_not_exist_is_reported() {
     fails(Program::check(&config), &["nobody.invalid"]);
 }
 
+/// A server with the database, or without it.
+fn server(has_database: bool) -> Fake {
+    let fake = Fake::start();
+    if has_database {
+        let catalog = &mut fake.store().catalog;
+        catalog.0.insert("test".to_owned(), BTreeMap::new());
+    }
+    fake
+}
+
 /// Runs `check` with a fault at one of its calls; the calls, and whether it succeeded.
 #[track_caller]
-fn check_with(fault: Option<(usize, Fault)>) -> (Fake, Vec<String>, bool) {
-    let fake = Fake::start();
+fn check_with(has_database: bool, fault: Option<(usize, Fault)>) -> (Fake, Vec<String>, bool) {
+    let fake = server(has_database);
     if let Some((nth, fault)) = fault {
         fake.fault_at(nth, fault);
     }
@@ -208,40 +219,126 @@ fn check_with(fault: Option<(usize, Fault)>) -> (Fake, Vec<String>, bool) {
 
 #[test]
 fn nothing_is_left_whichever_call_is_refused() {
-    let (_, calls, connected) = check_with(None);
-    assert!(connected, "{calls:?}");
-    for (at, operation) in calls.iter().enumerate() {
-        for fault in [
-            Fault::Reject(403, "AccessDenied"),
-            Fault::Reject(500, "InternalError"),
-            Fault::Lose,
-            Fault::Drop,
-        ] {
-            let refused = matches!(fault, Fault::Reject(403, _));
-            let (fake, _, connected) = check_with(Some((at + 1, fault)));
-            let lines = fake.journal().lines();
-            let store = fake.store();
-            // What may not be deleted stays.
-            if !(refused && operation.starts_with("Delete")) {
-                assert!(
-                    store.bucket.objects.is_empty(),
-                    "call {at} {operation}: {lines:?}"
-                );
-                assert!(
-                    store.catalog.0.values().all(BTreeMap::is_empty),
-                    "call {at} {operation}: {lines:?}"
-                );
+    for has_database in [true, false] {
+        let (_, calls, connected) = check_with(has_database, None);
+        assert!(connected, "{calls:?}");
+        for (at, operation) in calls.iter().enumerate() {
+            for fault in [
+                Fault::Reject(403, "AccessDenied"),
+                Fault::Reject(500, "InternalError"),
+                Fault::Lose,
+                Fault::Drop,
+            ] {
+                let refused = matches!(fault, Fault::Reject(403, _));
+                let (fake, _, connected) = check_with(has_database, Some((at + 1, fault)));
+                let lines = fake.journal().lines();
+                let what = format!("call {at} {operation}: {lines:?}");
+                let store = fake.store();
+                // What may not be deleted stays.
+                if !(refused && operation.starts_with("Delete")) {
+                    assert!(store.bucket.objects.is_empty(), "{what}");
+                    let databases: Vec<_> = store.catalog.0.keys().collect();
+                    assert_eq!(databases, ["test"][..has_database.into()], "{what}");
+                    assert!(store.catalog.0.values().all(BTreeMap::is_empty), "{what}");
+                }
+                assert!(store.bucket.uploads.is_empty(), "{what}");
+                assert!(connected || refused, "{what} was not tried again");
             }
-            assert!(
-                store.bucket.uploads.is_empty(),
-                "call {at} {operation}: {lines:?}"
-            );
-            assert!(
-                connected || refused,
-                "call {at} {operation} was not tried again: {lines:?}"
-            );
         }
     }
+}
+
+/// Another program creates the database, and tables in it, at any moment of the check.
+#[test]
+fn a_database_that_others_create_meanwhile_is_left_alone() {
+    let (_, calls, _) = check_with(false, None);
+    let glue = |call: &&String| call.ends_with("Table") || call.ends_with("Database");
+    let nth = calls.iter().filter(glue).count();
+    assert!(nth > 5, "{calls:?}");
+    for (at, operation) in calls.iter().enumerate().filter(|(_, call)| glue(call)) {
+        let fake = server(false);
+        let nth = 1 + calls[..at].iter().filter(|call| *call == operation).count();
+        let gate = fake.hold(operation, nth);
+        let running = Program::check(&fake.config()).start();
+        gate.wait_until_reached();
+        let table = json!({"Name": "theirs", "StorageDescriptor": {"Location": "s3://b/theirs/"}});
+        fake.add_tables("test", vec![("theirs".to_owned(), table)]);
+        gate.release();
+        running.finish().connection();
+        let store = fake.store();
+        let tables: Vec<_> = store.catalog.0["test"].keys().collect();
+        assert_eq!(tables, ["theirs"], "held at {operation} {nth}");
+        assert_eq!(store.catalog.0.len(), 1, "held at {operation} {nth}");
+    }
+}
+
+/// The names of tables and databases of the catalog that were created and deleted.
+#[test]
+fn only_names_that_nobody_else_has_are_created_and_deleted() {
+    for has_database in [true, false] {
+        let (fake, ..) = check_with(has_database, None);
+        let lines = fake.journal().lines();
+        let changes = lines.iter().filter(|line| {
+            ["CREATE ", "DELETE TABLE ", "DELETE DATABASE "]
+                .iter()
+                .any(|start| line.starts_with(start))
+        });
+        let mut seen = 0;
+        for line in changes {
+            assert!(line.contains(" airbyte_check_"), "{line}");
+            seen += 1;
+        }
+        assert_eq!(seen, 2, "{lines:?}");
+    }
+}
+
+#[test]
+fn each_permission_that_is_missing_for_an_absent_database_is_named() {
+    for missing in [
+        "glue:GetDatabase",
+        "glue:CreateDatabase",
+        "glue:GetTable",
+        "glue:CreateTable",
+        "glue:UpdateTable",
+        "glue:DeleteTable",
+    ] {
+        let mut statements = Account::needed();
+        statements.push(may(&["glue:DeleteDatabase"], "*"));
+        statements.push(json!({"Effect": "Deny", "Action": missing, "Resource": "*"}));
+        let account = Account::with(&statements);
+        tools().call("bucket", json!({"name": account.bucket}));
+        fails(account.check(), &[missing]);
+        assert_eq!(databases_left(&account), Vec::<String>::new(), "{missing}");
+    }
+}
+
+/// Policies of before may not permit it, and nothing may be left.
+#[test]
+fn a_probe_that_could_not_be_deleted_is_not_created() {
+    let account = Account::new();
+    let output = account.check().run();
+    let (connected, message) = output.connection();
+    assert!(connected, "{message}");
+    assert!(
+        output.stdout.contains("grant glue:DeleteDatabase"),
+        "{}",
+        output.report()
+    );
+    assert_eq!(databases_left(&account), Vec::<String>::new());
+}
+
+/// The probes and the account's database, where they are in the catalog.
+fn databases_left(account: &Account) -> Vec<String> {
+    let all = tools().call("databases", json!({}));
+    let names = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| name.as_str().unwrap());
+    names
+        .filter(|name| **name == *account.database || name.starts_with("airbyte_check_"))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]

@@ -40,6 +40,9 @@ def resources(request, resource):
         database = asked.get("DatabaseName") or asked.get("DatabaseInput", asked).get("Name")
         if database:
             yield f"{arn}database/{database}", {}
+        if action == "DeleteDatabase":
+            yield f"{arn}table/{database}/any", {}
+            yield f"{arn}userDefinedFunction/{database}/any", {}
         if "DatabaseName" in asked:
             table = asked.get("TableName") or asked.get("TableInput", asked).get("Name")
             yield f"{arn}table/{database}/{table}", {}

@@ -1,4 +1,4 @@
-//! GetDatabase and CreateDatabase.
+//! GetDatabase, CreateDatabase and DeleteDatabase.
 
 use serde_json::json;
 
@@ -44,6 +44,26 @@ impl Operation for CreateDatabase<'_> {
             Self::NAME,
             &json!({ "DatabaseInput": { "Name": self.name } }),
         )
+    }
+
+    fn read(&self, response: Response) -> Result<(), BadResponse> {
+        nothing(&response)
+    }
+}
+
+/// Deletes the database and all tables in it.
+pub(crate) struct DeleteDatabase<'a> {
+    pub(crate) name: &'a str,
+}
+
+impl Operation for DeleteDatabase<'_> {
+    const SERVICE: Service = Service::Glue;
+    const NAME: &'static str = "DeleteDatabase";
+    const PERMISSIONS: &'static [&'static str] = &["glue:DeleteDatabase"];
+    type Output = ();
+
+    fn call(&self) -> Call {
+        call(Self::NAME, &json!({ "Name": self.name }))
     }
 
     fn read(&self, response: Response) -> Result<(), BadResponse> {

@@ -7,7 +7,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use database::{CreateDatabase, GetDatabase};
+pub(crate) use database::{CreateDatabase, DeleteDatabase, GetDatabase};
 pub(crate) use table::{CreateTable, DeleteTable, GetTable, UpdateTable};
 
 use serde_json::Value;

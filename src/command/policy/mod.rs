@@ -94,6 +94,15 @@ fn writer(prefix: &str, settings: &AwsLakeSettings, databases: &[String]) -> Vec
         &permissions::catalog(),
         resources,
     ));
+    // Glue deletes a database with its tables and functions, and asks for the permission on those too.
+    let probes = ["database/{}*", "table/{}*/*", "userDefinedFunction/{}*/*"]
+        .map(|pattern| glue(pattern.replace("{}", layout::CHECK_NAME)));
+    let catalog = [glue("catalog".to_owned())];
+    statements.push(Statement::new(
+        "ProbeDatabases",
+        &permissions::probe_database(),
+        catalog.into_iter().chain(probes).collect(),
+    ));
     statements.extend(encryption(settings, partition, account));
     if settings.database_tag.is_some() {
         statements.push(Statement::new(

@@ -55,7 +55,16 @@ fn everything_is_bound_to_the_prefix_and_the_database() {
             "arn:aws:glue:eu-west-1:111111111111:table/raw/*"
         ]
     );
-    assert_eq!(statements.len(), 4);
+    assert_eq!(
+        resources(&statements, "ProbeDatabases"),
+        [
+            "arn:aws:glue:eu-west-1:111111111111:catalog",
+            "arn:aws:glue:eu-west-1:111111111111:database/airbyte_check_*",
+            "arn:aws:glue:eu-west-1:111111111111:table/airbyte_check_*/*",
+            "arn:aws:glue:eu-west-1:111111111111:userDefinedFunction/airbyte_check_*/*"
+        ]
+    );
+    assert_eq!(statements.len(), 5);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::aws::{Aws, glue, lakeformation};
 use crate::error::{Error, Refusal, Result};
+use crate::interrupt::{self, Work};
 use crate::lake::aws::Tag;
 use crate::lake::aws::permissions::{self, TAG_DATABASE, perform};
 use crate::lake::{Catalog, CatalogTable, Created, Lookup, Updated};
@@ -34,9 +35,12 @@ impl Glue {
     }
 }
 
+/// Glue's code for a database or a table that does not exist.
+const ABSENT: &str = "EntityNotFoundException";
+
 /// What a failed lookup means; `error` is the refusal, ready to be reported.
 fn lookup<T>(error: Error) -> Result<Lookup<T>> {
-    if error.code() == "EntityNotFoundException" {
+    if error.code() == ABSENT {
         Ok(Lookup::Absent)
     } else if is_hidden(&error) {
         Ok(Lookup::Hidden(error))
@@ -79,6 +83,32 @@ impl Catalog for Glue {
             Ok(()) => Ok(Created::Now),
             Err(error) if error.code() == "AlreadyExistsException" => Ok(Created::Before),
             Err(error) => Err(error.while_doing(format!("creating database {database}"))),
+        }
+    }
+
+    fn delete_database(&self, database: &str) -> Result<()> {
+        match perform(&self.aws, &glue::DeleteDatabase { name: database }) {
+            Err(error) if error.code() != ABSENT => {
+                Err(error.while_doing(format!("deleting database {database}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn probe_absent(&self, database: &str, input: &Map<String, Value>) -> Result<()> {
+        let created = self.create_table(database, input);
+        // A database that is hidden may be there, and then the table is.
+        let is_there = created.is_ok();
+        let read = self.table(database, name(input));
+        let updated = self.update_table(database, input, None);
+        let _work = interrupt::begin(Work::CleanUp);
+        let deleted = self.delete_table(database, name(input));
+        let says_no_more = |error: &Error| error.code() == ABSENT || !is_there && is_hidden(error);
+        let outcomes = [created.err(), read.err(), updated.err(), deleted.err()];
+        let mut failures = outcomes.into_iter().flatten();
+        match failures.find(|error| !says_no_more(error)) {
+            Some(error) => Err(error),
+            None => Ok(()),
         }
     }
 
@@ -167,7 +197,7 @@ impl Catalog for Glue {
                 name: table,
             },
         ) {
-            Err(error) if error.code() != "EntityNotFoundException" => {
+            Err(error) if error.code() != ABSENT => {
                 Err(error.while_doing(format!("deleting table {database}.{table}")))
             }
             _ => Ok(()),

@@ -50,6 +50,14 @@ pub(crate) fn catalog() -> Vec<&'static str> {
     ])
 }
 
+/// The actions by which `check` finds out whether a database can be created.
+pub(crate) fn probe_database() -> Vec<&'static str> {
+    union(&[
+        glue::CreateDatabase::PERMISSIONS,
+        glue::DeleteDatabase::PERMISSIONS,
+    ])
+}
+
 fn union(lists: &[Actions]) -> Vec<&'static str> {
     let mut actions = lists.concat();
     actions.sort_unstable();

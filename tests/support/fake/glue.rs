@@ -103,6 +103,12 @@ impl Catalog {
             self.0.insert(name, BTreeMap::new());
             return Ok(json!({}));
         }
+        if operation == "DeleteDatabase" {
+            let name = text(&body["Name"])?;
+            self.0.remove(&name).ok_or(MISSING)?;
+            note(format!("DELETE DATABASE {name}"));
+            return Ok(json!({}));
+        }
         let name = if operation == "GetDatabase" {
             &body["Name"]
         } else {
