@@ -88,6 +88,7 @@
 //! - `out`: stdout and stderr
 //! - `json`: the scanner of JSON text
 //! - `interrupt`: SIGTERM and SIGINT, and the waits that they end
+//! - `process`: this process, as others find out whether it runs
 //! - `environment`, `error`, `secret`, `text`, `time`: what all others may use
 
 mod aws;
@@ -104,6 +105,7 @@ mod interrupt;
 mod json;
 mod lake;
 mod out;
+mod process;
 mod protocol;
 mod row;
 mod schema;

@@ -10,7 +10,7 @@ use crate::http::retry::RetryPolicy;
 use crate::input::{Lines, Stdout};
 use crate::interrupt;
 use crate::out::{self, Audience};
-use crate::sink::{Sink, StreamTally};
+use crate::sink::{Acknowledgement, Sink, StreamTally};
 use crate::source::{self, Interruption, json, singer};
 use crate::table::Creation;
 use crate::table::layout::Run;
@@ -48,8 +48,11 @@ fn load(
     };
     let mut lines =
         Lines::files(files, config.max_record, stdout, clock.clone())?.within(config.memory_budget);
-    let mut options = options(&config);
+    let mut options = options(&config, environment);
     options.table.creation = Creation::AtTheFirstCheckpoint;
+    if matches!(asked.input, Input::Records { .. }) {
+        options.acknowledgement = Acknowledgement::ExitCode;
+    }
     let lake = open_verified(&asked.lake, config, &run, environment, RetryPolicy::long())?;
     if let Some(interval) = asked.checkpoint_interval {
         options.checkpoint_interval = interval;

@@ -24,6 +24,7 @@ use crate::out::{self, Audience};
 use crate::protocol::catalog::{Completion, Refresh};
 use crate::sink;
 use crate::table;
+use crate::table::control::Job;
 use crate::table::layout::Run;
 use crate::time::Clock;
 
@@ -140,7 +141,7 @@ fn configuration(asked: &cli::LakeArguments, environment: &Environment) -> Resul
 }
 
 /// The part of the configuration that the sink needs.
-fn options(config: &Config) -> sink::SinkOptions {
+fn options(config: &Config, environment: &Environment) -> sink::SinkOptions {
     sink::SinkOptions {
         table: table::TableOptions {
             prefix: config.prefix.clone(),
@@ -155,7 +156,18 @@ fn options(config: &Config) -> sink::SinkOptions {
         memory_budget: config.memory_budget,
         checkpoint_interval: config.checkpoint_interval,
         leftover_age: config.leftover_age,
+        job: job(environment),
+        acknowledgement: sink::Acknowledgement::States,
     }
+}
+
+/// The job that the platform says this is an attempt at. Old versions of it give all jobs the number 0.
+fn job(environment: &Environment) -> Option<Job> {
+    let number = |name| environment.get(name)?.parse::<i64>().ok();
+    Some(Job {
+        id: number("WORKER_JOB_ID").filter(|id| *id != 0)?,
+        attempt: number("WORKER_JOB_ATTEMPT")?,
+    })
 }
 
 /// Prints the states that are acknowledged.

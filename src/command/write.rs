@@ -34,7 +34,7 @@ fn write(
     let run = Run::begin(clock.now())?;
     let mut lines = Lines::stdin(config.max_record, Stdout::Needed, clock.clone())?
         .within(config.memory_budget);
-    let options = options(&config);
+    let options = options(&config, environment);
     let lake = open_verified(&asked.lake, config, &run, environment, RetryPolicy::long())?;
     let mut sink = Sink::open(&lake, streams, options, run, clock, Box::new(Printed))?;
     let mut messages = airbyte::Messages::default();

@@ -16,8 +16,8 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::lake::{
-    Access, Bytes, Catalog, CatalogTable, Created, Lake, Listed, Lookup, Objects, Part, Unfinished,
-    Updated, Upload,
+    Access, Bytes, Catalog, CatalogTable, Created, ETag, Expected, Lake, Listed, Located, Lookup,
+    Objects, Part, Stored, Unfinished, Updated, Upload,
 };
 use crate::time::{Clock, Millis};
 
@@ -134,6 +134,18 @@ fn token() -> Result<String> {
     Ok(crate::text::hex(&bytes))
 }
 
+/// The hash of the bytes stands for their ETag.
+fn etag(bytes: &[u8]) -> ETag {
+    ETag(crate::text::hex(&Sha256::digest(bytes)))
+}
+
+/// When the file was last written, by the file system's clock; nothing where it is gone.
+fn modified(path: &Path) -> Result<Option<Millis>> {
+    let time = fs::metadata(path).and_then(|metadata| metadata.modified());
+    let time = or_absent(time).map_err(|error| failed("reading", path, error))?;
+    Ok(time.map(since_epoch))
+}
+
 /// Calls `visit` for every file below `folder`, in the order of names, with its path below `base`.
 fn walk(
     base: &Path,
@@ -209,34 +221,36 @@ impl Objects for Dir {
         self.complete(&upload)
     }
 
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+    fn put_if(&self, key: &str, body: &[u8], expected: Expected<'_>) -> Result<Option<ETag>> {
+        let _lock = self.lock()?;
+        let stored = self.read(key)?;
+        let holds = match (&stored, expected) {
+            (None, Expected::Absent) => true,
+            (Some(stored), Expected::Unchanged(etag)) => stored.etag == *etag,
+            _ => false,
+        };
+        if !holds {
+            return Ok(None);
+        }
+        self.put(key, body.into())?;
+        Ok(Some(etag(body)))
+    }
+
+    fn read(&self, key: &str) -> Result<Option<Stored>> {
         let path = self.object(key);
-        or_absent(fs::read(&path)).map_err(|error| failed("reading", &path, error))
+        let body = or_absent(fs::read(&path)).map_err(|error| failed("reading", &path, error))?;
+        Ok(body.map(|body| Stored {
+            etag: etag(&body),
+            body,
+        }))
     }
 
     fn list(&self, prefix: &str, visit: &mut dyn FnMut(Listed) -> Result<()>) -> Result<()> {
         let base = self.folder.join("objects");
-        walk(&base, &base.join(prefix), &mut |_, key| {
-            visit(Listed { key })
+        walk(&base, &base.join(prefix), &mut |path, key| {
+            let modified = modified(path)?;
+            visit(Listed { key, modified })
         })
-    }
-
-    fn folders(&self, prefix: &str) -> Result<Vec<String>> {
-        let folder = self.object(prefix);
-        let fail = |error| failed("listing", &folder, error);
-        let mut folders = Vec::new();
-        for entry in or_absent(fs::read_dir(&folder))
-            .map_err(fail)?
-            .into_iter()
-            .flatten()
-        {
-            let entry = entry.map_err(fail)?;
-            if entry.file_type().map_err(fail)?.is_dir() {
-                folders.push(format!("{prefix}{}/", entry.file_name().display()));
-            }
-        }
-        folders.sort();
-        Ok(folders)
     }
 
     fn delete(&self, keys: &[String]) -> Result<()> {
@@ -311,11 +325,8 @@ impl Objects for Dir {
         let base = self.folder.join("uploads");
         let mut found = Vec::new();
         walk(&base, &base.join(prefix), &mut |path, name| {
-            let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
             // One that is gone by now was completed or aborted meanwhile.
-            let Some(modified) =
-                or_absent(modified).map_err(|error| failed("reading", path, error))?
-            else {
+            let Some(begun) = modified(path)? else {
                 return Ok(());
             };
             if let Some((key, id)) = name.rsplit_once('/') {
@@ -324,10 +335,7 @@ impl Objects for Dir {
                     id: id.to_owned(),
                     parts: Vec::new(),
                 };
-                found.push(Unfinished {
-                    upload,
-                    begun: since_epoch(modified),
-                });
+                found.push(Unfinished { upload, begun });
             }
             Ok(())
         })?;
@@ -364,7 +372,7 @@ impl Dir {
             ))
             .because(error)
         })?;
-        let version = Some(crate::text::hex(&Sha256::digest(&text)));
+        let version = Some(etag(&text).0);
         Ok(Some(CatalogTable { input, version }))
     }
 
@@ -461,5 +469,28 @@ impl Catalog for Dir {
         let path = self.table_file(database, table);
         or_absent(fs::remove_file(&path)).map_err(|error| failed("deleting", &path, error))?;
         Ok(())
+    }
+
+    fn locations(&self, visit: &mut dyn FnMut(Located)) -> Result<()> {
+        let base = self.folder.join("catalog");
+        walk(&base, &base, &mut |_, name| {
+            let table = name
+                .strip_suffix(".json")
+                .and_then(|name| name.split_once('/'));
+            let Some((database, table)) = table else {
+                return Ok(());
+            };
+            if let Some(entry) = self.read_table(database, table)? {
+                visit(Located {
+                    database: database.to_owned(),
+                    table: table.to_owned(),
+                    location: entry.input["StorageDescriptor"]["Location"]
+                        .as_str()
+                        .unwrap_or_default()
+                        .to_owned(),
+                });
+            }
+            Ok(())
+        })
     }
 }

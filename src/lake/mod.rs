@@ -23,6 +23,28 @@ pub(crate) struct Lake {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listed {
     pub(crate) key: String,
+    /// When it was last written, by the store's clock, where the store says so.
+    pub(crate) modified: Option<Millis>,
+}
+
+/// The store's name for one state of an object (S3's ETag). Any write of other bytes changes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ETag(pub(crate) String);
+
+/// What must hold of a key for a conditional write to take effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expected<'a> {
+    /// No object has the key.
+    Absent,
+    /// The object is as it was when it had this ETag.
+    Unchanged(&'a ETag),
+}
+
+/// A small object as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) body: Vec<u8>,
+    pub(crate) etag: ETag,
 }
 
 /// A multipart upload that was begun and is neither completed nor aborted; readers do not see it.
@@ -68,14 +90,23 @@ pub(crate) trait Objects {
     /// Writes an object, visible at once; an object of that key is replaced.
     fn put(&self, key: &str, body: Bytes) -> Result<()>;
 
-    /// The object's bytes, or nothing where it is absent; for small objects only (64 MiB at most).
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
+    /// Writes an object if the key is as expected, in one step; returns its new ETag, or nothing where the key was not
+    /// as expected. Two writers that expect the same are never both right.
+    ///
+    /// The bytes must differ from all that the key ever held: an attempt whose response was lost is recognized by them.
+    /// A store without conditional writes writes at once; that is logged.
+    fn put_if(&self, key: &str, body: &[u8], expected: Expected<'_>) -> Result<Option<ETag>>;
+
+    /// The object, or nothing where it is absent; for small objects only (64 MiB at most).
+    fn read(&self, key: &str) -> Result<Option<Stored>>;
+
+    /// The object's bytes, as [`read`](Self::read) finds them.
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.read(key)?.map(|stored| stored.body))
+    }
 
     /// Calls `visit` for every object below the prefix, in key order, page by page.
     fn list(&self, prefix: &str, visit: &mut dyn FnMut(Listed) -> Result<()>) -> Result<()>;
-
-    /// The folders directly below the prefix, each as a prefix: with a slash at its end.
-    fn folders(&self, prefix: &str) -> Result<Vec<String>>;
 
     /// Deletes any number of objects; absent keys are not an error.
     fn delete(&self, keys: &[String]) -> Result<()>;
@@ -168,4 +199,15 @@ pub(crate) trait Catalog {
 
     /// Deletes the table's entry, not its objects; an absent one is not an error.
     fn delete_table(&self, database: &str, table: &str) -> Result<()>;
+
+    /// Calls `visit` with the location of every table of every database that may be seen; views have none.
+    fn locations(&self, visit: &mut dyn FnMut(Located)) -> Result<()>;
+}
+
+/// Where a table of the catalog is located.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Located {
+    pub(crate) database: String,
+    pub(crate) table: String,
+    pub(crate) location: String,
 }

@@ -26,7 +26,12 @@ pub(crate) enum Refresh {
     /// Rows are added.
     Append { completion: Completion },
     /// A new generation replaces the old one once the stream's status is COMPLETE.
-    Truncate { generation: i64 },
+    Truncate {
+        generation: i64,
+        /// Whether the destination sync mode is "append": a platform with refreshes always says so. A client without jobs,
+        /// PyAirbyte, gives every sync the generation 1, and says "overwrite" where it means to replace.
+        is_append: bool,
+    },
     /// For platforms without generation ids: a new generation replaces the old one at the end of input.
     Overwrite,
     /// For a source that numbers versions of a stream's rows, as Singer taps do: rows of the version that the table shows are
@@ -171,7 +176,10 @@ fn refresh(key: &StreamKey, configured: &Configured) -> Result<Refresh> {
             completion: Completion::Status,
         }),
         (Some(generation), Some(minimum)) if generation == minimum && minimum > 0 => {
-            Ok(Refresh::Truncate { generation })
+            Ok(Refresh::Truncate {
+                generation,
+                is_append: !overwrite,
+            })
         }
         (Some(generation), Some(minimum)) => Err(Error::config(format!(
             "stream {key}: hybrid refreshes are not supported: expected minimum_generation_id to be 0 or to equal generation_id {generation}, found {minimum}"
@@ -223,11 +231,17 @@ mod tests {
             ),
             (
                 format!("{append},\"generation_id\":7,\"minimum_generation_id\":7"),
-                Refresh::Truncate { generation: 7 },
+                Refresh::Truncate {
+                    generation: 7,
+                    is_append: true,
+                },
             ),
             (
                 format!("{overwrite},\"generation_id\":7,\"minimum_generation_id\":7"),
-                Refresh::Truncate { generation: 7 },
+                Refresh::Truncate {
+                    generation: 7,
+                    is_append: false,
+                },
             ),
             (overwrite.to_string(), Refresh::Overwrite),
         ];

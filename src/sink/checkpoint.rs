@@ -7,10 +7,13 @@ use crate::error::{Error, Result};
 use crate::interrupt::{self, Work};
 use crate::lake::Lake;
 use crate::sink::Sink;
+use crate::sink::ledger::StreamIndex;
 use crate::sink::object::Object;
 use crate::sink::stream::Stream;
 use crate::sink::writer::Extent;
-use crate::table::{take_back, uploads};
+use crate::table::control::RunRecord;
+use crate::table::{DataFile, TableChange, uploads};
+use crate::time::Clock;
 
 /// What a commit did, and the first error of any stream.
 pub(super) struct Commit {
@@ -48,23 +51,96 @@ impl Sink<'_> {
         };
         let mut taken = Vec::new();
         // First all last parts are sent, which takes long; then all objects become visible, one right after the other.
-        for stream in &mut *self.streams {
+        for (index, stream) in self.streams.iter_mut().enumerate() {
             let Some(extent) = extent(stream) else {
                 continue;
             };
             match stream.writer.take(extent, objects) {
-                Ok(sealed) => taken.push((stream, sealed)),
+                Ok(sealed) if sealed.is_empty() => {}
+                Ok(sealed) => taken.push((index, sealed)),
                 Err(error) => outcome.fail(stream, error),
             }
         }
-        for (stream, sealed) in taken {
-            match publish(self.lake, stream, sealed) {
-                Ok(published) => outcome.objects += published,
-                Err(error) => outcome.fail(stream, error),
-            }
+        if !taken.is_empty() {
+            self.publish_taken(taken, &mut outcome);
         }
         self.budget.recount(&self.streams);
         outcome
+    }
+
+    /// Completes the objects and publishes them, between two writes of the run's record: the first names them, so that
+    /// they can be taken back; after the second, which does not, they may be acknowledged.
+    fn publish_taken(&mut self, taken: Vec<(StreamIndex, Vec<Object>)>, outcome: &mut Commit) {
+        let (lake, objects) = (self.lake, &*self.lake.objects);
+        let record = &mut self.control.record;
+        let mut begun = Vec::with_capacity(taken.len());
+        for (index, sealed) in taken {
+            let stream = &mut self.streams[index];
+            if let Err(error) = stream.table.begin(objects) {
+                uploads::abort(sealed.into_iter().filter_map(Object::abort), objects);
+                outcome.fail(stream, error);
+                continue;
+            }
+            if stream.table.takes_checkpoints() {
+                let keys = sealed.iter().map(|object| object.key().to_owned());
+                record.note(&stream.table.name(), keys);
+            }
+            begun.push((index, sealed));
+        }
+        if record.is_open()
+            && let Err(error) = record.write(objects, &self.clock)
+        {
+            for (index, sealed) in begun {
+                uploads::abort(sealed.into_iter().filter_map(Object::abort), objects);
+                let stream = &mut self.streams[index];
+                record.settle(&stream.table.name());
+                stream.fail();
+            }
+            outcome.note(error);
+            return;
+        }
+        let mut published = Vec::with_capacity(begun.len());
+        for (index, sealed) in begun {
+            let stream = &mut self.streams[index];
+            match publish(lake, stream, sealed, record, &self.clock) {
+                Ok((files, changes)) => published.push((index, files, changes)),
+                Err(error) => {
+                    record.take_back(&stream.table.name(), objects);
+                    outcome.fail(stream, error);
+                }
+            }
+        }
+        published.retain(|(index, ..)| {
+            let stream = &mut self.streams[*index];
+            match stream.table.look(lake) {
+                Ok(()) => {
+                    record.settle(&stream.table.name());
+                    true
+                }
+                Err(error) => {
+                    record.take_back(&stream.table.name(), objects);
+                    outcome.fail(stream, error);
+                    false
+                }
+            }
+        });
+        if let Err(error) = record.write_if_named(objects, &self.clock) {
+            for (index, files, _) in published {
+                let stream = &mut self.streams[index];
+                if stream.table.takes_checkpoints() {
+                    let name = stream.table.name();
+                    record.note(&name, files.into_iter().map(|file| file.key));
+                    record.take_back(&name, objects);
+                    stream.fail();
+                }
+            }
+            outcome.note(error);
+            return;
+        }
+        for (index, files, changes) in published {
+            self.streams[index].counts.publish(&files, changes);
+            outcome.objects += files.len() as u64;
+        }
     }
 
     /// Acknowledges the states whose rows are durable; returns how many.
@@ -93,39 +169,42 @@ impl Sink<'_> {
     }
 }
 
-/// Completes the objects of one stream and publishes them; returns how many. After an error none of them is left.
-fn publish(lake: &Lake, stream: &mut Stream, sealed: Vec<Object>) -> Result<u64> {
+/// Completes the objects of one stream and publishes them. After an error those that were completed are to be taken back.
+fn publish(
+    lake: &Lake,
+    stream: &mut Stream,
+    sealed: Vec<Object>,
+    record: &mut RunRecord,
+    clock: &Clock,
+) -> Result<(Vec<DataFile>, Vec<TableChange>)> {
     let objects = &*lake.objects;
     let mut files = Vec::with_capacity(sealed.len());
     let mut sealed = sealed.into_iter();
     while let Some(mut object) = sealed.next() {
-        match object.complete(objects) {
+        let completed = record
+            .touch(objects, clock)
+            .and_then(|()| object.complete(objects));
+        match completed {
             Ok(file) => files.push(file),
             Err(error) => {
                 let _work = interrupt::begin(Work::CleanUp);
-                // No state will be acknowledged for those before it: they would come twice. Whether this one is
-                // visible is not known.
-                let key = object.key().to_owned();
                 uploads::abort(object.abort().into_iter(), objects);
-                let keys = files.iter().map(|file| file.key.as_str());
-                take_back(keys.chain([key.as_str()]), objects);
                 uploads::abort(sealed.filter_map(Object::abort), objects);
                 return Err(error);
             }
         }
     }
-    if files.is_empty() {
-        return Ok(0);
-    }
-    let changes = stream.table.publish(lake, &files)?;
-    stream.counts.publish(&files, changes);
-    Ok(files.len() as u64)
+    let changes = stream.table.publish(lake, &files, record, clock)?;
+    Ok((files, changes))
 }
 
 impl Commit {
     fn fail(&mut self, stream: &mut Stream, error: Error) {
         stream.fail();
-        let error = error.while_doing(format_args!("stream {}", stream.key));
+        self.note(error.while_doing(format_args!("stream {}", stream.key)));
+    }
+
+    fn note(&mut self, error: Error) {
         if self.result.is_ok() {
             self.result = Err(error);
         } else {

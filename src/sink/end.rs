@@ -2,39 +2,60 @@
 
 use crate::error::{Error, Result};
 use crate::protocol::catalog::Refresh;
-use crate::sink::Sink;
 use crate::sink::stream::Stream;
 use crate::sink::writer::Extent;
+use crate::sink::{Acknowledgement, Sink};
+use crate::table::locations::Locations;
 
 impl Sink<'_> {
     /// The input has ended: makes durable and publishes what may be, acknowledges it, and discards the rest.
     ///
     /// Fails where a stream's source has not said that it finished, after everything that could be done was done.
     pub(crate) fn finish(&mut self) -> Result<()> {
-        self.judge_the_end();
-        let outcome = self.commit(Stream::extent_at_the_end);
-        let mut first = outcome.result;
-        if first.is_ok() {
-            for stream in &mut *self.streams {
-                // Tables of streams without a row.
-                let published = stream.table.publish(self.lake, &[]);
-                match stream.note_failure(published) {
-                    Ok(changes) => stream.counts.changes.extend(changes),
-                    Err(error) => first = first.and(Err(error)),
-                }
-            }
+        let finished = self.finish_streams();
+        // Where only the exit code acknowledges, no call may come between the last checkpoint and the exit, so the record
+        // of a run that succeeded is left for the next one to remove.
+        if finished.is_err() || self.options.acknowledgement == Acknowledgement::States {
+            self.control.record.remove(&*self.lake.objects);
         }
+        finished
+    }
+
+    fn finish_streams(&mut self) -> Result<()> {
+        self.judge_the_end();
+        let mut first = self.create_tables_without_rows();
+        let outcome = self.commit(Stream::extent_at_the_end);
+        first = first.and(outcome.result);
+        let mut acknowledged = self.acknowledge().map(drop);
         first = first.and(self.replace());
         self.report();
-        let acknowledged = self.acknowledge().map(drop);
+        acknowledged = acknowledged.and_then(|()| self.acknowledge().map(drop));
         self.abandon();
         first.and(acknowledged)?;
         self.refuse_unfinished()?;
         // A run that fails deletes nothing.
+        let mut locations = Locations::default();
         for stream in &*self.streams {
-            stream.table.tidy(self.lake);
+            stream.table.tidy(self.lake, &self.control, &mut locations);
         }
         Ok(())
+    }
+
+    /// Tables of streams that end without a row.
+    fn create_tables_without_rows(&mut self) -> Result<()> {
+        let mut first = Ok(());
+        for stream in &mut *self.streams {
+            if stream.counts.records > 0 || stream.extent_at_the_end().is_none() {
+                continue;
+            }
+            let record = &mut self.control.record;
+            let published = stream.table.publish(self.lake, &[], record, &self.clock);
+            match stream.note_failure(published) {
+                Ok(changes) => stream.counts.changes.extend(changes),
+                Err(error) => first = first.and(Err(error)),
+            }
+        }
+        first
     }
 
     /// Where the source has failed on one stream, the end of input is no sign that it finished others.
@@ -58,7 +79,7 @@ impl Sink<'_> {
             if !stream.replaces_the_old_generation() {
                 continue;
             }
-            let replaced = stream.table.replace(self.lake);
+            let replaced = stream.table.replace(self.lake, stream.is_covered());
             match stream.note_failure(replaced) {
                 Ok(changes) => {
                     stream.set_replaced();
@@ -81,6 +102,7 @@ impl Sink<'_> {
         }
         self.report();
         self.abandon();
+        self.control.record.remove(&*self.lake.objects);
     }
 
     fn report(&self) {

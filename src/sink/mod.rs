@@ -19,13 +19,24 @@
 //! | [`finish`](Sink::finish) | the run may report success: every accepted row is durable, every state acknowledged | what could be made durable is, and was acknowledged; the rest is discarded, to be sent again |
 //! | [`fail`](Sink::fail) | what states covered is durable and acknowledged | the same, as far as it was possible; errors are logged |
 //!
-//! A *checkpoint* does, in this order: the last parts of all objects that it takes are uploaded; each stream's objects are
-//! completed; its table publishes them; the states that wait for nothing else are acknowledged, in the order in which
-//! they came. A stream that fails at any of these keeps none of the objects of that checkpoint, acknowledges nothing from
-//! then on ([`Stream::fail`](stream::Stream::fail)), and does not keep other streams from theirs; the first error is
-//! returned after the others have been acknowledged ([`Commit::fail`](checkpoint::Commit)). A stream that replaces its
-//! table's rows takes part in checkpoints only where the platform numbers its generations; its rows are published at the
-//! end, by one swap, unless the source has said that it failed. States that ask for a table to be emptied wait for that.
+//! A *checkpoint* does, in this order:
+//!
+//! 1. the last parts of all objects that it takes are uploaded;
+//! 2. the run's record is written with the keys of all of them: from here on a later run takes them back if this one dies;
+//! 3. each stream's objects are completed, and its table publishes them;
+//! 4. each table is looked at: it must show them;
+//! 5. the record is written without the keys: from here on nobody takes them back, and if another run has begun to, this
+//!    write fails;
+//! 6. the states that wait for nothing else are acknowledged, in the order in which they came.
+//!
+//! A stream that fails at any of these keeps none of the objects of that checkpoint, acknowledges nothing from then on
+//! ([`Stream::fail`](stream::Stream::fail)), and does not keep other streams from theirs; the first error is returned after
+//! the others have been acknowledged ([`Commit::fail`](checkpoint::Commit)). After an error of 2 or 5 all of them fail.
+//!
+//! A stream that replaces its table's rows takes part in checkpoints only where the platform numbers its generations. Its
+//! rows are published at the end, after the last checkpoint, by one swap, unless the source has said that it failed. States
+//! of a generation without a number, and those that ask for a table to be emptied, wait for that swap, which is their
+//! checkpoint: none of these objects is in the record, but the folder's mark says that no table shows them.
 //!
 //! [`Sink::fail`] ends the whole sync after an error of the input or of a call: it commits what states cover.
 
@@ -54,6 +65,7 @@ use crate::protocol::state::{Scope, State};
 use crate::row::RecordMetadata;
 use crate::table;
 use crate::table::PartitionId;
+use crate::table::control::{Control, Job};
 use crate::table::layout::Run;
 use crate::time::Clock;
 
@@ -80,6 +92,18 @@ pub(crate) struct SinkOptions {
     pub(crate) checkpoint_interval: Duration,
     /// A run that began longer ago and has not finished is taken for dead.
     pub(crate) leftover_age: Duration,
+    /// The platform's job, where it says which.
+    pub(crate) job: Option<Job>,
+    pub(crate) acknowledgement: Acknowledgement,
+}
+
+/// What tells a run's caller that its rows are durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acknowledgement {
+    /// States, which are printed.
+    States,
+    /// The exit code alone.
+    ExitCode,
 }
 
 #[cfg(test)]
@@ -100,6 +124,8 @@ impl SinkOptions {
             memory_budget: 1 << 20,
             checkpoint_interval: interval,
             leftover_age: interval,
+            job: None,
+            acknowledgement: Acknowledgement::States,
         }
     }
 }
@@ -113,6 +139,7 @@ pub(crate) trait Acknowledge {
 /// All streams of a sync, and the states that wait.
 pub(crate) struct Sink<'a> {
     lake: &'a Lake,
+    control: Control,
     clock: Clock,
     run: Run,
     numbers: ObjectNumbers,

@@ -16,7 +16,8 @@ use crate::sink::streams::Streams;
 use crate::sink::tally::StreamCounts;
 use crate::sink::writer::{Naming, ObjectNumbers, Writer};
 use crate::sink::{Acknowledge, RECORDS_BETWEEN_LOOKS, Sink, SinkOptions, SyncProgress};
-use crate::table::layout::Run;
+use crate::table::control::{Control, Owner};
+use crate::table::layout::{self, Run};
 use crate::table::plan::{self, Planned};
 use crate::table::{self, Opened, Opening, Table, uploads};
 use crate::time::Clock;
@@ -39,8 +40,11 @@ impl<'a> Sink<'a> {
             .map(|stream| plan::plan(stream, &options.table))
             .collect();
         plan::refuse_shared_tables(&planned)?;
+        let owner = Owner::this(run.name(), options.job.clone());
+        let control = Control::new(&options.table.prefix, owner, options.leftover_age);
         let mut sink = Self {
             lake,
+            control,
             run,
             numbers: ObjectNumbers::default(),
             ledger: Ledger::new(options.memory_budget),
@@ -108,6 +112,13 @@ impl<'a> Sink<'a> {
         if self.databases.iter().any(|known| known == database) {
             return Ok(());
         }
+        if database == layout::CONTROL {
+            return Err(Error::config(format!(
+                "the database {database} would be stored among the control objects of this program"
+            ))
+            .hint("give the stream another namespace, or set another database"));
+        }
+        self.control.reconcile(&*self.lake.objects)?;
         table::ensure_database(&*self.lake.catalog, database)?;
         let prefix = &self.options.table.prefix;
         uploads::abort_dead(self.lake, prefix, database, self.options.leftover_age);
@@ -154,13 +165,16 @@ impl<'a> Sink<'a> {
     }
 
     /// The stream, with its table opened.
-    fn opened(&self, planned: Planned) -> Result<Stream> {
+    fn opened(&mut self, planned: Planned) -> Result<Stream> {
         let key = planned.configured.key.clone();
         log_notes(&key, &planned.notes);
+        let table = format!("{}.{}", planned.target.database, planned.target.name);
+        self.control.wait_for(&*self.lake.objects, &table)?;
         let opening = Opening {
             lake: self.lake,
             run: &self.run,
             options: &self.options.table,
+            control: &self.control,
         };
         Table::open(&planned, &opening)
             .and_then(|opened| self.stream(planned, opened))

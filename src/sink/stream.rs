@@ -31,6 +31,8 @@ pub(super) struct StreamEnd {
     status: Option<Status>,
     /// A state says that the source got as far as this stream.
     has_state: bool,
+    /// A state covers it, perhaps with all others.
+    is_covered: bool,
     /// A state that holds nothing covers it: with it the platform clears a stream.
     has_empty_state: bool,
     /// The new generation is published.
@@ -52,6 +54,7 @@ impl Stream {
     /// A state of this stream covers its rows so far.
     pub(super) fn cover(&mut self, is_empty: bool) {
         self.writer.cover();
+        self.end.is_covered = true;
         self.end.has_state = true;
         self.end.has_empty_state |= is_empty;
     }
@@ -60,8 +63,14 @@ impl Stream {
     /// every stream.
     pub(super) fn cover_by_global(&mut self, is_empty: bool) {
         self.writer.cover();
+        self.end.is_covered = true;
         self.end.has_state |= is_empty;
         self.end.has_empty_state |= is_empty;
+    }
+
+    /// Whether a state covers rows of it, or the lack of them.
+    pub(super) fn is_covered(&self) -> bool {
+        self.end.is_covered
     }
 
     /// Takes the status of a stream whose platform sends one.

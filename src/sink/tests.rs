@@ -8,7 +8,7 @@ use super::object::Sizes;
 use super::writer::{Extent, Naming, ObjectNumbers, Writer};
 use crate::error::Result;
 use crate::file::{Codec, Format};
-use crate::lake::{Bytes, Listed, Objects, Unfinished, Upload};
+use crate::lake::{Bytes, ETag, Expected, Listed, Objects, Stored, Unfinished, Upload};
 use crate::table::PartitionId;
 use crate::table::layout::Run;
 use crate::time::Millis;
@@ -53,15 +53,15 @@ impl Objects for Store {
         Ok(())
     }
 
-    fn get(&self, _: &str) -> Result<Option<Vec<u8>>> {
+    fn put_if(&self, _: &str, _: &[u8], _: Expected<'_>) -> Result<Option<ETag>> {
+        unreachable!("a writer writes no control objects")
+    }
+
+    fn read(&self, _: &str) -> Result<Option<Stored>> {
         unreachable!("a writer reads nothing")
     }
 
     fn list(&self, _: &str, _: &mut dyn FnMut(Listed) -> Result<()>) -> Result<()> {
-        unreachable!("a writer lists nothing")
-    }
-
-    fn folders(&self, _: &str) -> Result<Vec<String>> {
         unreachable!("a writer lists nothing")
     }
 

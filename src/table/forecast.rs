@@ -5,7 +5,7 @@ use crate::lake::{CatalogTable, Lake};
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::schema::{Field, Note, Type, note};
-use crate::table::layout::{Folders, Generation, folder_of_location};
+use crate::table::layout::{self, Folders, folder_of_location};
 use crate::table::plan::{self, Planned};
 use crate::table::{self, Change, TableOptions, TableTarget, hive};
 
@@ -172,10 +172,11 @@ fn new_location(
     options: &TableOptions,
 ) -> String {
     let root = lake.objects.root();
-    let generation = configured.generation_id.map_or_else(
-        || Generation::OfRun("<run>".to_owned()),
-        Generation::Numbered,
-    );
+    let number = match configured.refresh {
+        Refresh::Truncate { generation, .. } => Some(generation),
+        Refresh::Append { .. } | Refresh::Overwrite | Refresh::Version(_) => None,
+    };
+    let generation = layout::generation("<run>", number);
     let shown = table.and_then(|table| folder_of_location(hive::location(table), &root));
     let folders = Folders::new(&options.prefix, &target.database, &target.name);
     let folder = folders.place(&generation, shown.as_deref());

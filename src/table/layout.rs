@@ -1,7 +1,8 @@
 //! Where things lie: folders of tables, names of generations and objects, and which of them are ours.
 //!
-//! `{prefix}/{database}/{table}/{generation}/{run}-{number}.jsonl.gz`, where a generation is `g{generation_id}`
-//! or the name of the run that made it.
+//! `{prefix}/{database}/{table}/{generation}/{run}-{number}.jsonl.gz`, where a generation is the name of the run that
+//! began it, after `g{generation_id}-` where the platform numbers generations. So no two generations share a folder,
+//! and nothing is ever taken for ours because of a folder's name.
 
 use crate::error::{Error, Result};
 use crate::time::Millis;
@@ -53,38 +54,11 @@ fn run_stamp(text: &str) -> Option<&str> {
     (is_stamp && is_token).then_some(stamp)
 }
 
-/// A generation of a table, as its folder is named.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Generation {
-    /// One that the platform numbered.
-    Numbered(i64),
-    /// One that a run made by itself.
-    OfRun(String),
-}
-
-impl Generation {
-    /// The one that this run makes by itself.
-    pub(crate) fn of_run(run: &Run) -> Self {
-        Self::OfRun(run.0.clone())
-    }
-
-    pub(crate) fn folder(&self) -> String {
-        match self {
-            Self::Numbered(id) => format!("g{id}"),
-            Self::OfRun(run) => run.clone(),
-        }
-    }
-
-    /// The generation whose folder has this name, or nothing where the name is none of ours.
-    pub(crate) fn of_folder(name: &str) -> Option<Self> {
-        match name.strip_prefix('g') {
-            Some(id) => id
-                .parse()
-                .ok()
-                .filter(|id| format!("g{id}") == name)
-                .map(Self::Numbered),
-            None => run_stamp(name).map(|_| Self::OfRun(name.to_owned())),
-        }
+/// The name of the folder of a generation that the run begins; `number` is the platform's.
+pub(crate) fn generation(run: &str, number: Option<i64>) -> String {
+    match number {
+        Some(number) => format!("g{number}-{run}"),
+        None => run.to_owned(),
     }
 }
 
@@ -93,6 +67,9 @@ pub(crate) const CHECK: &str = "_check";
 
 /// What the names of the databases and tables begin with that `check` creates and deletes.
 pub(crate) const CHECK_NAME: &str = "airbyte_check_";
+
+/// The folder of control objects, beside those of the databases.
+pub(crate) const CONTROL: &str = "_datalake";
 
 /// The folder `name` below the configured prefix, as the prefix of keys: it ends with a slash.
 pub(crate) fn folder(prefix: &str, name: &str) -> String {
@@ -132,18 +109,19 @@ impl Folders {
         Self { own, beside }
     }
 
-    /// Both, to be searched for what is ours.
-    pub(crate) fn all(&self) -> [&str; 2] {
+    /// Whether a generation of the table may be stored in the folder.
+    pub(crate) fn hold(&self, folder: &str) -> bool {
         [&self.own, &self.beside]
+            .into_iter()
+            .any(|base| folder.len() > base.len() && folder.starts_with(base.as_str()))
     }
 
-    /// The folder of a generation that must not lie inside what the table shows now: engines read it recursively.
-    pub(crate) fn place(&self, generation: &Generation, shown: Option<&str>) -> String {
-        let folder = generation.folder();
-        let own = format!("{}{folder}/", self.own);
+    /// The folder of a generation, which must not be inside what the table shows now: engines read that recursively.
+    pub(crate) fn place(&self, generation: &str, shown: Option<&str>) -> String {
+        let own = format!("{}{generation}/", self.own);
         match shown {
             Some(shown) if own != shown && own.starts_with(shown) => {
-                format!("{}{folder}/", self.beside)
+                format!("{}{generation}/", self.beside)
             }
             _ => own,
         }
@@ -202,24 +180,10 @@ mod tests {
         assert_ne!(early, Run::begin(Millis(1_795_000_000_000)).unwrap());
         let object = object(&early, 7, ".jsonl.gz");
         assert_eq!(run_of_object(&object), Some(early.name()));
-        let generation = Generation::of_folder(early.name()).unwrap();
-        assert_eq!(generation, Generation::OfRun(early.name().to_owned()));
     }
 
     #[test]
     fn names_of_others_are_not_ours() {
-        for name in [
-            "g",
-            "g07",
-            "g-x",
-            "gold",
-            "20261122",
-            "backup",
-            "20261122T091551123Z-XYZ",
-            "20261122T091551123Z-0123456789ab-1",
-        ] {
-            assert_eq!(Generation::of_folder(name), None, "{name}");
-        }
         for name in [
             "part-000001.json",
             "data.jsonl.gz",
@@ -237,25 +201,29 @@ mod tests {
     }
 
     #[test]
-    fn a_generation_never_lies_inside_what_the_table_shows() {
+    fn a_generation_is_never_inside_what_the_table_shows() {
         let folders = Folders::new("lake", "raw", "users");
-        let five = Generation::Numbered(5);
-        assert_eq!(folders.place(&five, None), "lake/raw/users/g5/");
+        let five = generation("run", Some(5));
+        assert_eq!(folders.place(&five, None), "lake/raw/users/g5-run/");
         assert_eq!(
-            folders.place(&five, Some("lake/raw/users/g4/")),
-            "lake/raw/users/g5/"
+            folders.place(&generation("run", None), None),
+            "lake/raw/users/run/"
         );
         assert_eq!(
-            folders.place(&five, Some("lake/raw/users/g5/")),
-            "lake/raw/users/g5/"
+            folders.place(&five, Some("lake/raw/users/g4-run/")),
+            "lake/raw/users/g5-run/"
+        );
+        assert_eq!(
+            folders.place(&five, Some("lake/raw/users/g5-run/")),
+            "lake/raw/users/g5-run/"
         );
         assert_eq!(
             folders.place(&five, Some("lake/raw/users/")),
-            "lake/raw/users-generations/g5/"
+            "lake/raw/users-generations/g5-run/"
         );
         assert_eq!(
-            folders.place(&five, Some("lake/raw/users-generations/g4/")),
-            "lake/raw/users/g5/"
+            folders.place(&five, Some("lake/raw/users-generations/g4-run/")),
+            "lake/raw/users/g5-run/"
         );
     }
 }

@@ -1,9 +1,11 @@
 //! A stream's table: planned from its schema, kept in step with it in the catalog, and the one place that makes rows
 //! visible. It knows no rows, only the objects that hold them.
 
+pub(crate) mod control;
 pub(crate) mod forecast;
 mod hive;
 pub(crate) mod layout;
+pub(crate) mod locations;
 pub(crate) mod plan;
 pub(crate) mod uploads;
 
@@ -11,12 +13,14 @@ use std::fmt;
 
 use crate::error::Result;
 use crate::file::{Format, Statistics};
-use crate::interrupt::{self, Work};
 use crate::lake::{Catalog, Created, Lake, Lookup, Objects};
 use crate::schema::evolve::SchemaOrigin;
 use crate::schema::{Field, Note, Numbers, Type};
+use crate::table::control::{Control, RunRecord};
 use crate::table::layout::Run;
+use crate::table::locations::Locations;
 use crate::table::plan::Planned;
+use crate::time::Clock;
 
 use hive::HiveTable;
 
@@ -83,10 +87,11 @@ pub(crate) struct DataFile {
 
 /// A stream's table, from the opening of the sync to its end.
 ///
-/// The contract with the sink: rows are stored below [`Table::folder`]. Objects that were completed there are handed to
-/// [`Table::publish`], after whose success readers see them where the table [appends](Table::is_published); after its
-/// failure none of them is left. A table that replaces shows nothing new until [`Table::replace`], which shows all
-/// objects of its folder and none of the older ones. [`Table::tidy`] then deletes what was replaced.
+/// The contract with the sink: rows are stored below [`Table::folder`]. Before the first object there is completed comes
+/// [`Table::begin`]. Completed objects are handed to [`Table::publish`], after whose success readers see them where the
+/// table appends; [`Table::look`] then finds out whether they do, which must be known before anything is acknowledged.
+/// A table that replaces shows nothing new until [`Table::replace`], which shows all objects of its folder and none of
+/// the older ones. [`Table::tidy`], at the end of a run that succeeded, deletes what was replaced.
 pub(crate) enum Table {
     Hive(HiveTable),
 }
@@ -96,6 +101,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) lake: &'a Lake,
     pub(crate) run: &'a Run,
     pub(crate) options: &'a TableOptions,
+    pub(crate) control: &'a Control,
 }
 
 /// A table that was opened, with the columns that its rows are written under.
@@ -132,18 +138,54 @@ impl Table {
         }
     }
 
-    /// Makes completed objects visible, where no swap does it later. After an error none of them is left. Without objects
-    /// too a table that does not exist is created.
-    pub(crate) fn publish(&mut self, lake: &Lake, files: &[DataFile]) -> Result<Vec<TableChange>> {
+    /// The table's name in the record of a run: `database.table`.
+    pub(crate) fn name(&self) -> String {
         match self {
-            Self::Hive(table) => table.publish(lake, files),
+            Self::Hive(table) => table.name(),
         }
     }
 
-    /// Publishes the new generation in place of the old one, in one step.
-    pub(crate) fn replace(&mut self, lake: &Lake) -> Result<Vec<TableChange>> {
+    /// Whether checkpoints acknowledge rows of the table; else its rows are acknowledged after the swap.
+    pub(crate) fn takes_checkpoints(&self) -> bool {
         match self {
-            Self::Hive(table) => table.replace(lake),
+            Self::Hive(table) => table.takes_checkpoints(),
+        }
+    }
+
+    /// Marks the folder as one that no table shows, where that is so, before its first object is completed.
+    pub(crate) fn begin(&mut self, objects: &dyn Objects) -> Result<()> {
+        match self {
+            Self::Hive(table) => table.begin(objects),
+        }
+    }
+
+    /// Makes completed objects visible, where no swap does it later; the record names all of them. After an error the
+    /// caller takes them back. Without objects too a table that does not exist is created.
+    pub(crate) fn publish(
+        &mut self,
+        lake: &Lake,
+        files: &[DataFile],
+        record: &mut RunRecord,
+        clock: &Clock,
+    ) -> Result<Vec<TableChange>> {
+        match self {
+            Self::Hive(table) => table.publish(lake, files, record, clock),
+        }
+    }
+
+    /// Looks whether the table shows the folder that rows were published in, or whether the generation is still this
+    /// run's to publish. After an error nothing of it may be acknowledged.
+    pub(crate) fn look(&self, lake: &Lake) -> Result<()> {
+        match self {
+            Self::Hive(table) => table.look(lake),
+        }
+    }
+
+    /// Publishes the new generation in place of the old one, in one step; `is_resumable` where states of it were or will
+    /// be acknowledged.
+    pub(crate) fn replace(&mut self, lake: &Lake, is_resumable: bool) -> Result<Vec<TableChange>> {
+        match self {
+            Self::Hive(table) => table.replace(lake, is_resumable),
         }
     }
 
@@ -158,11 +200,11 @@ impl Table {
         }
     }
 
-    /// Deletes the generation that [`Table::replace`] replaced, at the end of a run that succeeded. A failure is only
-    /// logged: the rows are invisible to every reader by then.
-    pub(crate) fn tidy(&self, lake: &Lake) {
+    /// Deletes what is superseded, at the end of a run that succeeded: the generation that [`Table::replace`] replaced,
+    /// and those that were never published and never will be. A failure is only logged: readers do not see those rows.
+    pub(crate) fn tidy(&self, lake: &Lake, control: &Control, locations: &mut Locations) {
         match self {
-            Self::Hive(table) => table.tidy(lake),
+            Self::Hive(table) => table.tidy(lake, control, locations),
         }
     }
 }
@@ -180,18 +222,6 @@ pub(crate) fn ensure_database(catalog: &dyn Catalog, database: &str) -> Result<(
         log::info!("created the database database={database}");
     }
     catalog.tag_database(database)
-}
-
-/// Deletes the objects of a checkpoint that failed halfway; the last one may or may not exist.
-pub(crate) fn take_back<'a>(keys: impl Iterator<Item = &'a str>, objects: &dyn Objects) {
-    let _work = interrupt::begin(Work::CleanUp);
-    let keys: Vec<String> = keys.map(str::to_owned).collect();
-    if let Err(error) = objects.delete(&keys) {
-        log::warn!(
-            "rows of a checkpoint that failed may stay visible objects={}: {error}",
-            keys.len()
-        );
-    }
 }
 
 /// How a table's definition changed in a run; `Display` is a sentence for people.

@@ -44,10 +44,15 @@ fn a_silent_source_is_acknowledged_in_time() {
     fake.assert_journal(&[
         "CREATE DATABASE test",
         "CREATE people at G1",
+        "PUT record",
         "PUT people/G1/o1 3 rows",
+        "PUT record",
         "STATE 1 3 rows",
+        "PUT record",
         "PUT people/G1/o2 1 rows",
+        "PUT record",
         "STATE 2 1 rows",
+        "DELETE record",
     ]);
 }
 
@@ -90,8 +95,11 @@ fn large_objects_are_uploads_that_complete_at_their_checkpoint() {
         "PART 1 people/G1/o1",
         "PART 2 people/G1/o1",
         "PART 3 people/G1/o1",
+        "PUT record",
         "COMPLETE people/G1/o1 20 rows",
+        "PUT record",
         "STATE 1 20 rows",
+        "DELETE record",
     ]);
 }
 

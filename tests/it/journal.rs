@@ -18,8 +18,11 @@ fn rows_are_durable_and_published_before_the_state_is_printed() {
     fake.assert_journal(&[
         "CREATE DATABASE test",
         "CREATE people at G1",
+        "PUT record",
         "PUT people/G1/o1 3 rows",
+        "PUT record",
         "STATE 1 3 rows",
+        "DELETE record",
     ]);
 }
 
@@ -78,11 +81,14 @@ fn an_overwrite_publishes_its_generation_by_one_update_and_then_deletes_the_old_
     assert_eq!(
         fake.journal().lines().split_off(before),
         [
+            "PUT mark of people",
             "PUT people/G2/o2 4 rows",
+            "PUT mark of people",
             "UPDATE people at G2",
             "STATE 2 2 rows",
             "STATE 3 2 rows",
             "DELETE people/G1/o1",
+            "DELETE mark of people",
         ]
     );
     assert_eq!(fake.rows("people").len(), 4);

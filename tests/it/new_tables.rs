@@ -20,9 +20,14 @@ fn the_first_checkpoint_creates_the_table_after_its_objects() {
     ended(&people(&fake, lines(3..5)).run(), 0, &[]);
     fake.assert_journal(&[
         "CREATE DATABASE test",
+        "PUT record",
         "PUT people/G1/o1 3 rows",
         "CREATE people at G1",
+        "PUT record",
+        "DELETE record",
+        "PUT record",
         "PUT people/G1/o2 2 rows",
+        "PUT record",
     ]);
 }
 
@@ -112,9 +117,10 @@ fn an_input_with_rows_is_what_require_rows_asks_for() {
     assert_eq!(table(lake.path(), "t").1.len(), 1);
 }
 
-/// Starts a load of these lines, and lets `other` run whole before the answer to its last look for the table comes.
+/// Starts a load of these lines, and lets `other` run whole before the answer to its first look for the table comes.
+/// (Once it has begun its checkpoint, the other would wait for it.)
 fn overtaken(fake: &Fake, input: &str, other: impl FnOnce()) -> Output {
-    let gate = fake.hold("GetTable", 2);
+    let gate = fake.hold("GetTable", 1);
     let mut running: Running = people(fake, "").start();
     running.feed(input);
     running.close();
@@ -137,7 +143,7 @@ fn shown(fake: &Fake) -> Vec<Value> {
 /// Of two loads, the objects of one are left.
 #[track_caller]
 fn assert_one_object(fake: &Fake) {
-    let objects = fake.store().bucket.objects.len();
+    let objects = fake.data_objects().len();
     assert_eq!(objects, 1, "{:?}", fake.journal().lines());
 }
 
@@ -152,12 +158,17 @@ fn a_table_that_another_made_meanwhile_gets_the_rows() {
     assert_eq!(shown(&fake), [0, 1, 7]);
     fake.assert_journal(&[
         "CREATE DATABASE test",
-        "PUT people/G1/o1 1 rows",
-        "PUT people/G2/o2 2 rows",
-        "CREATE people at G2",
+        "PUT record",
+        "PUT people/G1/o1 2 rows",
+        "CREATE people at G1",
+        "PUT record",
+        "PUT record",
+        "PUT people/G2/o2 1 rows",
         "UPDATE people columns +name",
-        "COPY people/G1/o1 to people/G2/o3 1 rows",
-        "DELETE people/G1/o1",
+        "PUT record",
+        "COPY people/G2/o2 to people/G1/o3 1 rows",
+        "DELETE people/G2/o2",
+        "PUT record",
     ]);
 }
 
@@ -195,7 +206,7 @@ fn rows_that_cannot_go_to_the_other_writer_s_folder_are_all_deleted() {
 #[test]
 fn a_later_checkpoint_of_an_endless_pipe_finds_the_way_too() {
     let fake = Fake::start();
-    let gate = fake.hold("GetTable", 2);
+    let gate = fake.hold("GetTable", 1);
     let mut running = people(&fake, "")
         .arguments(&["--checkpoint-interval", "1s"])
         .start();
@@ -221,6 +232,7 @@ fn a_later_checkpoint_of_an_endless_pipe_finds_the_way_too() {
         .bucket
         .objects
         .keys()
+        .filter(|key| !key.contains("/_datalake/"))
         .map(|key| key.rsplit_once('/').unwrap().0.to_owned())
         .collect();
     assert_eq!(places.len(), 1, "{places:?}");

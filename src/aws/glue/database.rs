@@ -1,8 +1,8 @@
-//! GetDatabase, CreateDatabase and DeleteDatabase.
+//! GetDatabase, GetDatabases, CreateDatabase and DeleteDatabase.
 
 use serde_json::json;
 
-use crate::aws::glue::{call, document, nothing};
+use crate::aws::glue::{CatalogPage, call, document, nothing, page};
 use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::service::Service;
 use crate::http::Response;
@@ -26,6 +26,33 @@ impl Operation for GetDatabase<'_> {
             Some(_) => Ok(()),
             None => Err(BadResponse::Malformed("the response holds no database")),
         }
+    }
+}
+
+/// One page of the databases' names.
+pub(crate) struct GetDatabases<'a> {
+    /// From the page before.
+    pub(crate) next: Option<&'a str>,
+}
+
+impl Operation for GetDatabases<'_> {
+    const SERVICE: Service = Service::Glue;
+    const NAME: &'static str = "GetDatabases";
+    const PERMISSIONS: &'static [&'static str] = &["glue:GetDatabases"];
+    type Output = CatalogPage<String>;
+
+    fn call(&self) -> Call {
+        let body = match self.next {
+            Some(token) => json!({ "NextToken": token }),
+            None => json!({}),
+        };
+        call(Self::NAME, &body)
+    }
+
+    fn read(&self, response: Response) -> Result<CatalogPage<String>, BadResponse> {
+        page(&response, "DatabaseList", |database| {
+            database["Name"].as_str().map(str::to_owned)
+        })
     }
 }
 

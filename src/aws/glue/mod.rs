@@ -7,8 +7,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use database::{CreateDatabase, DeleteDatabase, GetDatabase};
-pub(crate) use table::{CreateTable, DeleteTable, GetTable, UpdateTable};
+pub(crate) use database::{CreateDatabase, DeleteDatabase, GetDatabase, GetDatabases};
+pub(crate) use table::{CreateTable, DeleteTable, GetTable, GetTables, UpdateTable};
 
 use serde_json::Value;
 
@@ -30,6 +30,33 @@ fn call(operation: &str, body: &Value) -> Call {
 
 fn document(response: &Response) -> Result<Value, BadResponse> {
     values::parse(&response.body).ok_or(BadResponse::Malformed("the response is not complete JSON"))
+}
+
+/// A page of what a listing of the catalog found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct CatalogPage<T> {
+    pub(crate) found: Vec<T>,
+    /// The token of the next page, where there is one.
+    pub(crate) next: Option<String>,
+}
+
+/// Reads a page, whose entries are in the list of this name.
+fn page<T>(
+    response: &Response,
+    list: &str,
+    read: impl Fn(&Value) -> Option<T>,
+) -> Result<CatalogPage<T>, BadResponse> {
+    let document = document(response)?;
+    let entries = document
+        .get(list)
+        .and_then(Value::as_array)
+        .ok_or(BadResponse::Malformed("the response holds no list"))?;
+    let found = entries.iter().map(read).collect::<Option<Vec<T>>>();
+    let next = document.get("NextToken").and_then(Value::as_str);
+    Ok(CatalogPage {
+        found: found.ok_or(BadResponse::Malformed("an entry of the list has no name"))?,
+        next: next.filter(|token| !token.is_empty()).map(str::to_owned),
+    })
 }
 
 /// Reads a response without content: an empty object, from some servers an empty body.

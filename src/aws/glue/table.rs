@@ -1,8 +1,8 @@
-//! GetTable, CreateTable, UpdateTable and DeleteTable.
+//! GetTable, GetTables, CreateTable, UpdateTable and DeleteTable.
 
 use serde_json::{Map, Value, json};
 
-use crate::aws::glue::{call, document, nothing};
+use crate::aws::glue::{CatalogPage, call, document, nothing, page};
 use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::service::Service;
 use crate::http::Response;
@@ -64,6 +64,45 @@ impl Operation for GetTable<'_> {
         Ok(Described {
             input: table,
             version,
+        })
+    }
+}
+
+/// One page of a database's tables, by their locations.
+pub(crate) struct GetTables<'a> {
+    pub(crate) database: &'a str,
+    /// From the page before.
+    pub(crate) next: Option<&'a str>,
+}
+
+/// The name of a table, and its location, which is empty for a view.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TableLocation {
+    pub(crate) name: String,
+    pub(crate) location: String,
+}
+
+impl Operation for GetTables<'_> {
+    const SERVICE: Service = Service::Glue;
+    const NAME: &'static str = "GetTables";
+    const PERMISSIONS: &'static [&'static str] = &["glue:GetTables"];
+    type Output = CatalogPage<TableLocation>;
+
+    fn call(&self) -> Call {
+        let mut body = json!({ "DatabaseName": self.database });
+        if let Some(token) = self.next {
+            body["NextToken"] = token.into();
+        }
+        call(Self::NAME, &body)
+    }
+
+    fn read(&self, response: Response) -> Result<CatalogPage<TableLocation>, BadResponse> {
+        page(&response, "TableList", |table| {
+            let location = table["StorageDescriptor"]["Location"].as_str();
+            Some(TableLocation {
+                name: table["Name"].as_str()?.to_owned(),
+                location: location.unwrap_or_default().to_owned(),
+            })
         })
     }
 }

@@ -11,11 +11,19 @@ pub(crate) struct GetObject<'a> {
     pub(crate) limit: usize,
 }
 
+/// A small object as it was read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Read {
+    pub(crate) body: Vec<u8>,
+    /// With its quotes; empty where the store gives none.
+    pub(crate) etag: String,
+}
+
 impl Operation for GetObject<'_> {
     const SERVICE: Service = Service::S3;
     const NAME: &'static str = "GetObject";
     const PERMISSIONS: &'static [&'static str] = &["s3:GetObject"];
-    type Output = Vec<u8>;
+    type Output = Read;
 
     fn call(&self) -> Call {
         Call {
@@ -26,13 +34,16 @@ impl Operation for GetObject<'_> {
         }
     }
 
-    fn read(&self, response: Response) -> Result<Vec<u8>, BadResponse> {
+    fn read(&self, response: Response) -> Result<Read, BadResponse> {
         // The checksum of a multipart object is that of its parts' checksums, and has a dash.
         match response.header(checksum::HEADER) {
             Some(kept) if !kept.contains('-') && kept != checksum::crc32(&response.body) => Err(
                 BadResponse::Corrupted("the received bytes differ from those stored"),
             ),
-            _ => Ok(response.body),
+            _ => Ok(Read {
+                etag: response.header("etag").unwrap_or_default().to_owned(),
+                body: response.body,
+            }),
         }
     }
 }

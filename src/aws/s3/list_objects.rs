@@ -1,4 +1,4 @@
-//! ListObjectsV2: one page of keys, or of folders, in order. Keys are percent-encoded, because XML cannot hold every
+//! ListObjectsV2: one page of keys, in order. Keys are percent-encoded, because XML cannot hold every
 //! character.
 
 use crate::aws::operation::{BadResponse, Call, Operation};
@@ -6,13 +6,14 @@ use crate::aws::s3::document;
 use crate::aws::service::Service;
 use crate::aws::sigv4::encoding;
 use crate::http::Response;
+use crate::time::Millis;
 
 /// The depth of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Depth {
     /// Every key below the prefix.
     All,
-    /// The keys directly below the prefix, and the folders of the others.
+    /// The keys directly below the prefix.
     One,
 }
 
@@ -23,11 +24,17 @@ pub(crate) struct ListObjects<'a> {
     pub(crate) continuation: Option<&'a str>,
 }
 
+/// An object in a listing.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ObjectEntry {
+    pub(crate) key: String,
+    /// When it was last written, by the service's clock.
+    pub(crate) modified: Option<Millis>,
+}
+
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ObjectsPage {
-    /// Folders, each with a slash at its end.
-    pub(crate) folders: Vec<String>,
-    pub(crate) keys: Vec<String>,
+    pub(crate) objects: Vec<ObjectEntry>,
     /// The token of the next page, where there is one.
     pub(crate) continuation: Option<String>,
 }
@@ -67,20 +74,13 @@ impl Operation for ListObjects<'_> {
             };
             key.filter(|key| !key.is_empty())
         };
-        let mut folders = Vec::new();
-        for folder in root.children("CommonPrefixes") {
-            folders.push(
-                decoded(folder.text_of("Prefix")).ok_or(BadResponse::Malformed(
-                    "a folder of the listing has no name",
-                ))?,
-            );
-        }
-        let mut keys = Vec::new();
+        let mut objects = Vec::new();
         for object in root.children("Contents") {
-            keys.push(
-                decoded(object.text_of("Key"))
+            objects.push(ObjectEntry {
+                key: decoded(object.text_of("Key"))
                     .ok_or(BadResponse::Malformed("an entry of the listing has no key"))?,
-            );
+                modified: Millis::from_iso(object.text_of("LastModified")),
+            });
         }
         let token = root.text_of("NextContinuationToken");
         let continuation = match root.text_of("IsTruncated") {
@@ -93,8 +93,7 @@ impl Operation for ListObjects<'_> {
             _ => None,
         };
         Ok(ObjectsPage {
-            folders,
-            keys,
+            objects,
             continuation,
         })
     }

@@ -19,12 +19,12 @@ mod tests;
 pub(crate) use checksum::crc32;
 pub(crate) use copy::{CopyObject, UploadPartCopy, WHOLE};
 pub(crate) use delete_objects::{BATCH, DeleteObjects};
-pub(crate) use get_object::GetObject;
+pub(crate) use get_object::{GetObject, Read};
 pub(crate) use head::HeadObject;
 pub(crate) use list_multipart_uploads::ListMultipartUploads;
 pub(crate) use list_objects::{Depth, ListObjects, ObjectsPage};
 pub(crate) use multipart::{AbortUpload, CompleteUpload, CreateUpload, Part, UploadPart};
-pub(crate) use put_object::PutObject;
+pub(crate) use put_object::{Condition, PutObject, PutObjectIf};
 
 use crate::aws::operation::BadResponse;
 use crate::aws::sigv4::encoding;

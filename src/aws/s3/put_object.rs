@@ -1,4 +1,5 @@
-//! PutObject: writes a whole object of up to 5 GiB, visible at once; an existing one is replaced.
+//! PutObject: writes a whole object of up to 5 GiB, visible at once. An existing one is replaced, or kept where a
+//! condition says so.
 
 use crate::aws::operation::{BadResponse, Call, Operation};
 use crate::aws::s3::options::{Body, PutOptions, content_type};
@@ -33,5 +34,44 @@ impl Operation for PutObject<'_> {
 
     fn read(&self, response: Response) -> Result<(), BadResponse> {
         self.body.verify(&response)
+    }
+}
+
+/// What the object of a key must be for it to be written.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Condition<'a> {
+    /// There is none.
+    Absent,
+    /// It has this ETag, with its quotes.
+    Unchanged(&'a str),
+}
+
+/// PutObject under a condition; where it does not hold, the error is one of [`Self::EXPECTED_ERRORS`].
+pub(crate) struct PutObjectIf<'a> {
+    pub(crate) put: PutObject<'a>,
+    pub(crate) condition: Condition<'a>,
+}
+
+impl Operation for PutObjectIf<'_> {
+    const SERVICE: Service = Service::S3;
+    const NAME: &'static str = PutObject::NAME;
+    const PERMISSIONS: &'static [&'static str] = PutObject::PERMISSIONS;
+    const EXPECTED_ERRORS: &'static [&'static str] = &["PreconditionFailed", "NoSuchKey"];
+    /// The ETag of the object, empty where the store gives none.
+    type Output = String;
+
+    fn call(&self) -> Call {
+        let mut call = self.put.call();
+        call.headers.push(match self.condition {
+            Condition::Absent => ("if-none-match", "*".to_owned()),
+            Condition::Unchanged(etag) => ("if-match", etag.to_owned()),
+        });
+        call
+    }
+
+    fn read(&self, response: Response) -> Result<String, BadResponse> {
+        self.put.body.verify(&response)?;
+        Ok(response.header("etag").unwrap_or_default().to_owned())
     }
 }

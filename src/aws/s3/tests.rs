@@ -24,7 +24,9 @@ fn a_page_of_keys_is_decoded() {
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><IsTruncated>true</IsTruncated><EncodingType>url</EncodingType><NextContinuationToken>1ueGcxLPRx1Tr/XYExHnhbYLgveDs2J/wm36Hy4vbOwM=</NextContinuationToken><Contents><Key>p/a+b%2B%C3%BC</Key><Size>434234</Size></Contents></ListBucketResult>",
         ))
         .unwrap();
-    assert_eq!(page.keys, ["p/a b+ü"]);
+    assert_eq!(page.objects.len(), 1);
+    assert_eq!(page.objects[0].key, "p/a b+ü");
+    assert_eq!(page.objects[0].modified, None);
     assert_eq!(
         page.continuation.as_deref(),
         Some("1ueGcxLPRx1Tr/XYExHnhbYLgveDs2J/wm36Hy4vbOwM=")

@@ -37,7 +37,7 @@ pub(super) fn run(asked: &cli::PlanArguments, environment: &Environment) -> Resu
             sync_id: None,
         }],
     };
-    let options = options(&config);
+    let options = options(&config, environment);
     let lake = if let Some(folder) = &asked.lake.local {
         lake::dir::look(folder)?
     } else {

@@ -53,11 +53,11 @@ fn writer(prefix: &str, settings: &AwsLakeSettings, databases: &[String]) -> Vec
     let aws = &settings.aws;
     let partition = AwsPartition::of(&aws.region).name;
     let bucket = format!("arn:{partition}:s3:::{}", literal(&aws.bucket));
-    // Every key is in the folder of a database, or in that of `check`.
+    // Every key is in the folder of a database, among the control objects, or in the folder of `check`.
     let folders: Vec<String> = databases
         .iter()
         .map(String::as_str)
-        .chain([layout::CHECK])
+        .chain([layout::CONTROL, layout::CHECK])
         .map(|folder| literal(&layout::folder(prefix, folder)) + "*")
         .collect();
     let mut statements = vec![
@@ -102,6 +102,14 @@ fn writer(prefix: &str, settings: &AwsLakeSettings, databases: &[String]) -> Vec
         "ProbeDatabases",
         &permissions::probe_database(),
         catalog.into_iter().chain(probes).collect(),
+    ));
+    // No folder is deleted from under another table, of whatever database.
+    statements.push(Statement::new(
+        "FindOtherTables",
+        &permissions::locations(),
+        ["catalog", "database/*", "table/*"]
+            .map(|all| glue(all.to_owned()))
+            .into(),
     ));
     statements.extend(encryption(settings, partition, account));
     if settings.database_tag.is_some() {

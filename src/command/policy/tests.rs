@@ -37,13 +37,14 @@ fn everything_is_bound_to_the_prefix_and_the_database() {
             "Effect": "Allow",
             "Action": ["s3:ListBucket"],
             "Resource": ["arn:aws:s3:::b"],
-            "Condition": {"StringLike": {"s3:prefix": ["lake/a/raw/*", "lake/a/_check/*"]}},
+            "Condition": {"StringLike": {"s3:prefix": ["lake/a/raw/*", "lake/a/_datalake/*", "lake/a/_check/*"]}},
         })
     );
     assert_eq!(
         resources(&statements, "WriteObjects"),
         [
             "arn:aws:s3:::b/lake/a/raw/*",
+            "arn:aws:s3:::b/lake/a/_datalake/*",
             "arn:aws:s3:::b/lake/a/_check/*"
         ]
     );
@@ -64,7 +65,11 @@ fn everything_is_bound_to_the_prefix_and_the_database() {
             "arn:aws:glue:eu-west-1:111111111111:userDefinedFunction/airbyte_check_*/*"
         ]
     );
-    assert_eq!(statements.len(), 5);
+    assert_eq!(
+        resources(&statements, "FindOtherTables")[2],
+        "arn:aws:glue:eu-west-1:111111111111:table/*"
+    );
+    assert_eq!(statements.len(), 6);
 }
 
 #[test]
@@ -141,6 +146,7 @@ fn terraform_says_the_same() {
       variable = "s3:prefix"
       values   = [
         "raw/*",
+        "_datalake/*",
         "_check/*",
       ]
     }

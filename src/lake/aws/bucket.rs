@@ -8,7 +8,7 @@ use crate::aws::operation::Operation;
 use crate::aws::{Aws, Pages, PutOptions, s3};
 use crate::error::{Error, Result};
 use crate::lake::aws::permissions::{self, perform};
-use crate::lake::{Bytes, Listed, Objects, Unfinished, Upload};
+use crate::lake::{Bytes, ETag, Expected, Listed, Objects, Stored, Unfinished, Upload};
 use crate::time::Millis;
 
 /// The largest object that `get` reads, in bytes.
@@ -36,7 +36,6 @@ impl Bucket {
     fn pages(
         &self,
         prefix: &str,
-        depth: s3::Depth,
         visit: &mut dyn FnMut(s3::ObjectsPage) -> Result<()>,
     ) -> Result<()> {
         let mut pages = Pages::default();
@@ -44,14 +43,16 @@ impl Bucket {
         loop {
             let list = s3::ListObjects {
                 prefix,
-                depth,
+                depth: s3::Depth::All,
                 continuation: continuation.as_deref(),
             };
             let listing = |error: Error| error.while_doing(format!("listing {}", self.url(prefix)));
             let mut page = perform(&self.aws, &list).map_err(listing)?;
             continuation = page.continuation.take();
             if let Some(marker) = &continuation {
-                pages.turn(marker, page.keys.first()).map_err(listing)?;
+                pages
+                    .turn(marker, page.objects.first().map(|object| &object.key))
+                    .map_err(listing)?;
             }
             visit(page)?;
             if continuation.is_none() {
@@ -86,6 +87,14 @@ impl Bucket {
             }
         }
         self.complete(&upload)
+    }
+
+    /// The ETag of the object, if it holds these bytes.
+    fn etag_if_holds(&self, key: &str, body: &[u8]) -> Result<Option<ETag>> {
+        let stored = self.read(key)?;
+        Ok(stored
+            .filter(|stored| stored.body == body)
+            .map(|stored| stored.etag))
     }
 
     /// Whether the object exists as these parts make it.
@@ -135,28 +144,59 @@ impl Objects for Bucket {
             .map_err(|error| error.while_doing(format!("writing {}", self.url(key))))
     }
 
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+    fn put_if(&self, key: &str, body: &[u8], expected: Expected<'_>) -> Result<Option<ETag>> {
+        let put = || s3::PutObject {
+            key,
+            body: self.put_options.body(body.into()),
+            options: &self.put_options,
+        };
+        let condition = match expected {
+            Expected::Absent => s3::Condition::Absent,
+            Expected::Unchanged(etag) => s3::Condition::Unchanged(&etag.0),
+        };
+        let put_if = s3::PutObjectIf {
+            put: put(),
+            condition,
+        };
+        let fail = |error: Error| error.while_doing(format!("writing {}", self.url(key)));
+        match self.perform_put(&put_if) {
+            Ok(etag) if !etag.is_empty() => Ok(Some(ETag(etag))),
+            Ok(_) => self.etag_if_holds(key, body),
+            // An earlier attempt of ours may have been the one that changed the object.
+            Err(error) if matches!(error.code(), "PreconditionFailed" | "NoSuchKey") => {
+                self.etag_if_holds(key, body)
+            }
+            Err(error) if error.code() == "NotImplemented" => {
+                warn!(
+                    "the store has no conditional writes: runs that overlap cannot be told from dead ones with certainty"
+                );
+                self.perform_put(&put()).map_err(fail)?;
+                self.etag_if_holds(key, body)
+            }
+            Err(error) => Err(fail(error)),
+        }
+    }
+
+    fn read(&self, key: &str) -> Result<Option<Stored>> {
         match perform(&self.aws, &s3::GetObject { key, limit: SMALL }) {
-            Ok(body) => Ok(Some(body)),
+            Ok(s3::Read { body, etag }) => Ok(Some(Stored {
+                body,
+                etag: ETag(etag),
+            })),
             Err(error) if error.code() == "NoSuchKey" => Ok(None),
             Err(error) => Err(error.while_doing(format!("reading {}", self.url(key)))),
         }
     }
 
     fn list(&self, prefix: &str, visit: &mut dyn FnMut(Listed) -> Result<()>) -> Result<()> {
-        self.pages(prefix, s3::Depth::All, &mut |page| {
-            let mut keys = page.keys.into_iter();
-            keys.try_for_each(|key| visit(Listed { key }))
+        self.pages(prefix, &mut |page| {
+            page.objects.into_iter().try_for_each(|object| {
+                visit(Listed {
+                    key: object.key,
+                    modified: object.modified,
+                })
+            })
         })
-    }
-
-    fn folders(&self, prefix: &str) -> Result<Vec<String>> {
-        let mut folders = Vec::new();
-        self.pages(prefix, s3::Depth::One, &mut |page| {
-            folders.extend(page.folders);
-            Ok(())
-        })?;
-        Ok(folders)
     }
 
     fn delete(&self, keys: &[String]) -> Result<()> {

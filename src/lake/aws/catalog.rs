@@ -9,7 +9,7 @@ use crate::error::{Error, Refusal, Result};
 use crate::interrupt::{self, Work};
 use crate::lake::aws::Tag;
 use crate::lake::aws::permissions::{self, TAG_DATABASE, perform};
-use crate::lake::{Catalog, CatalogTable, Created, Lookup, Updated};
+use crate::lake::{Catalog, CatalogTable, Created, Located, Lookup, Updated};
 
 /// The Data Catalog of the settings' account and region, and the tag of its databases.
 pub(super) struct Glue {
@@ -18,6 +18,23 @@ pub(super) struct Glue {
 }
 
 impl Glue {
+    fn database_names(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        let mut next = None;
+        loop {
+            let get = glue::GetDatabases {
+                next: next.as_deref(),
+            };
+            let page = perform(&self.aws, &get)
+                .map_err(|error| error.while_doing("listing the databases of the catalog"))?;
+            names.extend(page.found);
+            if page.next.is_none() {
+                return Ok(names);
+            }
+            next = advance(next.as_ref(), page.next)?;
+        }
+    }
+
     /// Whether a refusal means that an earlier attempt of ours succeeded, though its response was lost.
     fn is_ours(&self, error: &Error, database: &str, input: &Map<String, Value>) -> Result<bool> {
         if error.refusal().is_none_or(|refusal| refusal.attempts < 2) {
@@ -203,6 +220,50 @@ impl Catalog for Glue {
             _ => Ok(()),
         }
     }
+
+    fn locations(&self, visit: &mut dyn FnMut(Located)) -> Result<()> {
+        for database in self.database_names()? {
+            let mut next = None;
+            loop {
+                let get = glue::GetTables {
+                    database: &database,
+                    next: next.as_deref(),
+                };
+                let page = match perform(&self.aws, &get) {
+                    Ok(page) => page,
+                    // The database was deleted meanwhile.
+                    Err(error) if error.code() == "EntityNotFoundException" => break,
+                    Err(error) => {
+                        return Err(
+                            error.while_doing(format!("listing the tables of database {database}"))
+                        );
+                    }
+                };
+                for table in page.found {
+                    visit(Located {
+                        database: database.clone(),
+                        table: table.name,
+                        location: table.location,
+                    });
+                }
+                if page.next.is_none() {
+                    break;
+                }
+                next = advance(next.as_ref(), page.next)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The token of the next page, which must differ from that of the page before.
+fn advance(before: Option<&String>, next: Option<String>) -> Result<Option<String>> {
+    if before == next.as_ref() {
+        return Err(Error::transient(
+            "the catalog repeats a page of its listing",
+        ));
+    }
+    Ok(next)
 }
 
 fn name(input: &Map<String, Value>) -> &str {

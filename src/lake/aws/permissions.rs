@@ -58,6 +58,14 @@ pub(crate) fn probe_database() -> Vec<&'static str> {
     ])
 }
 
+/// The actions that find out where all tables of the catalog are located.
+pub(crate) fn locations() -> Vec<&'static str> {
+    union(&[
+        glue::GetDatabases::PERMISSIONS,
+        glue::GetTables::PERMISSIONS,
+    ])
+}
+
 fn union(lists: &[Actions]) -> Vec<&'static str> {
     let mut actions = lists.concat();
     actions.sort_unstable();

@@ -38,10 +38,11 @@ impl Acknowledge for Watcher {
     }
 }
 
-/// How many files are below the folder.
+/// How many files are below the folder, but for control objects.
 fn files(folder: &Path) -> usize {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries
+        .filter(|entry| entry.file_name() != "_datalake")
         .map(|entry| {
             if entry.file_type().unwrap().is_dir() {
                 files(&entry.path())

@@ -7,12 +7,15 @@ use crate::error::{Error, Result};
 use crate::file::Format;
 use crate::schema::{Field, hive};
 use crate::table::TableTarget;
+use crate::table::hive::generations::Numbered;
 use crate::table::hive::serde::{self, Serde};
 use crate::table::hive::settings::{self, Forbidding, Purpose};
-use crate::table::layout::Generation;
 
-/// Our own parameter; readers ignore those that they do not know.
+/// Our own parameters: the platform's numbers of the published generation. Readers ignore those that they do not know.
 const GENERATION: &str = "airbyte_generation_id";
+const SYNC: &str = "airbyte_sync_id";
+/// The attempt that published it, only where states of it were acknowledged, so that a later one resumes after them.
+const ATTEMPT: &str = "airbyte_attempt";
 
 /// Our own too: the version of a Singer tap's rows.
 const VERSION: &str = "singer_version";
@@ -83,25 +86,34 @@ pub(super) fn at(
     input
 }
 
-/// Records the number of the published generation, so that an older unpublished one is never taken for a newer.
-pub(super) fn with_generation(
+/// Records the numbers of the published generation, or that it has none.
+pub(super) fn with_numbers(
     mut input: Map<String, Value>,
-    generation: Option<&Generation>,
+    numbers: Option<&Numbered>,
 ) -> Map<String, Value> {
-    if let Some(Generation::Numbered(id)) = generation {
-        object(&mut input, "Parameters").insert(GENERATION.to_owned(), id.to_string().into());
+    let parameters = object(&mut input, "Parameters");
+    for (key, number) in [
+        (GENERATION, numbers.map(|numbers| numbers.generation)),
+        (SYNC, numbers.and_then(|numbers| numbers.sync)),
+        (ATTEMPT, numbers.and_then(|numbers| numbers.attempt)),
+    ] {
+        match number {
+            Some(number) => parameters.insert(key.to_owned(), number.to_string().into()),
+            None => parameters.remove(key),
+        };
     }
     input
 }
 
-/// The number that `with_generation` left.
-pub(super) fn generation(input: &Map<String, Value>) -> Option<i64> {
-    input
-        .get("Parameters")?
-        .get(GENERATION)?
-        .as_str()?
-        .parse()
-        .ok()
+/// The numbers that `with_numbers` left.
+pub(super) fn numbers(input: &Map<String, Value>) -> Option<Numbered> {
+    let number =
+        |key: &str| -> Option<i64> { input.get("Parameters")?.get(key)?.as_str()?.parse().ok() };
+    Some(Numbered {
+        generation: number(GENERATION)?,
+        sync: number(SYNC),
+        attempt: number(ATTEMPT),
+    })
 }
 
 /// Records the source's version of the rows that a swap publishes, or that they have none.

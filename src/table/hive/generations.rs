@@ -1,96 +1,382 @@
-//! Generations that a table does not show: what a cancelled refresh left, and what a swap has replaced.
+//! Generations that a table does not show: what an unfinished or cancelled refresh left, and what a swap has replaced.
 //!
 //! Absence from the catalog is no reason to delete: a table may have been dropped, renamed, moved, or looked for in
-//! another region. So the only objects that are deleted are those that this run's own swap has replaced, and of those
-//! only the ones that carry our names (see `table::layout`) directly in the folder.
+//! another region. A folder's objects are deleted only at the end of a run that succeeded, one by one by the names that
+//! this program or the Python connector gives, after all tables of the catalog were seen to be located elsewhere, and
+//! only where
+//!
+//! - this run's own swap replaced the folder, as the table stood at the version that the swap replaced, or
+//! - its mark says that it was never published, and nobody will go on with it: its rows were never acknowledged and its
+//!   run is dead, or it was an earlier attempt's at the same job, under a lower number.
+//!
+//! # Whose numbers
+//!
+//! The platform numbers the generations of a stream for each connection, and its jobs (`sync_id`) for all of them; both
+//! only rise, and a new job always has a new generation where it replaces. So
+//!
+//! - a generation is *the same* where its number and its job are; a client without jobs of its own (PyAirbyte gives every
+//!   sync the generation 1 of the sync 1) means the same where it appends, and a new one where it overwrites;
+//! - two generations are of one connection's numbering where both numbers rise together. Where one rises and the other
+//!   falls, or the platform does not number its syncs, they are not compared: each is a generation of its own.
 
 use std::collections::BTreeSet;
 
-use crate::error::Result;
-use crate::lake::{Lake, Objects};
-use crate::protocol::catalog::{Completion, Refresh};
-use crate::table::hive::HiveTable;
-use crate::table::layout::{self, Generation};
+use crate::error::{Error, Result};
+use crate::lake::{CatalogTable, Lake, Objects};
+use crate::protocol::catalog::{Completion, ConfiguredStream, Refresh};
+use crate::table::control::{Control, Mark, MarkObject, Stage};
+use crate::table::hive::{HiveTable, definition};
+use crate::table::layout;
+use crate::table::locations::Locations;
 
-/// Publishes the acknowledged rows of a refresh that was cancelled, before the first row of an append.
-///
-/// The platform's contract: a refresh without COMPLETE leaves its acknowledged rows in a folder of their own, and the
-/// next append makes them visible. The newest such generation is meant; a refresh begins from nothing, so older ones are
-/// superseded. Objects are copied under their names and stay where they were, so a second run finds them copied.
-pub(super) fn publish_cancelled(
-    lake: &Lake,
-    table: &HiveTable,
-    refresh: Refresh,
-    generation_id: Option<i64>,
-    last_published: Option<i64>,
-) -> Result<()> {
-    let Refresh::Append {
-        completion: Completion::Status,
-    } = refresh
-    else {
-        return Ok(());
-    };
-    let objects = &*lake.objects;
-    let last_published = last_published.unwrap_or(-1);
-    let newest = unpublished(objects, table)?
-        .into_iter()
-        .filter_map(|(generation, folder)| match generation {
-            Generation::Numbered(id) if Some(id) <= generation_id && id > last_published => {
-                Some((id, folder))
-            }
-            _ => None,
-        })
-        .max();
-    let Some((id, from)) = newest else {
-        return Ok(());
-    };
-    let copied: BTreeSet<String> = ours(objects, table.folder())?.into_iter().collect();
-    let missing: Vec<(String, String)> = ours(objects, &from)?
-        .into_iter()
-        .map(|key| {
-            let copy = format!("{}{}", table.folder(), &key[from.len()..]);
-            (key, copy)
-        })
-        .filter(|(_, copy)| !copied.contains(copy))
-        .collect();
-    if !missing.is_empty() {
-        log::info!(
-            "publishing the acknowledged rows of a refresh that was cancelled generation={id} folder={from} objects={}",
-            missing.len()
-        );
-    }
-    for (key, copy) in &missing {
-        objects.copy(key, copy)?;
-    }
-    Ok(())
+/// The platform's numbers of a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::table) struct Numbered {
+    pub(in crate::table) generation: i64,
+    /// The job; nothing where the platform does not say.
+    pub(in crate::table) sync: Option<i64>,
+    /// Which attempt at the job.
+    pub(in crate::table) attempt: Option<i64>,
 }
 
-/// Generations in the table's folders that it does not show.
-fn unpublished(objects: &dyn Objects, table: &HiveTable) -> Result<BTreeSet<(Generation, String)>> {
-    let mut found = BTreeSet::new();
-    for base in table.folders.all() {
-        for folder in objects.folders(base)? {
-            let name = folder[base.len()..].trim_end_matches('/');
-            if let Some(generation) = Generation::of_folder(name).filter(|_| folder != table.folder)
-            {
-                found.insert((generation, folder));
-            }
+impl Numbered {
+    /// The numbers that this sync gives the stream.
+    pub(super) fn of(stream: &ConfiguredStream, control: &Control) -> Option<Self> {
+        let job = control.owner().job.as_ref();
+        Some(Self {
+            generation: stream.generation_id?,
+            sync: stream.sync_id.or(job.map(|job| job.id)),
+            attempt: job.map(|job| job.attempt),
+        })
+    }
+
+    fn of_mark(mark: &Mark) -> Option<Self> {
+        Some(Self {
+            generation: mark.generation?,
+            sync: mark.sync,
+            attempt: None,
+        })
+    }
+
+    /// Whether both are the same generation in the same job, for a sync that replaces under the numbers `self`.
+    fn is_same(self, other: Self, is_append: bool) -> bool {
+        let is_same_sync = match (self.sync, other.sync) {
+            (Some(sync), Some(other)) => sync == other,
+            // Version 0.2.0 of this program left no sync's number.
+            (_, None) => self.attempt.is_none(),
+            (None, Some(_)) => false,
+        };
+        let is_known = self.attempt.is_some() || is_append;
+        self.generation == other.generation && is_same_sync && is_known
+    }
+
+    /// Whether both are of one connection's numbering, and this one is not the later.
+    fn is_at_most(self, other: Self) -> bool {
+        let syncs = self.sync.zip(other.sync);
+        self.generation <= other.generation && syncs.is_some_and(|(sync, other)| sync <= other)
+    }
+
+    /// Whether this sync goes on with `published`, the generation that the table shows. A later attempt at the job that
+    /// published it does where states of it were acknowledged: the source resumes after them, so the rows that are there
+    /// stay. Where there are no jobs, a sync that appends does.
+    fn resumes_published(self, published: Self, is_append: bool) -> bool {
+        let is_later = match (published.attempt, self.attempt) {
+            (Some(earlier), Some(now)) => earlier < now,
+            (None, Some(_)) => false,
+            (_, None) => true,
+        };
+        self.is_same(published, is_append) && is_later
+    }
+}
+
+/// The generations of a table that it does not show.
+#[derive(Default)]
+pub(super) struct Generations {
+    /// The mark of the one that this run writes, where it is not published yet.
+    pub(super) own: Option<MarkObject>,
+    /// The marks that other runs left.
+    others: Vec<MarkObject>,
+    /// The one whose rows this run has copied to the table's folder.
+    adopted: Option<MarkObject>,
+}
+
+/// The mark of a generation that the run is to write in this folder.
+pub(super) fn mark(
+    stream: &ConfiguredStream,
+    numbers: Option<Numbered>,
+    folder: &str,
+    control: &Control,
+) -> Mark {
+    Mark {
+        owner: control.owner().clone(),
+        stream: stream.key.name.clone(),
+        namespace: stream.key.namespace.clone(),
+        generation: numbers.map(|numbers| numbers.generation),
+        sync: numbers.and_then(|numbers| numbers.sync),
+        folder: folder.to_owned(),
+        stage: Stage::Unpublished,
+    }
+}
+
+/// Whether a client without jobs asks to append, by the numbers that PyAirbyte gives to every sync: a platform's would ask
+/// for a refresh.
+pub(super) fn is_append_of_a_client(stream: &ConfiguredStream, control: &Control) -> bool {
+    let is_append = Refresh::Truncate {
+        generation: 1,
+        is_append: true,
+    };
+    control.owner().job.is_none() && stream.refresh == is_append && stream.sync_id == Some(1)
+}
+
+/// Whether the sync goes on with the generation that the table shows.
+pub(super) fn resumes_published(
+    entry: Option<&CatalogTable>,
+    numbers: Option<Numbered>,
+    refresh: Refresh,
+) -> bool {
+    let published = entry.and_then(|entry| definition::numbers(&entry.input));
+    let Refresh::Truncate { is_append, .. } = refresh else {
+        return false;
+    };
+    numbers
+        .zip(published)
+        .is_some_and(|(now, published)| now.resumes_published(published, is_append))
+}
+
+impl Generations {
+    /// Those that earlier runs left of the table.
+    pub(super) fn found(marks: Vec<MarkObject>) -> Self {
+        Self {
+            others: marks,
+            ..Self::default()
         }
     }
-    Ok(found)
+
+    /// Takes over the unfinished generation of an earlier attempt at the same job, where there is one; its folder.
+    pub(super) fn resume(
+        &mut self,
+        stream: &ConfiguredStream,
+        numbers: Numbered,
+        objects: &dyn Objects,
+        control: &Control,
+    ) -> Result<Option<String>> {
+        let is_append = matches!(
+            stream.refresh,
+            Refresh::Truncate {
+                is_append: true,
+                ..
+            }
+        );
+        let is_it = |found: &MarkObject| {
+            found.mark.is_of(&stream.key)
+                && matches!(
+                    found.mark.stage,
+                    Stage::Unpublished | Stage::Publishing { .. }
+                )
+                && Numbered::of_mark(&found.mark)
+                    .is_some_and(|mark| numbers.is_same(mark, is_append))
+        };
+        let Some(index) = self.others.iter().position(is_it) else {
+            return Ok(None);
+        };
+        let mut mark = self.others.swap_remove(index);
+        if !mark.advance(objects, control.owner(), Stage::Unpublished)? {
+            return Err(contended(&mark));
+        }
+        log::info!(
+            "going on with the unfinished generation of an earlier attempt folder={}",
+            mark.mark.folder
+        );
+        let folder = mark.mark.folder.clone();
+        self.own = Some(mark);
+        Ok(Some(folder))
+    }
+
+    /// Makes the acknowledged rows of a refresh that was cancelled visible, before the first row of an append.
+    ///
+    /// The platform's contract: a refresh without COMPLETE leaves its acknowledged rows in a folder of their own, and the
+    /// next append makes them visible. The latest one that is later than what is published is meant: a refresh begins
+    /// from nothing, so older ones are superseded. Objects are copied under their names, so a run that goes on after one
+    /// that died finds them copied.
+    pub(super) fn adopt_cancelled(
+        &mut self,
+        stream: &ConfiguredStream,
+        published: Option<Numbered>,
+        folder: &str,
+        lake: &Lake,
+        control: &Control,
+    ) -> Result<()> {
+        let is_meant = Refresh::Append {
+            completion: Completion::Status,
+        } == stream.refresh;
+        let Some(now) = Numbered::of(stream, control).filter(|_| is_meant) else {
+            return Ok(());
+        };
+        let candidates = self.others.iter().enumerate().filter_map(|(index, found)| {
+            let mark = Numbered::of_mark(&found.mark)?;
+            let is_later = published.is_none_or(|published| {
+                published.is_at_most(mark) && published.generation < mark.generation
+            });
+            (found.mark.is_of(&stream.key)
+                && found.mark.stage != Stage::Discarded
+                && found.mark.folder != folder
+                && mark.is_at_most(now)
+                && is_later)
+                .then_some((mark.generation, index))
+        });
+        let Some((generation, index)) = candidates.max() else {
+            return Ok(());
+        };
+        let mut mark = self.others.swap_remove(index);
+        let into = folder.to_owned();
+        if !mark.advance(&*lake.objects, control.owner(), Stage::Adopting { into })? {
+            return Err(contended(&mark));
+        }
+        let objects = &*lake.objects;
+        let copied: BTreeSet<String> = ours(objects, folder)?.into_iter().collect();
+        let from = &mark.mark.folder;
+        let missing: Vec<(String, String)> = ours(objects, from)?
+            .into_iter()
+            .filter(|key| !control.is_unacknowledged(key))
+            .map(|key| {
+                let copy = format!("{folder}{}", &key[from.len()..]);
+                (key, copy)
+            })
+            .filter(|(_, copy)| !copied.contains(copy))
+            .collect();
+        if !missing.is_empty() {
+            log::info!(
+                "publishing the acknowledged rows of a refresh that was cancelled generation={generation} folder={from} objects={}",
+                missing.len()
+            );
+        }
+        for (key, copy) in &missing {
+            objects.copy(key, copy)?;
+        }
+        self.adopted = Some(mark);
+        Ok(())
+    }
 }
 
-/// Deletes the objects of the folder that this run's swap has replaced.
-pub(super) fn delete_replaced(lake: &Lake, replaced: &str) -> Result<()> {
-    let objects = &*lake.objects;
-    let keys = ours(objects, replaced)?;
-    if !keys.is_empty() {
+pub(super) fn contended(mark: &MarkObject) -> Error {
+    Error::transient(format!(
+        "another run changed the mark of the unpublished generation folder={}",
+        mark.mark.folder
+    ))
+    .hint("let one run at a time write a stream")
+}
+
+impl HiveTable {
+    /// What the run may delete at its end.
+    pub(super) fn delete_superseded(
+        &self,
+        lake: &Lake,
+        control: &Control,
+        locations: &mut Locations,
+    ) -> Result<()> {
+        let objects = &*lake.objects;
+        if let Some(replaced) = &self.replaced {
+            self.delete_folder(replaced, lake, locations)?;
+        }
+        let own = self.generations.own.as_ref();
+        if let Some(own) = own.filter(|own| own.is_stored() && self.is_swapped()) {
+            own.remove(objects)?;
+        }
+        for found in &self.generations.others {
+            if self.may_discard(found, lake, control)? {
+                self.discard(found, lake, control, locations)?;
+            }
+        }
+        if let Some(adopted) = &self.generations.adopted {
+            self.discard(adopted, lake, control, locations)?;
+        }
+        Ok(())
+    }
+
+    /// Whether nobody will go on with the generation, and none of its rows has to become visible.
+    fn may_discard(&self, found: &MarkObject, lake: &Lake, control: &Control) -> Result<bool> {
+        let mark = &found.mark;
+        if mark.folder == self.folder || !self.folders.hold(&mark.folder) {
+            return Ok(false);
+        }
+        if mark.stage == Stage::Discarded {
+            return Ok(true);
+        }
+        let is_replaced = self.replaced.as_ref() == Some(&mark.folder);
+        let Some(numbers) = Numbered::of_mark(mark) else {
+            // Its rows are acknowledged only after its publication.
+            let is_unpublished = mark.stage == Stage::Unpublished;
+            return Ok(
+                is_replaced || is_unpublished && control.is_abandoned(&*lake.objects, found)?
+            );
+        };
+        // The platform begins the stream anew under a higher number where it dropped the states of the earlier attempt.
+        let is_superseded = self.is_swapped()
+            && self.numbers.is_some_and(|published| {
+                let is_same_job = numbers.sync.is_some() && numbers.sync == published.sync;
+                is_same_job && numbers.generation < published.generation
+            });
+        if !is_replaced && !is_superseded {
+            log::info!(
+                "an unfinished refresh of another job is left, which no table shows folder={}",
+                mark.folder
+            );
+        }
+        Ok(is_replaced || is_superseded)
+    }
+
+    /// Deletes the generation's objects and then its mark, unless another run has changed the mark.
+    fn discard(
+        &self,
+        found: &MarkObject,
+        lake: &Lake,
+        control: &Control,
+        locations: &mut Locations,
+    ) -> Result<()> {
+        let mut mark = found.clone();
+        if let Stage::Publishing {
+            replaced: Some(replaced),
+        } = &mark.mark.stage
+            && *replaced != self.folder
+        {
+            // Its run died between its swap and its end, and this run's swap replaced what it had published.
+            self.delete_folder(&replaced.clone(), lake, locations)?;
+        }
+        if !mark.advance(&*lake.objects, control.owner(), Stage::Discarded)? {
+            return Ok(());
+        }
+        if self.delete_folder(&mark.mark.folder, lake, locations)? {
+            mark.remove(&*lake.objects)?;
+        }
+        Ok(())
+    }
+
+    /// Deletes our objects directly in the folder; not so, and false, where a table is located at, inside or above it.
+    fn delete_folder(&self, folder: &str, lake: &Lake, locations: &mut Locations) -> Result<bool> {
+        let objects = &*lake.objects;
+        let keys = ours(objects, folder)?;
+        if keys.is_empty() {
+            return Ok(true);
+        }
+        if let Some(other) = locations.touching(folder, lake)? {
+            log::warn!(
+                "a superseded generation is left, because the table {}.{} is located at {} folder={folder} objects={}",
+                other.database,
+                other.table,
+                other.location,
+                keys.len()
+            );
+            return Ok(false);
+        }
         log::info!(
-            "deleting the replaced generation folder={replaced} objects={}",
+            "deleting a superseded generation database={} table={} folder={folder} objects={}",
+            self.target.database,
+            self.target.name,
             keys.len()
         );
+        objects.delete(&keys)?;
+        Ok(true)
     }
-    objects.delete(&keys)
 }
 
 /// Objects directly in the folder that this program or the Python connector has named. What is in folders below may

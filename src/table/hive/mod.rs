@@ -8,26 +8,32 @@ mod serde;
 mod settings;
 
 use crate::error::{Error, Result};
-use crate::lake::{self, Catalog, Lake, Objects};
+use crate::lake::{self, Catalog, Lake, Lookup, Objects};
 use crate::protocol::catalog::Refresh;
 use crate::schema::{Field, evolve};
-use crate::table::layout::{Folders, Generation, folder_of_location};
+use crate::table::control::{Control, RunRecord, Stage};
+use crate::table::layout::{self, Folders, folder_of_location};
+use crate::table::locations::Locations;
 use crate::table::plan::Planned;
-use crate::table::{
-    Creation, DataFile, Opened, Opening, Table, TableChange, TableTarget, take_back,
-};
+use crate::table::{Creation, DataFile, Opened, Opening, Table, TableChange, TableTarget};
+use crate::time::Clock;
+
+use generations::{Generations, Numbered};
 
 /// A Hive table that a stream is written to.
 pub(crate) struct HiveTable {
     target: TableTarget,
     folders: Folders,
+    /// The folder that rows go to.
+    folder: String,
+    visibility: Visibility,
     /// Whether the table showed the folder that rows go to when it was opened.
     is_published: bool,
     /// The folder that the table showed when the swap of this run replaced it.
     replaced: Option<String>,
-    /// The folder that rows go to.
-    folder: String,
-    visibility: Visibility,
+    /// The platform's numbers of this sync, where it gives any.
+    numbers: Option<Numbered>,
+    generations: Generations,
 }
 
 /// How objects in the folder become visible.
@@ -40,104 +46,137 @@ enum Visibility {
     /// Another writer created the table first, and it shows this folder: each publication moves the objects there.
     Move(String),
     /// The table shows another generation until a swap replaces it with this one.
-    Swap(Generation),
+    Swap,
+    /// The swap of this run has replaced the other generation.
+    Swapped,
 }
 
 impl HiveTable {
     pub(super) fn open(planned: &Planned, opening: &Opening<'_>) -> Result<Opened> {
         let Opening { lake, options, .. } = opening;
         let target = &planned.target;
-        let folders = Folders::new(&options.prefix, &target.database, &target.name);
         match planned.configured.refresh {
             Refresh::Append { .. }
                 if is_created_later(&*lake.catalog, target, options.creation)? =>
             {
-                let folder = folders.place(&Generation::of_run(opening.run), None);
-                let table = Self {
-                    target: target.clone(),
-                    folders,
-                    is_published: false,
-                    replaced: None,
-                    folder,
-                    visibility: Visibility::Create,
-                };
+                let mut table = Self::new(planned, opening);
+                let generation = layout::generation(opening.run.name(), None);
+                table.folder = table.folders.place(&generation, None);
                 Ok(table.opened(target.wanted.clone(), Vec::new()))
             }
-            Refresh::Append { .. } => Self::open_to_append(planned, opening, folders),
+            Refresh::Append { .. } => Self::open_to_append(planned, opening),
             Refresh::Version(version) if shows_version(&*lake.catalog, target, version)? => {
-                Self::open_to_append(planned, opening, folders)
+                Self::open_to_append(planned, opening)
             }
             Refresh::Truncate { .. } | Refresh::Overwrite | Refresh::Version(_) => {
-                Self::open_to_replace(planned, opening, folders)
+                let entry = target.find(&*lake.catalog)?;
+                // Refused now, not after hours of writing.
+                target.refuse_replacing(entry.as_ref())?;
+                let configured = &planned.configured;
+                let numbers = Numbered::of(configured, opening.control);
+                if generations::is_append_of_a_client(configured, opening.control)
+                    || generations::resumes_published(entry.as_ref(), numbers, configured.refresh)
+                {
+                    return Self::open_to_append(planned, opening);
+                }
+                Self::open_to_replace(planned, opening, entry.as_ref())
             }
         }
     }
 
-    fn open_to_append(
-        planned: &Planned,
-        opening: &Opening<'_>,
-        folders: Folders,
-    ) -> Result<Opened> {
+    fn new(planned: &Planned, opening: &Opening<'_>) -> Self {
         let target = &planned.target;
-        let root = opening.lake.objects.root();
-        let generation = planned
-            .configured
-            .generation_id
-            .map_or_else(|| Generation::of_run(opening.run), Generation::Numbered);
-        let location = format!("{root}{}", folders.place(&generation, None));
-        let published = target.ensure(&*opening.lake.catalog, &location)?;
-        let folder = folder_of(&published.location, &root, target)?;
-        let table = Self {
+        Self {
+            folders: Folders::new(&opening.options.prefix, &target.database, &target.name),
             target: target.clone(),
-            folders,
-            is_published: true,
+            folder: String::new(),
+            visibility: Visibility::Create,
+            is_published: false,
             replaced: None,
-            folder,
-            visibility: Visibility::Published,
-        };
-        // A table that is new shows nothing that a refresh could have been of: what is in its folders is not known.
-        if !published.changes.contains(&TableChange::Created) {
-            generations::publish_cancelled(
-                opening.lake,
-                &table,
-                planned.configured.refresh,
-                planned.configured.generation_id,
-                published.generation,
-            )?;
+            numbers: Numbered::of(&planned.configured, opening.control),
+            generations: Generations::default(),
         }
+    }
+
+    fn open_to_append(planned: &Planned, opening: &Opening<'_>) -> Result<Opened> {
+        let Opening { lake, control, .. } = opening;
+        let target = &planned.target;
+        let root = lake.objects.root();
+        let mut table = Self::new(planned, opening);
+        let generation = layout::generation(opening.run.name(), None);
+        let location = format!("{root}{}", table.folders.place(&generation, None));
+        let published = target.ensure(&*lake.catalog, &location)?;
+        table.folder = folder_of(&published.location, &root, target)?;
+        table.is_published = true;
+        table.visibility = Visibility::Published;
+        let marks = control.marks(&*lake.objects, &target.database, &target.name)?;
+        table.generations = Generations::found(marks);
+        table.generations.adopt_cancelled(
+            &planned.configured,
+            published.numbers,
+            &table.folder,
+            lake,
+            control,
+        )?;
         Ok(table.opened(published.fields, published.changes))
     }
 
     fn open_to_replace(
         planned: &Planned,
         opening: &Opening<'_>,
-        folders: Folders,
+        entry: Option<&lake::CatalogTable>,
     ) -> Result<Opened> {
-        let target = &planned.target;
-        let entry = target.find(&*opening.lake.catalog)?;
-        // Refused now, not after hours of writing.
-        target.refuse_replacing(entry.as_ref())?;
-        let root = opening.lake.objects.root();
-        let shown = entry
-            .as_ref()
-            .and_then(|entry| folder_of_location(location(entry), &root));
-        let generation = match planned.configured.refresh {
-            Refresh::Truncate { generation } => Generation::Numbered(generation),
-            _ => Generation::of_run(opening.run),
-        };
-        let folder = folders.place(&generation, shown.as_deref());
-        let table = Self {
-            target: target.clone(),
-            folders,
-            is_published: shown.as_deref() == Some(&*folder),
-            folder,
-            replaced: None,
-            visibility: Visibility::Swap(generation),
-        };
-        Ok(table.opened(
-            target.fields_of_a_new_generation(entry.as_ref()),
-            Vec::new(),
-        ))
+        let Opening { lake, control, .. } = opening;
+        let (configured, target) = (&planned.configured, &planned.target);
+        let objects = &*lake.objects;
+        let mut table = Self::new(planned, opening);
+        table.visibility = Visibility::Swap;
+        let marks = control.marks(objects, &target.database, &target.name)?;
+        table.generations = Generations::found(marks);
+        let shown = entry.and_then(|entry| folder_of_location(location(entry), &objects.root()));
+        if !matches!(configured.refresh, Refresh::Truncate { .. }) {
+            table.numbers = None;
+        }
+        if let Some(numbers) = table.numbers
+            && let Some(folder) = table
+                .generations
+                .resume(configured, numbers, objects, control)?
+        {
+            table.folder = folder;
+            table.refuse_shown(shown.as_deref())?;
+        } else {
+            table.folder = table.new_folder(opening.run.name(), shown.as_deref());
+            let mark = generations::mark(configured, table.numbers, &table.folder, control);
+            let mark = control.new_mark(&target.database, &target.name, mark);
+            table.generations.own = Some(mark);
+        }
+        let columns = target.fields_of_a_new_generation(entry);
+        Ok(table.opened(columns, Vec::new()))
+    }
+
+    /// The folder of a generation that the run begins, while the table shows `shown`.
+    fn new_folder(&self, run: &str, shown: Option<&str>) -> String {
+        let number = self.numbers.map(|numbers| numbers.generation);
+        let generation = layout::generation(run, number);
+        let folder = self.folders.place(&generation, shown);
+        if Some(&*folder) == shown {
+            // This run has made the table, before the stream began anew.
+            return self.folders.place(&format!("{generation}-2"), shown);
+        }
+        folder
+    }
+
+    /// An error where readers of the folder `shown` see the generation before its swap.
+    fn refuse_shown(&self, shown: Option<&str>) -> Result<()> {
+        match shown {
+            Some(shown) if self.folder.starts_with(shown) => Err(Error::config(format!(
+                "the table {} is located at {shown}, which holds its own unfinished generation {}",
+                self.name(),
+                self.folder
+            ))
+            .hint("set the table's location back")),
+            _ => Ok(()),
+        }
     }
 
     fn opened(self, columns: Vec<Field>, changes: Vec<TableChange>) -> Opened {
@@ -160,25 +199,90 @@ impl HiveTable {
         self.is_published
     }
 
-    /// The generation that a swap is to publish, or has published.
-    fn generation(&self) -> Option<&Generation> {
-        match &self.visibility {
-            Visibility::Swap(generation) => Some(generation),
-            _ => None,
+    fn is_swapped(&self) -> bool {
+        self.visibility == Visibility::Swapped
+    }
+
+    /// Whether the rows of its objects are acknowledged by checkpoints, and not by a swap.
+    pub(super) fn takes_checkpoints(&self) -> bool {
+        !matches!(self.visibility, Visibility::Swap) || self.numbers.is_some()
+    }
+
+    pub(super) fn begin(&mut self, objects: &dyn Objects) -> Result<()> {
+        match &mut self.generations.own {
+            Some(own) if !own.is_stored() => {
+                let owner = own.mark.owner.clone();
+                if own.advance(objects, &owner, Stage::Unpublished)? {
+                    Ok(())
+                } else {
+                    Err(generations::contended(own))
+                }
+            }
+            _ => Ok(()),
         }
     }
 
-    pub(super) fn publish(&mut self, lake: &Lake, files: &[DataFile]) -> Result<Vec<TableChange>> {
-        let published = self.find_or_create(lake).and_then(|changes| {
-            if let Visibility::Move(folder) = &self.visibility {
-                move_to(folder, &self.folder, files, &*lake.objects)?;
+    pub(super) fn publish(
+        &mut self,
+        lake: &Lake,
+        files: &[DataFile],
+        record: &mut RunRecord,
+        clock: &Clock,
+    ) -> Result<Vec<TableChange>> {
+        let changes = self.find_or_create(lake)?;
+        if let Visibility::Move(to) = &self.visibility
+            && !files.is_empty()
+        {
+            let copies = || files.iter().map(|file| copy_of(file, &self.folder, to));
+            record.note(&self.name(), copies());
+            record.write(&*lake.objects, clock)?;
+            for (file, copy) in files.iter().zip(copies()) {
+                lake.objects.copy(&file.key, &copy)?;
             }
-            Ok(changes)
-        });
-        if published.is_err() {
-            take_back(files.iter().map(|file| file.key.as_str()), &*lake.objects);
+            let keys: Vec<String> = files.iter().map(|file| file.key.clone()).collect();
+            if let Err(error) = lake.objects.delete(&keys) {
+                log::warn!(
+                    "objects that no table shows are left folder={}: {error}",
+                    self.folder
+                );
+            }
         }
-        published
+        Ok(changes)
+    }
+
+    /// `database.table`.
+    pub(super) fn name(&self) -> String {
+        format!("{}.{}", self.target.database, self.target.name)
+    }
+
+    pub(super) fn look(&self, lake: &Lake) -> Result<()> {
+        let folder = match (&self.visibility, &self.generations.own) {
+            (Visibility::Swap, Some(own)) => return own.confirm(&*lake.objects),
+            (Visibility::Move(folder), _) => folder,
+            _ => &self.folder,
+        };
+        let catalog = &*lake.catalog;
+        let found = match catalog.table(&self.target.database, &self.target.name)? {
+            Lookup::Found(found) => found,
+            Lookup::Hidden(error) => return Err(error),
+            Lookup::Absent => {
+                return Err(Error::transient(format!(
+                    "the table {} was dropped or renamed by somebody else during this run; its unacknowledged rows are taken back",
+                    self.name()
+                ))
+                .hint("run it again: it creates the table anew, without the rows of the one that is gone"));
+            }
+        };
+        let shown = location(&found);
+        if folder_of_location(shown, &lake.objects.root()).as_ref() == Some(folder) {
+            return Ok(());
+        }
+        Err(Error::transient(format!(
+            "the table {} was moved during this run, from {}{folder} to {shown}: by an overwrite that ran beside it, or by another program; its unacknowledged rows are taken back",
+            self.name(),
+            lake.objects.root()
+        ))
+        .hint("run it again, and let one run at a time write the table"))
     }
 
     /// Creates the table where it did not exist, or goes along with the one that another writer created meanwhile.
@@ -213,16 +317,38 @@ impl HiveTable {
         Ok(published.changes)
     }
 
-    pub(super) fn replace(&mut self, lake: &Lake) -> Result<Vec<TableChange>> {
-        let root = lake.objects.root();
+    pub(super) fn replace(&mut self, lake: &Lake, is_resumable: bool) -> Result<Vec<TableChange>> {
+        if self.visibility != Visibility::Swap {
+            return Ok(Vec::new());
+        }
+        let objects = &*lake.objects;
+        let root = objects.root();
         let location = format!("{root}{}", self.folder);
-        let swapped = self
-            .target
-            .swap(&*lake.catalog, &location, self.generation())?;
+        let mut numbers = self.numbers;
+        if let Some(numbers) = numbers.as_mut().filter(|_| !is_resumable) {
+            numbers.attempt = None;
+        }
+        let own = &mut self.generations.own;
+        let mut announce = |replaced: Option<&str>| match own {
+            Some(own) if own.is_stored() => {
+                let replaced = replaced.and_then(|location| folder_of_location(location, &root));
+                let owner = own.mark.owner.clone();
+                if own.advance(objects, &owner, Stage::Publishing { replaced })? {
+                    Ok(())
+                } else {
+                    Err(generations::contended(own))
+                }
+            }
+            _ => Ok(()),
+        };
+        let swapped =
+            self.target
+                .swap(&*lake.catalog, &location, numbers.as_ref(), &mut announce)?;
         self.replaced = swapped
             .replaced
             .and_then(|location| folder_of_location(&location, &root))
             .filter(|folder| *folder != self.folder);
+        self.visibility = Visibility::Swapped;
         Ok(swapped.changes)
     }
 
@@ -234,12 +360,12 @@ impl HiveTable {
         target.wanted = target.reconcile_with(&self.target.wanted).fields;
         let reshaped = match self.visibility {
             Visibility::Create => (target.wanted.clone(), Vec::new()),
-            Visibility::Published | Visibility::Move(_) => {
+            Visibility::Published | Visibility::Move(_) | Visibility::Swapped => {
                 let location = format!("{}{}", lake.objects.root(), self.folder);
                 let published = target.ensure(&*lake.catalog, &location)?;
                 (published.fields, published.changes)
             }
-            Visibility::Swap(_) => {
+            Visibility::Swap => {
                 let entry = target.find(&*lake.catalog)?;
                 let fields = target.fields_of_a_new_generation(entry.as_ref());
                 (fields, Vec::new())
@@ -249,15 +375,11 @@ impl HiveTable {
         Ok(reshaped)
     }
 
-    pub(super) fn tidy(&self, lake: &Lake) {
-        let Some(replaced) = &self.replaced else {
-            return;
-        };
-        if let Err(error) = generations::delete_replaced(lake, replaced) {
+    pub(super) fn tidy(&self, lake: &Lake, control: &Control, locations: &mut Locations) {
+        if let Err(error) = self.delete_superseded(lake, control, locations) {
             log::warn!(
-                "table {}.{}: objects of the replaced generation are left, invisible to readers folder={replaced}: {error}",
-                self.target.database,
-                self.target.name
+                "table {}: objects of superseded generations are left, which no table shows: {error}",
+                self.name()
             );
         }
     }
@@ -297,23 +419,9 @@ fn folder_of(location: &str, root: &str, target: &TableTarget) -> Result<String>
     })
 }
 
-/// Moves objects out of the folder `from`. Either all of them are in the folder `to` then, or none is.
-fn move_to(to: &str, from: &str, files: &[DataFile], objects: &dyn Objects) -> Result<()> {
-    let mut copies = Vec::new();
-    for file in files {
-        let copy = format!("{to}{}", &file.key[from.len()..]);
-        let done = objects.copy(&file.key, &copy);
-        copies.push(copy);
-        if let Err(error) = done {
-            take_back(copies.iter().map(String::as_str), objects);
-            return Err(error);
-        }
-    }
-    let keys: Vec<String> = files.iter().map(|file| file.key.clone()).collect();
-    if let Err(error) = objects.delete(&keys) {
-        log::warn!("objects that no table shows are left folder={from}: {error}");
-    }
-    Ok(())
+/// The key of the file's copy in another folder.
+fn copy_of(file: &DataFile, from: &str, to: &str) -> String {
+    format!("{to}{}", &file.key[from.len()..])
 }
 
 /// Where the rows of the catalog's entry are stored.

@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::lake::{Catalog, CatalogTable, Created, Lookup, Updated};
 use crate::schema::evolve::{self, Reconciled};
 use crate::schema::{Field, Note, note};
+use crate::table::hive::generations::Numbered;
 use crate::table::hive::{definition, settings};
-use crate::table::layout::Generation;
 use crate::table::{Change, TableChange, TableTarget, change, is_same};
 
 /// How often a definition that others keep changing is read again before we give up.
@@ -21,8 +21,8 @@ pub(in crate::table) struct Published {
     pub(in crate::table) fields: Vec<Field>,
     /// How the definition changed.
     pub(in crate::table) changes: Vec<TableChange>,
-    /// The number of the last generation that a swap has published.
-    pub(in crate::table) generation: Option<i64>,
+    /// The platform's numbers of the generation that a swap has published.
+    pub(in crate::table) numbers: Option<Numbered>,
 }
 
 /// What a swap did.
@@ -56,7 +56,7 @@ impl TableTarget {
                     location: location.to_owned(),
                     fields: self.wanted.clone(),
                     changes: vec![TableChange::Created],
-                    generation: None,
+                    numbers: None,
                 });
             };
             let reconciled = self.preview(&table)?;
@@ -73,7 +73,7 @@ impl TableTarget {
                     log::info!("{note} database={} table={}", self.database, self.name);
                 }
                 let location = definition::location(&table.input).to_owned();
-                let generation = definition::generation(&table.input);
+                let numbers = definition::numbers(&table.input);
                 return Ok(Published {
                     location,
                     fields: reconciled.fields,
@@ -84,7 +84,7 @@ impl TableTarget {
                         .cloned()
                         .map(TableChange::Column)
                         .collect(),
-                    generation,
+                    numbers,
                 });
             }
         }
@@ -158,24 +158,27 @@ impl TableTarget {
         }
     }
 
-    /// Publishes the objects below `location`, and no others, in one step. Returns the changes of the definition.
+    /// Publishes the objects below `location`, and no others, in one step. Before each attempt `announce` is called with
+    /// the location that the attempt would replace.
     pub(in crate::table) fn swap(
         &self,
         catalog: &dyn Catalog,
         location: &str,
-        generation: Option<&Generation>,
+        numbers: Option<&Numbered>,
+        announce: &mut dyn FnMut(Option<&str>) -> Result<()>,
     ) -> Result<Swapped> {
         for _ in 0..CONFLICTS {
             let (table, denied) = self.look(catalog)?;
             let replaced = table
                 .as_ref()
                 .map(|table| definition::location(&table.input).to_owned());
+            announce(replaced.as_deref())?;
             let fields = self.fields_of_a_new_generation(table.as_ref());
             let mut changes = vec![TableChange::Published(location.to_owned())];
             let done = match table {
                 None => {
                     let input = definition::new(&self.name, location, &fields, self.format);
-                    let input = definition::with_generation(input, generation);
+                    let input = definition::with_numbers(input, numbers);
                     let input = definition::with_version(input, self.version);
                     changes.push(TableChange::Created);
                     self.create(catalog, &input, denied)?
@@ -187,7 +190,7 @@ impl TableTarget {
                         changes.push(TableChange::Dropped(dropped));
                     }
                     let input = definition::at(&table.input, location, &fields, self.format);
-                    let input = definition::with_generation(input, generation);
+                    let input = definition::with_numbers(input, numbers);
                     let input = definition::with_version(input, self.version);
                     let differences = self.differences(&table.input, &input);
                     changes.extend(differences.into_iter().map(TableChange::Column));

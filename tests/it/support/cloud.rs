@@ -179,6 +179,8 @@ impl Account {
             may(
                 &[
                     "glue:GetDatabase",
+                    "glue:GetDatabases",
+                    "glue:GetTables",
                     "glue:CreateDatabase",
                     "glue:GetTable",
                     "glue:CreateTable",

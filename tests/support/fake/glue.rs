@@ -109,6 +109,10 @@ impl Catalog {
             note(format!("DELETE DATABASE {name}"));
             return Ok(json!({}));
         }
+        if operation == "GetDatabases" {
+            let names = self.0.keys().map(|name| json!({"Name": name}));
+            return Ok(json!({"DatabaseList": names.collect::<Vec<_>>()}));
+        }
         let name = if operation == "GetDatabase" {
             &body["Name"]
         } else {

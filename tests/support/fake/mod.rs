@@ -314,6 +314,15 @@ impl Fake {
         folder.map_or_else(Vec::new, |folder| store.bucket.rows(&folder))
     }
 
+    /// The keys of objects, but for control objects.
+    pub(crate) fn data_objects(&self) -> Vec<String> {
+        let store = self.store();
+        let keys = store.bucket.objects.keys();
+        keys.filter(|key| !key.contains("/_datalake/"))
+            .cloned()
+            .collect()
+    }
+
     /// The journal must be exactly these lines.
     #[track_caller]
     pub(crate) fn assert_journal(&self, expected: &[&str]) {

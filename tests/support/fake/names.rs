@@ -9,8 +9,14 @@ pub(super) struct Names {
 
 impl Names {
     /// `users/G1/o2` for `lake/test/users/20261122T…/…a7f.jsonl.gz`; generations that the platform numbered keep their
-    /// name.
+    /// number. A run's record of its checkpoint is `record`, the mark of a generation `mark of users`.
     pub(super) fn short(&mut self, key: &str) -> String {
+        if let Some((_, control)) = key.split_once("/_datalake/") {
+            return match control.split('/').nth(2) {
+                Some(table) => format!("mark of {table}"),
+                None => "record".to_owned(),
+            };
+        }
         let mut parts: Vec<_> = key.split('/').skip(2).map(str::to_owned).collect();
         if parts.len() < 2 {
             return key.to_owned();
@@ -25,11 +31,12 @@ impl Names {
 
 fn number(mark: &str, seen: &mut Vec<String>, name: &str) -> String {
     let last = name.rsplit('/').next().unwrap_or_default();
-    let is_numbered = last
+    let numbered = last.split('-').next().unwrap_or_default();
+    let is_numbered = numbered
         .strip_prefix('g')
         .is_some_and(|rest| rest.parse::<u64>().is_ok());
     if is_numbered && mark == "G" {
-        return last.to_owned();
+        return numbered.to_owned();
     }
     let at = seen.iter().position(|one| one == name).unwrap_or_else(|| {
         seen.push(name.to_owned());

@@ -1,0 +1,80 @@
+//! The run that wrote a control object.
+
+use serde::{Deserialize, Serialize};
+
+use crate::process;
+
+/// A job of the platform, and which attempt at it this is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Job {
+    pub(crate) id: i64,
+    pub(crate) attempt: i64,
+}
+
+/// The run that wrote a control object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Owner {
+    pub(crate) run: String,
+    /// Where the platform says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) job: Option<Job>,
+    /// The process, where the system names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) process: Option<String>,
+}
+
+impl Owner {
+    /// This process, which is the run of this name.
+    pub(crate) fn this(run: &str, job: Option<Job>) -> Self {
+        Self {
+            run: run.to_owned(),
+            job,
+            process: process::name(),
+        }
+    }
+
+    /// Whether the run is known to be dead: its process ran on this machine and has ended, or it was an earlier attempt
+    /// at the job of `this` run (the platform ends one before it begins the next).
+    pub(crate) fn is_dead(&self, this: &Self) -> bool {
+        let is_earlier_attempt = match (&self.job, &this.job) {
+            (Some(other), Some(this)) => other.id == this.id && other.attempt < this.attempt,
+            _ => false,
+        };
+        is_earlier_attempt || self.process.as_deref().is_some_and(process::has_ended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner(job: Option<(i64, i64)>, process: Option<&str>) -> Owner {
+        Owner {
+            run: "run".to_owned(),
+            job: job.map(|(id, attempt)| Job { id, attempt }),
+            process: process.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn only_an_earlier_attempt_at_the_same_job_is_dead() {
+        let this = owner(Some((7, 1)), None);
+        for (job, expected) in [
+            (Some((7, 0)), true),
+            (Some((7, 1)), false),
+            (Some((7, 2)), false),
+            (Some((6, 0)), false),
+            (None, false),
+        ] {
+            assert_eq!(owner(job, None).is_dead(&this), expected, "{job:?}");
+            assert!(!owner(job, None).is_dead(&owner(None, None)));
+        }
+    }
+
+    #[test]
+    fn a_process_that_runs_is_not_dead() {
+        let this = Owner::this("run", None);
+        assert!(!this.is_dead(&this));
+        assert!(!owner(None, Some("elsewhere/1/2")).is_dead(&this));
+    }
+}

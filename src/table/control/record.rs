@@ -1,0 +1,239 @@
+//! The record of a run: the objects that it has completed, or may have, and not acknowledged.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::interrupt::{self, Work};
+use crate::lake::Objects;
+use crate::table::control::{Owner, Place, read};
+use crate::table::layout;
+use crate::time::{Clock, Millis};
+
+/// How often a run in the middle of a checkpoint shows that it is alive.
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(30);
+
+/// How long objects that were taken back are looked for: a run that was taken for dead may complete one still.
+const LOOKED_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// What a record says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Content {
+    #[serde(flatten)]
+    owner: Owner,
+    /// Counts the writes, so that no two have the same bytes.
+    sequence: u64,
+    /// The run that takes the objects back. From then on the owner acknowledges nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    taken_back_by: Option<String>,
+    /// Keys of objects by table (`database.table`).
+    unacknowledged: BTreeMap<String, Vec<String>>,
+}
+
+/// This run's record.
+pub(crate) struct RunRecord {
+    place: Place,
+    content: Content,
+    /// When it was last written.
+    written: Option<Instant>,
+    /// Whether it named objects then.
+    names_objects: bool,
+}
+
+impl RunRecord {
+    pub(super) fn new(key: String, owner: Owner) -> Self {
+        Self {
+            place: Place { key, etag: None },
+            content: Content {
+                owner,
+                sequence: 0,
+                taken_back_by: None,
+                unacknowledged: BTreeMap::new(),
+            },
+            written: None,
+            names_objects: false,
+        }
+    }
+
+    /// Notes keys of objects of a table that are about to be completed; [`write`](Self::write) makes it known.
+    pub(crate) fn note(&mut self, table: &str, keys: impl Iterator<Item = String>) {
+        let noted = self.content.unacknowledged.entry(table.to_owned());
+        noted.or_default().extend(keys);
+    }
+
+    /// Whether it names objects.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.content.unacknowledged.is_empty()
+    }
+
+    /// Writes the record. After an error none of the objects may be acknowledged.
+    pub(crate) fn write(&mut self, objects: &dyn Objects, clock: &Clock) -> Result<()> {
+        self.content.sequence += 1;
+        let is_written = self.place.write(objects, &self.content)? || {
+            // Another run may have removed the record as one of a dead run. As it named nothing, nothing was taken back.
+            let is_removed = !self.names_objects && objects.read(&self.place.key)?.is_none();
+            self.place.etag = self.place.etag.take().filter(|_| !is_removed);
+            is_removed && self.place.write(objects, &self.content)?
+        };
+        if !is_written {
+            return Err(Error::transient(format!(
+                "another run took this one for dead and takes its unacknowledged rows back (see {}{})",
+                objects.root(),
+                self.place.key
+            ))
+            .hint("run it again; nothing is lost"));
+        }
+        self.written = Some(clock.instant());
+        self.names_objects = self.is_open();
+        Ok(())
+    }
+
+    /// Writes the record if, as it was last written, it names objects.
+    pub(crate) fn write_if_named(&mut self, objects: &dyn Objects, clock: &Clock) -> Result<()> {
+        if self.names_objects {
+            self.write(objects, clock)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Shows that the run is alive, if it did not lately.
+    pub(crate) fn touch(&mut self, objects: &dyn Objects, clock: &Clock) -> Result<()> {
+        match self.written {
+            Some(written) if self.is_open() && clock.elapsed(written) >= HEARTBEAT => {
+                self.write(objects, clock)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Deletes the objects of the table that are noted. Where that fails they stay noted, for a later run to delete.
+    pub(crate) fn take_back(&mut self, table: &str, objects: &dyn Objects) {
+        let Some(keys) = self.content.unacknowledged.get(table) else {
+            return;
+        };
+        let _work = interrupt::begin(Work::CleanUp);
+        match objects.delete(keys) {
+            Ok(()) => self.settle(table),
+            Err(error) => log::warn!(
+                "rows of a checkpoint that failed may be visible until a later run deletes them table={table} objects={}: {error}",
+                keys.len()
+            ),
+        }
+    }
+
+    /// Notes that the objects of the table are no longer unacknowledged.
+    pub(crate) fn settle(&mut self, table: &str) {
+        self.content.unacknowledged.remove(table);
+    }
+
+    /// Removes the record of a run that has nothing unacknowledged. A failure is only logged: a later run removes it.
+    pub(crate) fn remove(&mut self, objects: &dyn Objects) {
+        if self.place.etag.is_none() || self.is_open() || self.names_objects {
+            return;
+        }
+        if let Err(error) = objects.delete(std::slice::from_ref(&self.place.key)) {
+            log::warn!("the record of this run is left for a later one: {error}");
+        }
+    }
+}
+
+/// The record of another run.
+pub(super) struct Other {
+    place: Place,
+    content: Content,
+    /// When it was last written, by the store's clock.
+    written: Millis,
+}
+
+impl Other {
+    /// Reads it; nothing where it is gone.
+    pub(super) fn read(objects: &dyn Objects, key: &str, written: Millis) -> Result<Option<Self>> {
+        Ok(read(objects, key)?.map(|(place, content)| Self {
+            place,
+            content,
+            written,
+        }))
+    }
+
+    /// Reads it again; one that is gone names nothing.
+    pub(super) fn reread(&mut self, objects: &dyn Objects) -> Result<()> {
+        match Self::read(objects, &self.place.key, self.written)? {
+            Some(again) if again.place.etag == self.place.etag => {}
+            Some(again) => {
+                *self = again;
+                self.written = objects.now()?;
+            }
+            None => self.content.unacknowledged.clear(),
+        }
+        Ok(())
+    }
+
+    pub(super) fn key(&self) -> &str {
+        &self.place.key
+    }
+
+    pub(super) fn run(&self) -> &str {
+        &self.content.owner.run
+    }
+
+    /// Whether it names objects that its run may yet acknowledge.
+    pub(super) fn is_open(&self) -> bool {
+        !self.is_taken_back() && !self.content.unacknowledged.is_empty()
+    }
+
+    pub(super) fn is_taken_back(&self) -> bool {
+        self.content.taken_back_by.is_some()
+    }
+
+    /// Whether nothing more needs to be done about it.
+    pub(super) fn is_done(&self, now: Millis) -> bool {
+        self.content.unacknowledged.is_empty()
+            || self.is_taken_back() && self.written < now.minus(LOOKED_FOR)
+    }
+
+    pub(super) fn is_dead(&self, this: &Owner, now: Millis, grace: Duration) -> bool {
+        self.content.owner.is_dead(this) || self.written <= now.minus(grace)
+    }
+
+    /// Whether it names objects of the table.
+    pub(super) fn names(&self, table: &str) -> bool {
+        self.content.unacknowledged.contains_key(table)
+    }
+
+    pub(super) fn names_key(&self, key: &str) -> bool {
+        self.keys().any(|named| named == key)
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &String> {
+        self.content.unacknowledged.values().flatten()
+    }
+
+    /// Says that its objects are taken back, and then deletes them. Where its run was quicker, it is as the run left it.
+    pub(super) fn take_back(&mut self, objects: &dyn Objects, this: &Owner) -> Result<()> {
+        let mut content = self.content.clone();
+        content.taken_back_by = Some(this.run.clone());
+        if !self.place.write(objects, &content)? {
+            return self.reread(objects);
+        }
+        self.content = content;
+        log::info!(
+            "taking back the rows that a run which died did not acknowledge run={} objects={}",
+            self.run(),
+            self.keys().count()
+        );
+        self.delete_keys(objects)
+    }
+
+    /// Deletes the objects that it names, of those that carry its run's name.
+    pub(super) fn delete_keys(&self, objects: &dyn Objects) -> Result<()> {
+        let is_its_own = |key: &&String| {
+            let name = key.rsplit('/').next().unwrap_or_default();
+            layout::run_of_object(name) == Some(self.run())
+        };
+        let keys: Vec<String> = self.keys().filter(is_its_own).cloned().collect();
+        objects.delete(&keys)
+    }
+}
