@@ -138,17 +138,87 @@ fn a_truncate_without_complete_swaps_nothing_and_resumes_under_its_number() {
     assert_eq!(fake.data_objects().len(), 2);
 }
 
-#[test]
-fn a_higher_generation_replaces_the_rows_of_the_unfinished_one() {
+/// Who a run works for: the job that the catalog names, and the platform's own variables of a job and its attempt.
+type Numbers = (Option<u64>, Option<[&'static str; 2]>);
+
+/// The generation 1 is shown, 2 is left unfinished by the first of these, and 3 is published by the second.
+fn higher_generation(unfinished: Numbers, published: Numbers) -> Fake {
     let fake = Fake::start();
-    run(&fake, &refresh(1, 0), rows(0..3) + &complete("people")).succeeded();
-    run(&fake, &refresh(2, 2), rows(10..12) + &state("people", 2)).failed();
-    run(&fake, &refresh(3, 3), rows(20..23) + &complete("people")).succeeded();
+    let run = |generation, minimum, (sync, job): Numbers, input: String| {
+        let mut catalog = refresh(generation, minimum);
+        catalog["streams"][0]["sync_id"] = sync.into();
+        let mut program = fake.write(&catalog);
+        if let Some([job, attempt]) = job {
+            program = program
+                .env("WORKER_JOB_ID", job)
+                .env("WORKER_JOB_ATTEMPT", attempt);
+        }
+        program.stdin(input).run()
+    };
+    let end = complete("people");
+    run(1, 0, (Some(1), None), rows(0..3) + &end).succeeded();
+    run(2, 2, unfinished, rows(10..12) + &state("people", 2)).failed();
+    run(3, 3, published, rows(20..23) + &end).succeeded();
     assert_rows(&fake, 20..23);
-    // An earlier attempt at the same job had begun the unfinished one, so nobody will go on with it.
-    assert_eq!(fake.data_objects().len(), 1, "{:?}", fake.journal().lines());
-    run(&fake, &refresh(3, 0), rows(23..25) + &complete("people")).succeeded();
-    assert_rows(&fake, 20..25);
+    fake
+}
+
+#[test]
+fn a_higher_generation_replaces_the_rows_of_the_unfinished_one_of_its_job() {
+    for (unfinished, published) in [
+        ((Some(70), None), (Some(70), None)),
+        ((Some(70), Some(["7", "0"])), (Some(70), Some(["7", "1"]))),
+        ((None, Some(["7", "0"])), (None, Some(["7", "1"]))),
+    ] {
+        let fake = higher_generation(unfinished, published);
+        // What the swap replaced is deleted, and then what is superseded with its mark.
+        assert_eq!(fake.data_objects().len(), 1, "{unfinished:?} {published:?}");
+        let lines = fake.journal().lines();
+        let swap = lines
+            .iter()
+            .position(|line| line.starts_with("UPDATE"))
+            .unwrap();
+        assert_eq!(
+            lines[swap..],
+            [
+                "UPDATE people at g3 parameters",
+                "DELETE people/G1/o1",
+                "DELETE mark of people",
+                "PUT mark of people",
+                "DELETE people/g2/o2",
+                "DELETE mark of people",
+                "DELETE record",
+            ]
+        );
+        assert_eq!(keys(&fake), fake.data_objects());
+        run(&fake, &refresh(4, 0), rows(23..25) + &complete("people")).succeeded();
+        assert_rows(&fake, 20..25);
+    }
+}
+
+#[test]
+fn an_unfinished_generation_of_another_job_stays_invisible() {
+    for (unfinished, published) in [
+        // Nothing says whose they are.
+        ((None, None), (None, None)),
+        ((Some(70), None), (None, None)),
+        ((None, None), (Some(71), None)),
+        ((Some(70), None), (Some(71), None)),
+        ((Some(70), Some(["7", "0"])), (Some(71), Some(["8", "0"]))),
+        ((None, Some(["7", "0"])), (None, Some(["8", "0"]))),
+        ((None, Some(["7", "0"])), (None, None)),
+    ] {
+        let fake = higher_generation(unfinished, published);
+        // Only what the swap itself replaced is deleted.
+        assert_eq!(fake.data_objects().len(), 2, "{unfinished:?} {published:?}");
+        let marks = keys(&fake);
+        let marks = marks.iter().filter(|key| key.contains("/generations/"));
+        assert_eq!(marks.count(), 1, "{unfinished:?} {published:?}");
+        // Nor does an append show it, which is older than what is published.
+        run(&fake, &refresh(4, 0), rows(23..25) + &complete("people")).succeeded();
+        assert_rows(&fake, 20..25);
+        assert_eq!(fake.data_objects().len(), 3, "{unfinished:?} {published:?}");
+    }
 }
 
 /// All keys of the bucket.

@@ -34,9 +34,17 @@ fn throttling_and_broken_connections_are_tried_again() {
         Fault::Drop,
         Fault::Lose,
     ] {
-        for operation in ["PutObject", "GetTable", "CreateTable", "CreateDatabase"] {
+        // The record of the checkpoint with its keys, an object, and the record without them.
+        for (operation, resource, nth) in [
+            ("PutObject", "/_datalake/runs/", 1),
+            ("PutObject", "/people/", 1),
+            ("PutObject", "/_datalake/runs/", 2),
+            ("GetTable", "", 1),
+            ("CreateTable", "", 1),
+            ("CreateDatabase", "", 1),
+        ] {
             let fake = Fake::start();
-            fake.fault(operation, 1, fault.clone());
+            fake.fault_on(operation, resource, nth, fault.clone());
             let input = rows(0..3) + &state("people", 1);
             let output = fake.write(&people("people", "append")).stdin(input).run();
             output.succeeded();
@@ -48,20 +56,43 @@ fn throttling_and_broken_connections_are_tried_again() {
 
 #[test]
 fn a_refused_object_ends_the_sync_before_its_state() {
-    let fake = Fake::start();
-    fake.fault_from("PutObject", 1, Fault::Reject(403, "AccessDenied"));
-    let output = fake
-        .write(&people("people", "append"))
-        .stdin(rows(0..3) + &state("people", 1))
-        .run();
-    let error = output.failed();
-    assert_eq!(error["failure_type"], "config_error", "{}", output.report());
-    let message = error["message"].as_str().unwrap();
-    assert!(
-        message.contains("s3:PutObject") && message.contains("AccessDenied"),
-        "{message}"
-    );
-    assert!(output.states().is_empty());
+    // The record of the checkpoint with its keys, an object, and the record without them.
+    for (resource, nth) in [
+        ("/_datalake/runs/", 1),
+        ("/people/", 1),
+        ("/_datalake/runs/", 2),
+    ] {
+        let fake = Fake::start();
+        fake.fault_on(
+            "PutObject",
+            resource,
+            nth,
+            Fault::Reject(403, "AccessDenied"),
+        );
+        let output = fake
+            .write(&people("people", "append"))
+            .stdin(rows(0..3) + &state("people", 1))
+            .run();
+        let error = output.failed();
+        assert_eq!(error["failure_type"], "config_error", "{}", output.report());
+        let message = error["message"].as_str().unwrap();
+        assert!(
+            message.contains("s3:PutObject") && message.contains("AccessDenied"),
+            "{message}"
+        );
+        assert!(output.states().is_empty());
+        // What no state covers is shown to nobody.
+        let lines = fake.journal().lines();
+        assert!(fake.rows("people").is_empty(), "{lines:?}");
+        assert!(fake.data_objects().is_empty(), "{lines:?}");
+        // A record that is left does not stand in the way of the next run.
+        let again = fake
+            .write(&people("people", "append"))
+            .stdin(rows(0..3) + &state("people", 1))
+            .run();
+        again.succeeded();
+        assert_eq!(fake.rows("people").len(), 3, "{}", again.report());
+    }
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! `load` into a table that does not exist: its first checkpoint creates it, and a load that fails before leaves none.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
+use crate::support::fake::wire::Request;
 use crate::support::fake::{Fake, Fault};
 use crate::support::local::{columns, ended, left, lines, load, table};
 use crate::support::program::{Output, Program, Running};
@@ -58,12 +61,13 @@ fn a_load_that_fails_leaves_no_table() {
 
 #[test]
 fn a_store_that_refuses_leaves_no_table() {
-    for (operation, code) in [
-        ("PutObject", "AccessDenied"),
-        ("CreateTable", "AccessDeniedException"),
+    for (operation, resource, code) in [
+        ("PutObject", "/_datalake/runs/", "AccessDenied"),
+        ("PutObject", "/people/", "AccessDenied"),
+        ("CreateTable", "", "AccessDeniedException"),
     ] {
         let fake = Fake::start();
-        fake.fault_from(operation, 1, Fault::Reject(403, code));
+        fake.fault_on(operation, resource, 1, Fault::Reject(403, code));
         ended(&people(&fake, lines(0..3)).run(), 1, &[operation]);
         let store = fake.store();
         assert!(store.catalog.0["test"].is_empty(), "{operation}");
@@ -168,6 +172,34 @@ fn a_table_that_another_made_meanwhile_gets_the_rows() {
         "PUT record",
         "COPY people/G2/o2 to people/G1/o3 1 rows",
         "DELETE people/G2/o2",
+        "PUT record",
+    ]);
+}
+
+/// As one that does not look at the records of others does: after the last look of this load for the table.
+#[test]
+fn a_table_that_another_made_at_the_last_moment_gets_the_rows() {
+    let fake = Arc::new(Fake::start());
+    let other = Arc::downgrade(&fake);
+    let make_table = move |request: &Request| {
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        let mut input = body["TableInput"].clone();
+        input["StorageDescriptor"]["Location"] = "s3://test-lake/lake/test/people/theirs/".into();
+        let fake = other.upgrade().unwrap();
+        fake.store().catalog.make_table("test", "people", input);
+        true
+    };
+    fake.fault("CreateTable", 1, Fault::Before(Arc::new(make_table)));
+    let output = people(&fake, lines(0..2)).run();
+    ended(&output, 0, &["another writer created the table first"]);
+    assert_eq!(shown(&fake), [0, 1]);
+    fake.assert_journal(&[
+        "CREATE DATABASE test",
+        "PUT record",
+        "PUT people/G1/o1 2 rows",
+        "PUT record",
+        "COPY people/G1/o1 to people/G2/o2 2 rows",
+        "DELETE people/G1/o1",
         "PUT record",
     ]);
 }
