@@ -384,7 +384,8 @@ fn assert_mendable(
     })
 }
 
-/// After the second run every row is visible: those that were there unacknowledged twice, all others once.
+/// After the second run every row is visible once; only those that were there unacknowledged may be there twice, where the
+/// answer to the write that settled them was lost.
 /// No unfinished upload is left of the first.
 #[track_caller]
 fn assert_mended(
@@ -398,10 +399,7 @@ fn assert_mended(
         let story = || sync.story(name, &visible, outputs);
         let mut expected: Ids = ROWS.map(|id| (id, 1)).collect();
         if sync.appends() {
-            expected.extend(twice.iter().map(|id| (*id, 2)));
             expected.extend(&old[name]);
-            assert_eq!(visible, expected, "{}", story());
-            continue;
         }
         assert!(visible.keys().eq(expected.keys()), "{}", story());
         let mut counts = visible.iter();

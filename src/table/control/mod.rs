@@ -43,7 +43,6 @@ pub(crate) struct Control {
     /// `{prefix}/_datalake/`.
     folder: String,
     owner: Owner,
-    grace: Duration,
     leftover_age: Duration,
     /// Records of other runs: those that may be alive, and those whose objects were taken back.
     others: Vec<Other>,
@@ -103,7 +102,6 @@ impl Control {
         let folder = layout::folder(prefix, layout::CONTROL);
         Self {
             record: RunRecord::new(format!("{folder}runs/{}.json", owner.run), owner.clone()),
-            grace: GRACE.min(leftover_age),
             leftover_age,
             owner,
             others: Vec::new(),
@@ -153,7 +151,7 @@ impl Control {
         now: Millis,
         settled: &mut Vec<String>,
     ) -> Result<()> {
-        let is_dead = other.is_dead(&self.owner, now, self.grace);
+        let is_dead = other.is_dead(&self.owner, now, GRACE);
         if is_dead && other.is_open() {
             other.take_back(objects, &self.owner)?;
         } else if other.is_taken_back() {
@@ -161,7 +159,7 @@ impl Control {
             other.delete_keys(objects)?;
         }
         // The record of a run that may be between two checkpoints is not touched.
-        let is_abandoned = other.is_dead(&self.owner, now, self.leftover_age.max(self.grace));
+        let is_abandoned = other.is_dead(&self.owner, now, self.leftover_age.max(GRACE));
         if other.is_done(now) && (is_abandoned || other.is_taken_back()) {
             settled.push(other.key().to_owned());
         } else {
@@ -185,7 +183,7 @@ impl Control {
             while other.is_open() {
                 interrupt::sleep(&Clock::System, PAUSE)?;
                 other.reread(objects)?;
-                if other.is_open() && other.is_dead(&self.owner, objects.now()?, self.grace) {
+                if other.is_open() && other.is_dead(&self.owner, objects.now()?, GRACE) {
                     other.take_back(objects, &self.owner)?;
                 }
             }
