@@ -81,7 +81,7 @@ fn exactly_this_policy_is_enough_and_without_any_one_action_it_is_not() {
             tried += 1;
         }
     }
-    assert_eq!(tried, 14);
+    assert_eq!(tried, 16);
 }
 
 #[test]
