@@ -23,6 +23,11 @@ pub(crate) struct Entry {
 }
 
 impl Catalog {
+    fn databases(&self) -> Value {
+        let names = self.0.keys().map(|name| json!({"Name": name}));
+        json!({"DatabaseList": names.collect::<Vec<_>>()})
+    }
+
     /// The table's definition as it was sent.
     pub(crate) fn table(&self, database: &str, table: &str) -> Option<&Value> {
         self.0.get(database)?.get(table).map(|entry| &entry.input)
@@ -110,8 +115,7 @@ impl Catalog {
             return Ok(json!({}));
         }
         if operation == "GetDatabases" {
-            let names = self.0.keys().map(|name| json!({"Name": name}));
-            return Ok(json!({"DatabaseList": names.collect::<Vec<_>>()}));
+            return Ok(self.databases());
         }
         let name = if operation == "GetDatabase" {
             &body["Name"]
@@ -120,16 +124,7 @@ impl Catalog {
         };
         let database_name = text(name)?;
         let database = self.0.get_mut(&database_name).ok_or(MISSING)?;
-        let name = [
-            &body["TableInput"]["Name"],
-            &body["TableName"],
-            &body["Name"],
-        ];
-        let name = name
-            .into_iter()
-            .find_map(Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
+        let name = table_name(body);
         match operation {
             "GetDatabase" => Ok(json!({"Database": {"Name": database_name}})),
             "GetTable" => {
@@ -321,4 +316,15 @@ fn values(value: &Value) -> Vec<String> {
         .filter_map(Value::as_str)
         .map(str::to_owned)
         .collect()
+}
+
+/// The name of the table that a call is about, where it names one.
+fn table_name(body: &Value) -> String {
+    let names = [
+        &body["TableInput"]["Name"],
+        &body["TableName"],
+        &body["Name"],
+    ];
+    let name = names.into_iter().find_map(Value::as_str);
+    name.unwrap_or_default().to_owned()
 }
