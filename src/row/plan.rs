@@ -53,7 +53,10 @@ pub(super) enum ValuePlan {
     Decimal(usize, usize),
     Date,
     Timestamp,
+    /// A string as itself, any other value as its JSON text.
     Text,
+    /// Any value as its JSON text.
+    Json,
     Array(Box<ValuePlan>),
     Struct(ObjectPlan),
     /// Never written.
@@ -144,6 +147,7 @@ impl ValuePlan {
             Type::Date => Self::Date,
             Type::Timestamp => Self::Timestamp,
             Type::String => Self::Text,
+            Type::Json => Self::Json,
             Type::Array(element) => {
                 Self::Array(Box::new(Self::compile(element, depth + 1, objects)))
             }

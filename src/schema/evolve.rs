@@ -1,20 +1,22 @@
 //! Reconciling a table's columns with a stream's: which columns are added, which types are widened, and which stay.
 //! Pure: it neither reads the catalog nor writes it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
+use crate::schema::name::{self, NameKind};
 use crate::schema::note::{Path, PathStep};
-use crate::schema::{Field, LONGEST_TYPE, Note, Rules, Type};
+use crate::schema::{Column, Field, LONGEST_TYPE, Note, Rules, Source, Type, matching};
 
 /// The columns that a table must have before rows of the stream are written to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reconciled {
     /// The table's columns in its own order, then the new ones; the keys are those of the stream.
     ///
-    /// A column that the stream does not have is filled from the property of its own name, should one appear again. Keys are
-    /// distinct: where another column is filled from that property, this one gets a key that no property has.
-    pub(crate) fields: Vec<Field>,
-    /// Whether the catalog must be updated: names or types differ, not only how they are spelled.
+    /// A column that the stream does not have is filled from the property that is recorded, or else from that of its own
+    /// name, should one appear again. Keys are distinct: where another column is filled from that property, this one gets
+    /// a key that no property has.
+    pub(crate) columns: Vec<Column>,
+    /// Whether names or types differ, not only how they are spelled.
     pub(crate) changed: bool,
     pub(crate) notes: Vec<Note>,
 }
@@ -31,11 +33,12 @@ pub(crate) enum SchemaOrigin {
 
 /// Reconciles the table's columns with the stream's.
 ///
-/// No column is lost, none is moved, and a type changes only where every engine can read the JSON rows that were written
-/// under the old one. Where they cannot, the table's type stays, and the stream's values that it cannot hold are misfits.
+/// No column is lost, none is moved or filled from another property than before, and a type changes only where every
+/// engine can read the JSON rows that were written under the old one. Where they cannot, the table's type stays, and the
+/// stream's values that it cannot hold are misfits.
 pub(crate) fn reconcile(
-    table: &[Field],
-    stream: &[Field],
+    table: &[Column],
+    stream: &[Column],
     origin: SchemaOrigin,
     rules: Rules,
 ) -> Reconciled {
@@ -43,29 +46,116 @@ pub(crate) fn reconcile(
         origin,
         rules,
         change: Growth::Grow,
+        is_recorded: true,
         changed: false,
         notes: Vec::new(),
         path: Path::default(),
     };
-    let fields = merger.columns(table, stream);
+    let columns = merger.columns(table, stream);
     if table.is_empty() {
         // That a new table has new columns is no news.
         merger.notes.clear();
     }
     Reconciled {
-        fields,
+        columns,
         changed: merger.changed,
         notes: merger.notes,
     }
 }
 
+/// The columns under which a new generation is written: those of the stream, with its types, since no row of the old ones
+/// stays, and the names that their properties have in the table, in the table's order. Columns that the stream does not
+/// have stay, so that views on them keep working.
+pub(crate) fn replace(table: &[Column], stream: &[Column], rules: Rules) -> Vec<Column> {
+    let mut columns = reconcile(table, stream, SchemaOrigin::Declared, rules).columns;
+    let found = matching::columns(table, stream);
+    for ((column, old), index) in columns.iter_mut().zip(table).zip(found) {
+        if let Some(index) = index {
+            let new = &stream[index].field.data_type;
+            let is_recorded = old.source != Source::Unrecorded;
+            column.field.data_type = renamed(&old.field.data_type, new, is_recorded);
+        }
+    }
+    columns
+}
+
+/// The stream's type, whose fields keep the names that their properties have in the table's type.
+fn renamed(table: &Type, stream: &Type, is_recorded: bool) -> Type {
+    match (table, stream) {
+        (Type::Array(old), Type::Array(new)) => {
+            Type::Array(Box::new(renamed(old, new, is_recorded)))
+        }
+        (Type::Struct(old), Type::Struct(new)) => {
+            let mut fields = new.clone();
+            let mut is_matched = vec![false; new.len()];
+            let mut taken = HashSet::new();
+            for (old, index) in old.iter().zip(matching::fields(old, new, is_recorded)) {
+                if let Some(index) = index {
+                    let data_type = renamed(&old.data_type, &new[index].data_type, is_recorded);
+                    fields[index].data_type = data_type;
+                    fields[index].name.clone_from(&old.name);
+                    is_matched[index] = true;
+                    taken.insert(old.name.to_ascii_lowercase());
+                }
+            }
+            let others = fields.iter_mut().zip(is_matched);
+            for field in others.filter_map(|(field, found)| (!found).then_some(field)) {
+                let is_taken = |name: &str| taken.contains(name);
+                field.name = name::free(&field.name, &field.key, NameKind::Field, is_taken);
+                taken.insert(field.name.clone());
+            }
+            Type::Struct(fields)
+        }
+        _ => stream.clone(),
+    }
+}
+
 /// Whether rows that were written under the columns `written` are to every engine what they were meant to be, in a table
 /// of these columns.
-pub(crate) fn reads(table: &[Field], written: &[Field], rules: Rules) -> bool {
+pub(crate) fn reads(table: &[Column], written: &[Column], rules: Rules) -> bool {
     let both = reconcile(written, table, SchemaOrigin::Declared, rules);
-    let again = reconcile(table, &both.fields, SchemaOrigin::Declared, rules);
+    let again = reconcile(table, &both.columns, SchemaOrigin::Declared, rules);
     let is_short = |note: &Note| matches!(note, Note::Kept { .. } | Note::Full { .. });
-    !again.changed && !both.notes.iter().chain(&again.notes).any(is_short)
+    !again.changed
+        && !both.notes.iter().chain(&again.notes).any(is_short)
+        && written.iter().all(|column| has_its_name(table, column))
+}
+
+/// Whether a table has the column's values under the name that they were written under.
+fn has_its_name(table: &[Column], written: &Column) -> bool {
+    let is_it = |column: &&Column| {
+        column.field.name == written.field.name
+            && (column.source != Source::Property
+                || written.source == Source::Unrecorded
+                || column.field.key == written.field.key)
+    };
+    let is_filled_from_it = |column: &Column| {
+        column.source == Source::Property
+            && written.source == Source::Property
+            && column.field.key == written.field.key
+    };
+    table
+        .iter()
+        .find(is_it)
+        .is_some_and(|column| have_their_names(&column.field.data_type, &written.field.data_type))
+        && !table
+            .iter()
+            .any(|column| is_filled_from_it(column) && column.field.name != written.field.name)
+}
+
+/// The same of the fields of structs, whose properties are known wherever their names differ.
+fn have_their_names(table: &Type, written: &Type) -> bool {
+    match (table, written) {
+        (Type::Array(table), Type::Array(written)) => have_their_names(table, written),
+        (Type::Struct(table), Type::Struct(written)) => written.iter().all(|field| {
+            let found = table.iter().find(|other| other.name == field.name);
+            found.is_some_and(|found| {
+                (found.key == field.key || found.key == found.name)
+                    && have_their_names(&found.data_type, &field.data_type)
+            })
+        }),
+        _ => true,
+    }
 }
 
 /// What may happen to a type of the table.
@@ -81,15 +171,79 @@ struct Merger<'a> {
     origin: SchemaOrigin,
     rules: Rules,
     change: Growth,
+    /// Whether the column that is merged has a record of what fills it.
+    is_recorded: bool,
     changed: bool,
     notes: Vec<Note>,
     path: Path<'a>,
 }
 
 impl<'a> Merger<'a> {
-    fn columns(&mut self, table: &'a [Field], stream: &'a [Field]) -> Vec<Field> {
-        // Every writer folds the names of columns, so a column is found by its name alone.
-        self.fields(table, stream, &by_name(table, stream), Self::column)
+    fn columns(&mut self, table: &'a [Column], stream: &'a [Column]) -> Vec<Column> {
+        let found = matching::columns(table, stream);
+        let mut keys: HashSet<String> = stream
+            .iter()
+            .chain(table.iter().filter(|old| old.source == Source::Property))
+            .map(|column| column.field.key.clone())
+            .collect();
+        let mut columns = Vec::with_capacity(table.len());
+        for (old, index) in table.iter().zip(&found) {
+            self.path.push(PathStep::Name((&old.field.name).into()));
+            columns.push(match index {
+                Some(index) => self.merge_column(old, &stream[*index]),
+                None => self.gone(old, &mut keys),
+            });
+            self.path.pop();
+        }
+        let mut taken: HashSet<String> = columns
+            .iter()
+            .map(|column| column.field.name.to_ascii_lowercase())
+            .collect();
+        for (_, new) in unmatched(&found, stream) {
+            let is_taken = |name: &str| taken.contains(name);
+            let mut column = new.clone();
+            let name = &mut column.field.name;
+            if new.source == Source::Property {
+                *name = name::free(name, &new.field.key, NameKind::Column, is_taken);
+            } else if is_taken(name) {
+                // The caller refuses it: a property has that column.
+                continue;
+            }
+            taken.insert(name.clone());
+            self.added(&column.field);
+            columns.push(column);
+        }
+        columns
+    }
+
+    fn merge_column(&mut self, old: &'a Column, new: &'a Column) -> Column {
+        self.is_recorded = old.source != Source::Unrecorded;
+        Column {
+            field: Field {
+                key: new.field.key.clone(),
+                name: old.field.name.clone(),
+                data_type: self.column(&old.field.data_type, &new.field.data_type),
+            },
+            source: new.source,
+        }
+    }
+
+    /// A column that the stream does not have.
+    fn gone(&mut self, old: &Column, keys: &mut HashSet<String>) -> Column {
+        self.note(|path| Note::Gone { path });
+        let mut column = old.clone();
+        if old.source != Source::Property {
+            column.field.key = free_key(&old.field.name, keys);
+        }
+        column
+    }
+
+    fn added(&mut self, field: &Field) {
+        self.changed = true;
+        self.path.push(PathStep::Name(field.name.clone().into()));
+        let data_type = field.data_type.clone();
+        self.note(|path| Note::Added { path, data_type });
+        self.path.pop();
     }
 
     /// A column's type, which the catalog takes only up to a length.
@@ -108,24 +262,19 @@ impl<'a> Merger<'a> {
         data_type
     }
 
-    /// The fields of the table in their order, each with what `source` gives it of the stream, then the others.
-    fn fields(
-        &mut self,
-        table: &'a [Field],
-        stream: &'a [Field],
-        source: &[Option<usize>],
-        merge: fn(&mut Self, &'a Type, &'a Type) -> Type,
-    ) -> Vec<Field> {
+    /// The fields of the table in their order, then the new ones.
+    fn fields(&mut self, table: &'a [Field], stream: &'a [Field]) -> Vec<Field> {
+        let found = matching::fields(table, stream, self.is_recorded);
         let mut keys: HashSet<String> = stream.iter().map(|field| field.key.clone()).collect();
         let mut fields = Vec::with_capacity(table.len());
-        for (old, source) in table.iter().zip(source) {
-            self.path.push(PathStep::Name(&old.name));
-            let (key, data_type) = if let Some(index) = source {
+        for (old, index) in table.iter().zip(&found) {
+            self.path.push(PathStep::Name((&old.name).into()));
+            let (key, data_type) = if let Some(index) = index {
                 let new = &stream[*index];
-                (new.key.clone(), merge(self, &old.data_type, &new.data_type))
+                (new.key.clone(), self.merge(&old.data_type, &new.data_type))
             } else {
                 self.note(|path| Note::Gone { path });
-                (free_key(&old.name, &mut keys), old.data_type.clone())
+                (free_key(&old.key, &mut keys), old.data_type.clone())
             };
             self.path.pop();
             let name = old.name.clone();
@@ -138,54 +287,57 @@ impl<'a> Merger<'a> {
         if self.change == Growth::Nothing {
             return fields;
         }
-        let found: HashSet<usize> = source.iter().flatten().copied().collect();
-        for (index, new) in stream.iter().enumerate() {
-            if !found.contains(&index) {
-                self.changed = true;
-                self.path.push(PathStep::Name(&new.name));
-                let data_type = new.data_type.clone();
-                self.note(|path| Note::Added { path, data_type });
-                self.path.pop();
-                fields.push(new.clone());
-            }
+        let mut taken: HashSet<String> = fields
+            .iter()
+            .map(|field| field.name.to_ascii_lowercase())
+            .collect();
+        for (_, new) in unmatched(&found, stream) {
+            let mut field = new.clone();
+            let is_taken = |name: &str| taken.contains(name);
+            field.name = name::free(&new.name, &new.key, NameKind::Field, is_taken);
+            taken.insert(field.name.clone());
+            self.added(&field);
+            fields.push(field);
         }
         fields
     }
 
     fn merge(&mut self, table: &'a Type, stream: &'a Type) -> Type {
         match (table, stream) {
-            (Type::Struct(old), Type::Struct(new)) => {
-                let source = by_name_or_key(old, new);
-                Type::Struct(self.fields(old, new, &source, Self::merge))
-            }
+            (Type::Struct(old), Type::Struct(new)) => Type::Struct(self.fields(old, new)),
             (Type::Array(old), Type::Array(new)) => {
                 self.path.push(PathStep::Items);
                 let element = self.merge(old, new);
                 self.path.pop();
                 Type::Array(Box::new(element))
             }
-            _ if self.change == Growth::Nothing || self.rules.holds(table, stream) => table.clone(),
-            _ => {
-                let (from, to) = (table.clone(), stream.clone());
-                let wider = self.rules.wider(table, stream).filter(|wider| {
-                    self.origin == SchemaOrigin::Declared
-                        || is_shown_by_values(table, stream, wider)
-                });
-                if let Some(wider) = wider {
-                    self.changed = true;
-                    let to = wider.clone();
-                    self.note(|path| Note::Widened { path, from, to });
-                    wider
-                } else {
-                    self.note(|path| Note::Kept {
-                        path,
-                        table: from,
-                        stream: to,
-                    });
-                    table.clone()
-                }
+            // Nothing says yet which kind of text it is.
+            (Type::String, Type::Json | Type::Struct(_) | Type::Array(_)) if !self.is_recorded => {
+                Type::Json
             }
+            _ if self.change == Growth::Nothing || self.rules.holds(table, stream) => table.clone(),
+            _ => self.widened_or_kept(table, stream),
         }
+    }
+
+    fn widened_or_kept(&mut self, table: &Type, stream: &Type) -> Type {
+        let from = table.clone();
+        let wider = self.rules.wider(table, stream).filter(|wider| {
+            self.origin == SchemaOrigin::Declared || is_shown_by_values(table, stream, wider)
+        });
+        if let Some(wider) = wider {
+            self.changed = true;
+            let to = wider.clone();
+            self.note(|path| Note::Widened { path, from, to });
+            return wider;
+        }
+        let stream = stream.clone();
+        self.note(|path| Note::Kept {
+            path,
+            table: from,
+            stream,
+        });
+        table.clone()
     }
 
     fn note(&mut self, note: impl FnOnce(String) -> Note) {
@@ -193,36 +345,16 @@ impl<'a> Merger<'a> {
     }
 }
 
-/// For each field of the table, the index of the stream's field with the same name, ignoring case.
-fn by_name(table: &[Field], stream: &[Field]) -> Vec<Option<usize>> {
-    let mut free: HashMap<String, usize> = stream
+/// The items of the stream that are in no column of the table.
+fn unmatched<'a, T>(
+    found: &[Option<usize>],
+    stream: &'a [T],
+) -> impl Iterator<Item = (usize, &'a T)> {
+    let found: HashSet<usize> = found.iter().flatten().copied().collect();
+    stream
         .iter()
         .enumerate()
-        .map(|(index, field)| (field.name.to_ascii_lowercase(), index))
-        .collect();
-    table
-        .iter()
-        .map(|field| free.remove(&field.name.to_ascii_lowercase()))
-        .collect()
-}
-
-/// As [`by_name`], and where that finds nothing by the property: other writers put the properties of objects into a struct
-/// as they are spelled.
-fn by_name_or_key(table: &[Field], stream: &[Field]) -> Vec<Option<usize>> {
-    let mut source = by_name(table, stream);
-    let taken: HashSet<usize> = source.iter().flatten().copied().collect();
-    let mut free: HashMap<&str, usize> = stream
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| !taken.contains(index))
-        .map(|(index, field)| (field.key.as_str(), index))
-        .collect();
-    for (source, field) in source.iter_mut().zip(table) {
-        if source.is_none() {
-            *source = free.remove(field.name.as_str());
-        }
-    }
-    source
+        .filter(move |(index, _)| !found.contains(index))
 }
 
 /// A key for a field that the stream does not fill: its name, or what no property is called.

@@ -37,6 +37,10 @@ impl Kinds {
         Self(self.0 & !Self::NULL.0)
     }
 
+    pub(super) fn has(self, kind: Self) -> bool {
+        self.0 & kind.0 != 0
+    }
+
     fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
@@ -261,6 +265,27 @@ impl<'a> Gatherer<'a> {
             self.gather(schema, &mut facets, &mut waiting)?;
         }
         Ok(facets)
+    }
+
+    /// The types that these schemas allow at their own level; all of them where that is not said.
+    pub(super) fn kinds(&self, schemas: &[&'a Value]) -> Kinds {
+        // A reader of its own, which no schema that is being read can stop; choices in choices end at its limit.
+        Self::new(self.root).all_kinds(schemas)
+    }
+
+    fn all_kinds(&mut self, schemas: &[&'a Value]) -> Kinds {
+        let mut kinds = Kinds::ALL;
+        if let Ok(facets) = self.enter(schemas) {
+            if let Some(stated) = facets.kinds() {
+                kinds = stated;
+            } else if let Some(branches) = facets.choices.into_iter().next() {
+                let of_branch = |branch: &'a Value| self.all_kinds(&[branch]);
+                let of_branches = branches.into_iter().map(of_branch);
+                kinds = of_branches.reduce(Kinds::or).unwrap_or(Kinds::ALL);
+            }
+        }
+        self.leave();
+        kinds
     }
 
     /// Comes back from the level that the last [`Self::enter`] went to.

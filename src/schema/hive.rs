@@ -19,7 +19,7 @@ impl fmt::Display for Type {
             Self::Decimal { precision, scale } => write!(f, "decimal({precision},{scale})"),
             Self::Date => f.write_str("date"),
             Self::Timestamp => f.write_str("timestamp"),
-            Self::String => f.write_str("string"),
+            Self::String | Self::Json => f.write_str("string"),
             Self::Array(element) => write!(f, "array<{element}>"),
             Self::Struct(fields) => {
                 f.write_str("struct<")?;

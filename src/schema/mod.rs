@@ -1,10 +1,12 @@
 //! Columns and their types: read from a JSON schema, from and to the catalog's type strings, and their names.
 //! It knows no bytes of records and no AWS.
 
+pub(crate) mod column;
 pub(crate) mod evolve;
 mod facets;
 pub(crate) mod hive;
 pub(crate) mod infer;
+mod matching;
 pub(crate) mod name;
 pub(crate) mod note;
 mod read;
@@ -12,6 +14,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use column::{Column, Source};
 pub(crate) use note::{Note, Why};
 pub(crate) use read::{Numbers, read};
 pub(crate) use rules::Rules;
@@ -32,8 +35,11 @@ pub(crate) enum Type {
     Date,
     /// An instant, written in UTC without a zone.
     Timestamp,
-    /// Text; also JSON text of whatever has no single type.
+    /// Text. A string is itself, and any other value is its JSON text.
     String,
+    /// The JSON text of any value, strings included: what the schema declares are objects or arrays without a type, and
+    /// no strings. To the catalog it is a `string`.
+    Json,
     Array(Box<Type>),
     Struct(Vec<Field>),
     /// A type that we never make and cannot write (`binary`, `map<…>`, `varchar(3)`…), as the table spells it.

@@ -129,6 +129,28 @@ pub(crate) fn distinct(properties: &[&str], kind: NameKind, reserved: &[&str]) -
         .collect()
 }
 
+/// The name of a property where another column has its plain name: with a suffix made from its spelling. Each round gives
+/// another one.
+pub(super) fn suffixed(property: &str, kind: NameKind, round: u32) -> String {
+    with_suffix(&placed(property, kind), property, round)
+}
+
+/// The name of a new column for a property: `name` itself, or the first one with a suffix that is free.
+pub(super) fn free(
+    name: &str,
+    property: &str,
+    kind: NameKind,
+    is_taken: impl Fn(&str) -> bool,
+) -> String {
+    let mut name = name.to_owned();
+    let mut round = 0;
+    while is_taken(&name) {
+        name = suffixed(property, kind, round);
+        round += 1;
+    }
+    name
+}
+
 /// Category Me, which the rule keeps (it becomes `_`, as in `1️⃣`); categories Mn and Mc are not distinguished, because a
 /// spacing mark (Mc) follows a letter of its own script, where the run of `_` has begun already.
 fn is_enclosing_mark(character: char) -> bool {

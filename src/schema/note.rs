@@ -1,9 +1,10 @@
 //! Notes: what the user should know about how a schema became columns. The caller chooses the level at which each is
 //! logged.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use crate::schema::Type;
+use crate::schema::{Column, Field, Source, Type};
 
 /// A note; `Display` is its log line.
 ///
@@ -147,7 +148,7 @@ pub(super) struct Path<'a>(Vec<PathStep<'a>>);
 
 pub(super) enum PathStep<'a> {
     /// A property, a column or a field of a struct.
-    Name(&'a str),
+    Name(Cow<'a, str>),
     /// The elements of an array.
     Items,
 }
@@ -177,9 +178,48 @@ impl fmt::Display for Path<'_> {
     }
 }
 
+/// A note for each column and each field whose name is not that of its property.
+pub(crate) fn renames<'a>(columns: impl IntoIterator<Item = &'a Column>) -> Vec<Note> {
+    let mut notes = Vec::new();
+    for column in columns {
+        if column.source == Source::Property {
+            rename(&column.field, &mut Path::default(), &mut notes);
+        }
+    }
+    notes
+}
+
+fn rename<'a>(field: &'a Field, path: &mut Path<'a>, notes: &mut Vec<Note>) {
+    path.push(PathStep::Name((&field.key).into()));
+    if field.key != field.name {
+        notes.push(Note::Renamed {
+            path: path.to_string(),
+            name: field.name.clone(),
+        });
+    }
+    rename_inside(&field.data_type, path, notes);
+    path.pop();
+}
+
+fn rename_inside<'a>(data_type: &'a Type, path: &mut Path<'a>, notes: &mut Vec<Note>) {
+    match data_type {
+        Type::Array(element) => {
+            path.push(PathStep::Items);
+            rename_inside(element, path, notes);
+            path.pop();
+        }
+        Type::Struct(fields) => {
+            for field in fields {
+                rename(field, path, notes);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// The path of the property that a column is filled from.
 pub(crate) fn place(key: &str) -> String {
-    Path(vec![PathStep::Name(key)]).to_string()
+    Path(vec![PathStep::Name(key.into())]).to_string()
 }
 
 fn is_plain(name: &str) -> bool {

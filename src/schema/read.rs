@@ -59,8 +59,7 @@ impl<'a> SchemaReader<'a> {
         let mut fields = Vec::with_capacity(names.len());
         for ((key, schemas), name) in facets.properties.into_iter().zip(names) {
             self.gatherer.begin_column();
-            self.path.push(PathStep::Name(key));
-            self.note_name(key, &name);
+            self.path.push(PathStep::Name(key.into()));
             let inside = self.notes.len();
             let mut data_type = if alternatives {
                 self.common(&schemas)
@@ -74,7 +73,7 @@ impl<'a> SchemaReader<'a> {
             }
             let data_type = data_type.unwrap_or_else(|why| {
                 self.notes.truncate(inside);
-                self.text(why)
+                self.text(&schemas, why)
             });
             self.path.pop();
             fields.push(Field {
@@ -206,10 +205,9 @@ impl<'a> SchemaReader<'a> {
         let names = distinct(&keys, NameKind::Field, &[]);
         let mut fields = Vec::with_capacity(names.len());
         for ((key, schemas), name) in facets.properties.into_iter().zip(names) {
-            self.path.push(PathStep::Name(key));
-            self.note_name(key, &name);
+            self.path.push(PathStep::Name(key.into()));
             let data_type = match self.resolve(&schemas) {
-                Err(why) if !why.spoils_the_column() => Ok(self.text(why)),
+                Err(why) if !why.spoils_the_column() => Ok(self.text(&schemas, why)),
                 other => other,
             };
             self.path.pop();
@@ -261,18 +259,16 @@ impl<'a> SchemaReader<'a> {
         common.ok_or(Why::NoType)
     }
 
-    fn text(&mut self, why: Why) -> Type {
+    /// The type of what has no type of its own, by whether these schemas allow strings beside objects or arrays.
+    fn text(&mut self, schemas: &[&'a Value], why: Why) -> Type {
         let path = self.path.to_string();
         self.notes.push(Note::Text { path, why });
-        Type::String
-    }
-
-    fn note_name(&mut self, key: &str, name: &str) {
-        if key != name {
-            self.notes.push(Note::Renamed {
-                path: self.path.to_string(),
-                name: name.to_string(),
-            });
+        let kinds = self.gatherer.kinds(schemas);
+        let is_nested = kinds.has(Kinds::OBJECT) || kinds.has(Kinds::ARRAY);
+        if is_nested && !kinds.has(Kinds::STRING) && !kinds.has(Kinds::UNKNOWN) {
+            Type::Json
+        } else {
+            Type::String
         }
     }
 }

@@ -27,7 +27,7 @@ impl Rules {
 
 fn holds_in_json(table: &Type, stream: &Type) -> bool {
     match (table, stream) {
-        (Type::String, _)
+        (Type::String | Type::Json, _)
         | (Type::Double, Type::Integer(_) | Type::Float | Type::Decimal { .. })
         | (Type::Timestamp, Type::Date) => true,
         (Type::Integer(old), Type::Integer(new)) => old >= new,

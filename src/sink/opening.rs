@@ -1,13 +1,12 @@
 //! The opening of a sync: databases and tables are made ready for its streams.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{Completion, ConfiguredStream, Refresh};
-use crate::schema::Note;
+use crate::schema::{Note, column, note};
 use crate::sink::budget::Budget;
 use crate::sink::ledger::Ledger;
 use crate::sink::object::Sizes;
@@ -104,7 +103,9 @@ impl<'a> Sink<'a> {
         stream.counts.changes.extend(changes);
         stream.rescued_before = stream.rescued();
         stream.encoder = plan::compile(&columns, &rows, stream.table.target())?;
-        let reshaped = stream.writer.reshape(columns.into(), &*self.lake.objects);
+        let reshaped = stream
+            .writer
+            .reshape(column::fields(&columns).into(), &*self.lake.objects);
         stream.note_failure(reshaped)
     }
 
@@ -187,6 +188,7 @@ impl<'a> Sink<'a> {
             columns,
             changes,
         } = opened;
+        log_notes(&planned.configured.key, &note::renames(&columns));
         let encoder = plan::compile(&columns, &planned.rows, table.target())?;
         let format = self.options.table.format;
         let naming = Naming {
@@ -194,7 +196,7 @@ impl<'a> Sink<'a> {
             run: self.run.clone(),
             numbers: self.numbers.clone(),
             format,
-            columns: Rc::from(columns),
+            columns: column::fields(&columns).into(),
             sizes: Sizes::for_format(format),
             target_size: self.options.target_file_size,
         };

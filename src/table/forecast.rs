@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::lake::{CatalogTable, Lake};
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
-use crate::schema::{Field, Note, Type, note};
+use crate::schema::{self, Note, Source, Type, column, note};
 use crate::table::layout::{self, Folders, folder_of_location};
 use crate::table::plan::{self, Planned};
 use crate::table::{self, Change, TableOptions, TableTarget, hive};
@@ -90,8 +90,8 @@ fn of_stream(lake: &Lake, planned: Planned, options: &TableOptions) -> Result<Fo
     let Planned {
         configured,
         target,
-        rows,
         mut notes,
+        ..
     } = planned;
     let catalog = &*lake.catalog;
     let has_database = table::has_database(catalog, &target.database)?;
@@ -102,7 +102,7 @@ fn of_stream(lake: &Lake, planned: Planned, options: &TableOptions) -> Result<Fo
     };
     let replaces = !matches!(configured.refresh, Refresh::Append { .. });
     let new_location = new_location(lake, &configured, &target, table.as_ref(), options);
-    let (action, location, fields) = match &table {
+    let (action, location, columns) = match &table {
         None => (TableAction::Created, new_location, target.wanted.clone()),
         Some(table) if replaces => {
             let action = match target.refuse_replacing(Some(table)) {
@@ -112,8 +112,8 @@ fn of_stream(lake: &Lake, planned: Planned, options: &TableOptions) -> Result<Fo
                 }),
                 Err(error) => TableAction::Refused(error.to_string()),
             };
-            let fields = target.fields_of_a_new_generation(Some(table));
-            (action, new_location, fields)
+            let columns = target.columns_of_a_new_generation(Some(table));
+            (action, new_location, columns)
         }
         Some(table) => {
             let location = hive::location(table).to_owned();
@@ -122,7 +122,7 @@ fn of_stream(lake: &Lake, planned: Planned, options: &TableOptions) -> Result<Fo
                     let does_not_fit =
                         |note: &Note| matches!(note, Note::Kept { .. } | Note::Full { .. });
                     notes.extend(reconciled.notes.into_iter().filter(does_not_fit));
-                    (TableAction::Extended, location, reconciled.fields)
+                    (TableAction::Extended, location, reconciled.columns)
                 }
                 Err(error) => {
                     let action = TableAction::Refused(error.to_string());
@@ -132,35 +132,39 @@ fn of_stream(lake: &Lake, planned: Planned, options: &TableOptions) -> Result<Fo
         }
     };
     let changes = match (&table, &action) {
-        (Some(table), TableAction::Extended | TableAction::Replaced(_)) => changes(table, &fields),
+        (Some(table), TableAction::Extended | TableAction::Replaced(_)) => changes(table, &columns),
         _ => Vec::new(),
     };
-    let extra = rows.extra_fields();
-    let column = |field: Field| {
-        let is = |other: &Field| other.name == field.name;
-        let origin = if extra.iter().any(is) {
-            Origin::Program
-        } else if target.wanted.iter().any(is) {
-            Origin::Record(note::place(&field.key))
-        } else {
-            Origin::Nothing
-        };
-        Column {
-            name: field.name,
-            data_type: field.data_type,
-            origin,
-        }
+    let is_wanted: Vec<bool> = columns
+        .iter()
+        .map(|column| is_in(&target.wanted, column))
+        .collect();
+    let mut names = note::renames(
+        columns
+            .iter()
+            .zip(&is_wanted)
+            .filter_map(|(column, is_wanted)| is_wanted.then_some(column)),
+    );
+    names.append(&mut notes);
+    let column = |(column, is_wanted): (schema::Column, bool)| Column {
+        origin: match column.source {
+            _ if !is_wanted => Origin::Nothing,
+            Source::Program => Origin::Program,
+            _ => Origin::Record(note::place(&column.field.key)),
+        },
+        name: column.field.name,
+        data_type: column.field.data_type,
     };
     Ok(Forecast {
         stream: configured.key,
-        columns: fields.into_iter().map(column).collect(),
+        columns: columns.into_iter().zip(is_wanted).map(column).collect(),
         database: target.database,
         has_database,
         table: target.name,
         action,
         location,
         changes,
-        notes,
+        notes: names,
     })
 }
 
@@ -183,8 +187,19 @@ fn new_location(
     format!("{root}{folder}")
 }
 
-fn changes(table: &CatalogTable, fields: &[Field]) -> Vec<Change> {
-    let old = hive::columns(table);
-    let of_field = |field: &Field| table::change(&old, field);
-    fields.iter().filter_map(of_field).collect()
+fn changes(table: &CatalogTable, columns: &[schema::Column]) -> Vec<Change> {
+    let old = column::fields(&hive::columns(table));
+    let of_column = |column: &schema::Column| table::change(&old, &column.field);
+    columns.iter().filter_map(of_column).collect()
+}
+
+/// Whether the stream or the program has what fills the column.
+fn is_in(wanted: &[schema::Column], column: &schema::Column) -> bool {
+    wanted.iter().any(|wanted| {
+        wanted.source == column.source
+            && match column.source {
+                Source::Property => wanted.field.key == column.field.key,
+                _ => wanted.field.name == column.field.name,
+            }
+    })
 }

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::file::{Format, Statistics};
 use crate::lake::{Catalog, Created, Lake, Lookup, Objects};
 use crate::schema::evolve::SchemaOrigin;
-use crate::schema::{Field, Note, Numbers, Type};
+use crate::schema::{Column, Field, Note, Numbers, Type};
 use crate::table::control::{Control, RunRecord};
 use crate::table::layout::Run;
 use crate::table::locations::Locations;
@@ -55,7 +55,7 @@ pub(crate) struct TableTarget {
     pub(crate) database: String,
     pub(crate) name: String,
     /// The columns of the stream's schema, then ours.
-    pub(crate) wanted: Vec<Field>,
+    pub(crate) wanted: Vec<Column>,
     /// Where the types of those columns come from.
     pub(crate) origin: SchemaOrigin,
     pub(crate) format: Format,
@@ -107,7 +107,7 @@ pub(crate) struct Opening<'a> {
 /// A table that was opened, with the columns that its rows are written under.
 pub(crate) struct Opened {
     pub(crate) table: Table,
-    pub(crate) columns: Vec<Field>,
+    pub(crate) columns: Vec<Column>,
     pub(crate) changes: Vec<TableChange>,
 }
 
@@ -194,7 +194,7 @@ impl Table {
         &mut self,
         lake: &Lake,
         target: TableTarget,
-    ) -> Result<(Vec<Field>, Vec<TableChange>)> {
+    ) -> Result<(Vec<Column>, Vec<TableChange>)> {
         match self {
             Self::Hive(table) => table.reshape(lake, target),
         }

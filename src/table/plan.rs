@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::row::{self, Plan, RowEncoder};
-use crate::schema::{self, Field, Note, name};
+use crate::schema::{self, Column, Note, Source, column, name};
 use crate::table::{TableOptions, TableTarget};
 
 /// A configured stream with the table that it becomes, before anything was read from the catalog.
@@ -30,8 +30,11 @@ pub(crate) fn plan(configured: ConfiguredStream, options: &TableOptions) -> Plan
     let extra = rows.extra_fields();
     let reserved: Vec<&str> = extra.iter().map(|field| field.name.as_str()).collect();
     let schema = schema::read(&configured.json_schema, options.numbers, &reserved);
-    let mut wanted = schema.fields;
-    wanted.extend(extra);
+    let with = |source| move |field| Column::new(field, source);
+    let properties = schema.fields.into_iter().map(with(Source::Property));
+    let wanted = properties
+        .chain(extra.into_iter().map(with(Source::Program)))
+        .collect();
     let database = name::database(
         configured
             .key
@@ -110,28 +113,41 @@ fn shared_tables(shared: &[String]) -> Error {
 }
 
 /// Compiles the row plan for a table of these columns. A column with the name of one of ours and another type belongs to
-/// somebody else, and is an error.
+/// somebody else, as does one that is filled from a property, and is an error.
 pub(crate) fn compile(
-    fields: &[Field],
+    columns: &[Column],
     rows: &row::ExtraColumns,
     target: &TableTarget,
 ) -> Result<RowEncoder> {
     for extra in rows.extra_fields() {
-        let taken = fields
-            .iter()
-            .find(|field| field.name == extra.name && field.data_type != extra.data_type);
-        if let Some(taken) = taken {
+        let is_taken = |column: &&Column| {
+            let is_ours = column.source == Source::Program;
+            column.field.name == extra.name
+                && !(is_ours && column.field.data_type == extra.data_type)
+        };
+        if let Some(Column {
+            field: taken,
+            source,
+        }) = columns.iter().find(is_taken)
+        {
             let hint = if rows.rescued.as_ref() == Some(&extra.name) {
                 "set rescued_data_column to another name, or to null"
             } else {
                 "set metadata_columns to false"
             };
+            let found = match source {
+                Source::Property => format!("filled from the property {:?}", taken.key),
+                _ => format!("of type {}", taken.data_type),
+            };
             return Err(Error::config(format!(
-                "the table {}.{} has a column {} of type {}; expected {}",
-                target.database, target.name, extra.name, taken.data_type, extra.data_type
+                "the table {}.{} has a column {} {found}; expected {}",
+                target.database, target.name, extra.name, extra.data_type
             ))
             .hint(hint));
         }
     }
-    Ok(RowEncoder::new(Plan::compile(fields, rows)))
+    Ok(RowEncoder::new(Plan::compile(
+        &column::fields(columns),
+        rows,
+    )))
 }

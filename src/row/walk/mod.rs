@@ -92,6 +92,7 @@ impl Walker<'_> {
     pub(super) fn value(&mut self, plan: &ValuePlan) -> Result<Fit, Fault> {
         match plan {
             ValuePlan::Text => self.text(),
+            ValuePlan::Json => self.json_text(),
             ValuePlan::Integer(least, greatest) => self.integer(*least, *greatest),
             ValuePlan::Double => self.double(),
             ValuePlan::Boolean => self.boolean(),

@@ -25,11 +25,29 @@ impl<'a> Walker<'a> {
             return Ok(Fit::Misfit);
         }
         self.scan.skip()?;
+        Ok(self.quoted(from))
+    }
+
+    /// Under JSON text: any value, a string with its quotes.
+    pub(super) fn json_text(&mut self) -> Result<Fit, Fault> {
+        let from = self.scan.at;
+        if self.scan.peek() == b'"' {
+            if self.scan.string()? == Inside::Broken {
+                return Ok(Fit::Misfit);
+            }
+        } else {
+            self.scan.skip()?;
+        }
+        Ok(self.quoted(from))
+    }
+
+    /// Writes the record's text from `from` on as a string.
+    fn quoted(&mut self, from: usize) -> Fit {
         let out = self.row.out();
         out.push(b'"');
         quote_into(&self.scan.text[from..self.scan.at], out);
         out.push(b'"');
-        Ok(Fit::Whole)
+        Fit::Whole
     }
 
     /// Under `boolean`: strings of exactly its two words.

@@ -6,7 +6,7 @@ use super::*;
 use crate::row::{self, Plan, RecordMetadata, RowEncoder};
 use crate::schema::Rules;
 use crate::schema::evolve::{SchemaOrigin, reconcile};
-use crate::schema::{Field, Numbers, Type, Width, hive, read};
+use crate::schema::{Column, Field, Numbers, Source, Type, Width, hive, read};
 
 fn inferred(records: &[&str]) -> Value {
     let mut inference = Inference::default();
@@ -176,11 +176,20 @@ fn a_sample_makes_no_text_of_a_table_s_types() {
         r#"{"at":"soon","amount":"12.50","Event Id":"7","note":5,"inner":{"day":"x","n":1.5},"list":["a"],"new":"x"}"#,
     ]);
     let stream = read(&schema, Numbers::Double, &[]).fields;
-    let merged = reconcile(&table, &stream, SchemaOrigin::Inferred, Rules::JsonSerde);
+    let columns = |fields: &[Field], source| -> Vec<Column> {
+        let column = |field: &Field| Column::new(field.clone(), source);
+        fields.iter().map(column).collect()
+    };
+    let merged = reconcile(
+        &columns(&table, Source::Unrecorded),
+        &columns(&stream, Source::Property),
+        SchemaOrigin::Inferred,
+        Rules::JsonSerde,
+    );
     let types: Vec<String> = merged
-        .fields
+        .columns
         .iter()
-        .map(|field| format!("{} {}", field.name, field.data_type))
+        .map(|column| format!("{} {}", column.field.name, column.field.data_type))
         .collect();
     assert_eq!(
         types,

@@ -5,8 +5,9 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
 use crate::file::Format;
-use crate::schema::{Field, hive};
+use crate::schema::Column;
 use crate::table::TableTarget;
+use crate::table::hive::entry;
 use crate::table::hive::generations::Numbered;
 use crate::table::hive::serde::{self, Serde};
 use crate::table::hive::settings::{self, Forbidding, Purpose};
@@ -24,7 +25,7 @@ const VERSION: &str = "singer_version";
 pub(super) fn new(
     name: &str,
     location: &str,
-    fields: &[Field],
+    columns: &[Column],
     format: Format,
 ) -> Map<String, Value> {
     let mut input = Map::new();
@@ -32,7 +33,7 @@ pub(super) fn new(
     input.insert("TableType".to_owned(), "EXTERNAL_TABLE".into());
     // Athena wants the list to be there, though it is empty.
     input.insert("PartitionKeys".to_owned(), json!([]));
-    at(&input, location, fields, format)
+    at(&input, location, columns, format)
 }
 
 /// The same table at another location: columns, location and format are ours, the rest stays as others set it, but for
@@ -40,10 +41,10 @@ pub(super) fn new(
 pub(super) fn at(
     input: &Map<String, Value>,
     location: &str,
-    fields: &[Field],
+    columns: &[Column],
     format: Format,
 ) -> Map<String, Value> {
-    let mut input = with_fields(input, fields);
+    let mut input = with_columns(input, columns);
     settings::drop(&mut input);
     input.insert("TableType".to_owned(), "EXTERNAL_TABLE".into());
     let serde = Serde::of_format(format);
@@ -136,43 +137,22 @@ pub(super) fn version(input: &Map<String, Value>) -> Option<i64> {
 }
 
 /// The same table with these columns; comments and parameters of columns that stay are kept.
-pub(super) fn with_fields(input: &Map<String, Value>, fields: &[Field]) -> Map<String, Value> {
-    let old = columns(input);
-    let columns: Vec<Value> = fields
-        .iter()
-        .map(|field| {
-            let before = old
-                .iter()
-                .find(|column| name(column).eq_ignore_ascii_case(&field.name));
-            let mut column = before.copied().cloned().unwrap_or_default();
-            if column.is_empty() {
-                column.insert("Name".to_owned(), field.name.as_str().into());
-            }
-            // The type is left as it was spelled when it says the same.
-            if hive::parse(type_text(&column)) != hive::parse(&field.data_type.to_string())
-                || column.get("Type").is_none()
-            {
-                column.insert("Type".to_owned(), field.data_type.to_string().into());
-            }
-            Value::Object(column)
-        })
-        .collect();
+pub(super) fn with_columns(input: &Map<String, Value>, columns: &[Column]) -> Map<String, Value> {
+    let old = entries(input);
+    let entry = |column: &Column| {
+        let is_it =
+            |entry: &&&Map<String, Value>| name(entry).eq_ignore_ascii_case(&column.field.name);
+        entry::write(old.iter().find(is_it).copied(), column)
+    };
+    let columns: Vec<Value> = columns.iter().map(entry).collect();
     let mut input = input.clone();
     object(&mut input, "StorageDescriptor").insert("Columns".to_owned(), Value::Array(columns));
     input
 }
 
-/// The columns, each filled from the property of its own name.
-pub(super) fn fields(input: &Map<String, Value>) -> Vec<Field> {
-    let field = |column: &&Map<String, Value>| {
-        let name = name(column).to_owned();
-        Field {
-            key: name.clone(),
-            name,
-            data_type: hive::parse(type_text(column)),
-        }
-    };
-    columns(input).iter().map(field).collect()
+/// The columns, with what is recorded of them.
+pub(super) fn columns(input: &Map<String, Value>) -> Vec<Column> {
+    entry::read(&entries(input))
 }
 
 /// Where the rows are; empty for a table without a location (a view).
@@ -263,7 +243,7 @@ fn storage<'a>(input: &'a Map<String, Value>, key: &str) -> &'a Value {
         .unwrap_or(&Value::Null)
 }
 
-fn columns(input: &Map<String, Value>) -> Vec<&Map<String, Value>> {
+fn entries(input: &Map<String, Value>) -> Vec<&Map<String, Value>> {
     storage(input, "Columns")
         .as_array()
         .into_iter()
@@ -275,13 +255,6 @@ fn columns(input: &Map<String, Value>) -> Vec<&Map<String, Value>> {
 fn name(column: &Map<String, Value>) -> &str {
     column
         .get("Name")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-}
-
-fn type_text(column: &Map<String, Value>) -> &str {
-    column
-        .get("Type")
         .and_then(Value::as_str)
         .unwrap_or_default()
 }

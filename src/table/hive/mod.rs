@@ -1,6 +1,7 @@
 //! A table as Hive knows it: a definition in the catalog, whose location is the folder that its rows are read from.
 
 mod definition;
+mod entry;
 mod generations;
 mod publish;
 mod rules;
@@ -10,7 +11,7 @@ mod settings;
 use crate::error::{Error, Result};
 use crate::lake::{self, Catalog, Lake, Lookup, Objects};
 use crate::protocol::catalog::Refresh;
-use crate::schema::{Field, evolve};
+use crate::schema::{Column, evolve};
 use crate::table::control::{Control, RunRecord, Stage};
 use crate::table::layout::{self, Folders, folder_of_location};
 use crate::table::locations::Locations;
@@ -118,7 +119,7 @@ impl HiveTable {
             lake,
             control,
         )?;
-        Ok(table.opened(published.fields, published.changes))
+        Ok(table.opened(published.columns, published.changes))
     }
 
     fn open_to_replace(
@@ -150,7 +151,7 @@ impl HiveTable {
             let mark = control.new_mark(&target.database, &target.name, mark);
             table.generations.own = Some(mark);
         }
-        let columns = target.fields_of_a_new_generation(entry);
+        let columns = target.columns_of_a_new_generation(entry);
         Ok(table.opened(columns, Vec::new()))
     }
 
@@ -179,7 +180,7 @@ impl HiveTable {
         }
     }
 
-    fn opened(self, columns: Vec<Field>, changes: Vec<TableChange>) -> Opened {
+    fn opened(self, columns: Vec<Column>, changes: Vec<TableChange>) -> Opened {
         Opened {
             table: Table::Hive(self),
             columns,
@@ -299,7 +300,7 @@ impl HiveTable {
         } else {
             // Its columns were not known when the rows were written.
             if !evolve::reads(
-                &published.fields,
+                &published.columns,
                 &self.target.wanted,
                 self.target.format.rules(),
             ) {
@@ -356,19 +357,19 @@ impl HiveTable {
         &mut self,
         lake: &Lake,
         mut target: TableTarget,
-    ) -> Result<(Vec<Field>, Vec<TableChange>)> {
-        target.wanted = target.reconcile_with(&self.target.wanted).fields;
+    ) -> Result<(Vec<Column>, Vec<TableChange>)> {
+        target.wanted = target.reconcile_with(&self.target.wanted).columns;
         let reshaped = match self.visibility {
             Visibility::Create => (target.wanted.clone(), Vec::new()),
             Visibility::Published | Visibility::Move(_) | Visibility::Swapped => {
                 let location = format!("{}{}", lake.objects.root(), self.folder);
                 let published = target.ensure(&*lake.catalog, &location)?;
-                (published.fields, published.changes)
+                (published.columns, published.changes)
             }
             Visibility::Swap => {
                 let entry = target.find(&*lake.catalog)?;
-                let fields = target.fields_of_a_new_generation(entry.as_ref());
-                (fields, Vec::new())
+                let columns = target.columns_of_a_new_generation(entry.as_ref());
+                (columns, Vec::new())
             }
         };
         self.target = target;
@@ -435,6 +436,6 @@ pub(super) fn dropped_settings(entry: &lake::CatalogTable) -> Vec<String> {
 }
 
 /// The columns of the catalog's entry.
-pub(super) fn columns(entry: &lake::CatalogTable) -> Vec<Field> {
-    definition::fields(&entry.input)
+pub(super) fn columns(entry: &lake::CatalogTable) -> Vec<Column> {
+    definition::columns(&entry.input)
 }

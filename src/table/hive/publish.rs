@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Result};
 use crate::lake::{Catalog, CatalogTable, Created, Lookup, Updated};
 use crate::schema::evolve::{self, Reconciled};
-use crate::schema::{Field, Note, note};
+use crate::schema::{Column, Note, column, note};
 use crate::table::hive::generations::Numbered;
 use crate::table::hive::{definition, settings};
 use crate::table::{Change, TableChange, TableTarget, change, is_same};
@@ -18,7 +18,7 @@ const CONFLICTS: usize = 20;
 pub(in crate::table) struct Published {
     pub(in crate::table) location: String,
     /// In the catalog's order; each with the property that fills it.
-    pub(in crate::table) fields: Vec<Field>,
+    pub(in crate::table) columns: Vec<Column>,
     /// How the definition changed.
     pub(in crate::table) changes: Vec<TableChange>,
     /// The platform's numbers of the generation that a swap has published.
@@ -54,17 +54,18 @@ impl TableTarget {
                 );
                 return Ok(Published {
                     location: location.to_owned(),
-                    fields: self.wanted.clone(),
+                    columns: self.wanted.clone(),
                     changes: vec![TableChange::Created],
                     numbers: None,
                 });
             };
             let reconciled = self.preview(&table)?;
-            let updated = if reconciled.changed {
-                let input = definition::with_fields(&table.input, &reconciled.fields);
-                catalog.update_table(&self.database, &input, table.version.as_deref())?
-            } else {
+            // Also where only the record of what fills a column is new.
+            let input = definition::with_columns(&table.input, &reconciled.columns);
+            let updated = if input == table.input {
                 Updated::Done
+            } else {
+                catalog.update_table(&self.database, &input, table.version.as_deref())?
             };
             if updated == Updated::Done {
                 let is_change =
@@ -76,7 +77,7 @@ impl TableTarget {
                 let numbers = definition::numbers(&table.input);
                 return Ok(Published {
                     location,
-                    fields: reconciled.fields,
+                    columns: reconciled.columns,
                     changes: reconciled
                         .notes
                         .iter()
@@ -91,23 +92,18 @@ impl TableTarget {
         Err(self.contended())
     }
 
-    /// The columns under which a new generation is written: those of the stream, in the order of the table that is
-    /// there. Columns that vanished stay, so that views on them keep working.
-    pub(in crate::table) fn fields_of_a_new_generation(
+    /// The columns under which a new generation is written.
+    pub(in crate::table) fn columns_of_a_new_generation(
         &self,
         table: Option<&CatalogTable>,
-    ) -> Vec<Field> {
-        let Some(table) = table else {
-            return self.wanted.clone();
-        };
-        let mut fields = self.reconcile(&table.input).fields;
-        for field in &mut fields {
-            // No row of the old types will remain, so the stream's own type holds.
-            if let Some(wanted) = self.wanted.iter().find(|wanted| wanted.name == field.name) {
-                field.clone_from(wanted);
-            }
-        }
-        fields
+    ) -> Vec<Column> {
+        table.map_or_else(
+            || self.wanted.clone(),
+            |table| {
+                let columns = definition::columns(&table.input);
+                evolve::replace(&columns, &self.wanted, self.format.rules())
+            },
+        )
     }
 
     /// What `ensure` would make of the table's columns, without doing it.
@@ -117,12 +113,12 @@ impl TableTarget {
     }
 
     /// The columns of a table of these, with the wanted ones brought in.
-    pub(in crate::table) fn reconcile_with(&self, fields: &[Field]) -> Reconciled {
-        evolve::reconcile(fields, &self.wanted, self.origin, self.format.rules())
+    pub(in crate::table) fn reconcile_with(&self, columns: &[Column]) -> Reconciled {
+        evolve::reconcile(columns, &self.wanted, self.origin, self.format.rules())
     }
 
     fn reconcile(&self, input: &Map<String, Value>) -> Reconciled {
-        self.reconcile_with(&definition::fields(input))
+        self.reconcile_with(&definition::columns(input))
     }
 
     /// The table as it is now, if it is there and may be seen.
@@ -173,11 +169,11 @@ impl TableTarget {
                 .as_ref()
                 .map(|table| definition::location(&table.input).to_owned());
             announce(replaced.as_deref())?;
-            let fields = self.fields_of_a_new_generation(table.as_ref());
+            let columns = self.columns_of_a_new_generation(table.as_ref());
             let mut changes = vec![TableChange::Published(location.to_owned())];
             let done = match table {
                 None => {
-                    let input = definition::new(&self.name, location, &fields, self.format);
+                    let input = definition::new(&self.name, location, &columns, self.format);
                     let input = definition::with_numbers(input, numbers);
                     let input = definition::with_version(input, self.version);
                     changes.push(TableChange::Created);
@@ -189,7 +185,7 @@ impl TableTarget {
                     if !dropped.is_empty() {
                         changes.push(TableChange::Dropped(dropped));
                     }
-                    let input = definition::at(&table.input, location, &fields, self.format);
+                    let input = definition::at(&table.input, location, &columns, self.format);
                     let input = definition::with_numbers(input, numbers);
                     let input = definition::with_version(input, self.version);
                     let differences = self.differences(&table.input, &input);
@@ -219,9 +215,9 @@ impl TableTarget {
     /// What differs in the columns of a new generation. None is dropped: one that the stream does not have any more
     /// stays, without a value.
     fn differences(&self, before: &Map<String, Value>, now: &Map<String, Value>) -> Vec<Note> {
-        let before = definition::fields(before);
+        let before = column::fields(&definition::columns(before));
         let mut notes = Vec::new();
-        for field in definition::fields(now) {
+        for field in column::fields(&definition::columns(now)) {
             let path = note::place(&field.name);
             match change(&before, &field) {
                 Some(Change::Added { to: data_type, .. }) => {
@@ -230,7 +226,11 @@ impl TableTarget {
                 Some(Change::Retyped { from, to, .. }) => {
                     notes.push(Note::Retyped { path, from, to });
                 }
-                None if !self.wanted.iter().any(|wanted| is_same(wanted, &field)) => {
+                None if !self
+                    .wanted
+                    .iter()
+                    .any(|wanted| is_same(&wanted.field, &field)) =>
+                {
                     notes.push(Note::Gone { path });
                 }
                 None => {}
