@@ -33,6 +33,29 @@ pub(crate) fn fields(columns: &[Column]) -> Vec<Field> {
     columns.iter().map(|column| column.field.clone()).collect()
 }
 
+/// The columns as engines see them: nothing is known but names and types.
+pub(crate) fn by_names(columns: &[Column]) -> Vec<Column> {
+    let by_name = |column: &Column| Column::new(field_by_name(&column.field), Source::Unrecorded);
+    columns.iter().map(by_name).collect()
+}
+
+fn field_by_name(field: &Field) -> Field {
+    Field {
+        key: field.name.clone(),
+        name: field.name.clone(),
+        data_type: type_by_names(&field.data_type),
+    }
+}
+
+fn type_by_names(data_type: &Type) -> Type {
+    match data_type {
+        Type::Json => Type::String,
+        Type::Array(element) => Type::Array(Box::new(type_by_names(element))),
+        Type::Struct(fields) => Type::Struct(fields.iter().map(field_by_name).collect()),
+        other => other.clone(),
+    }
+}
+
 /// What the catalog records of a column or a field beside its name and its type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Record {

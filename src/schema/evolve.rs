@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use crate::schema::name::{self, NameKind};
 use crate::schema::note::{Path, PathStep};
-use crate::schema::{Column, Field, LONGEST_TYPE, Note, Rules, Source, Type, matching};
+use crate::schema::{Column, Field, LONGEST_TYPE, Note, Rules, Source, Type, column, matching};
 
 /// The columns that a table must have before rows of the stream are written to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,34 +113,29 @@ fn renamed(table: &Type, stream: &Type, is_recorded: bool) -> Type {
 /// Whether rows that were written under the columns `written` are to every engine what they were meant to be, in a table
 /// of these columns.
 pub(crate) fn reads(table: &[Column], written: &[Column], rules: Rules) -> bool {
-    let both = reconcile(written, table, SchemaOrigin::Declared, rules);
-    let again = reconcile(table, &both.columns, SchemaOrigin::Declared, rules);
+    // To engines there are names and types alone.
+    let (named, named_table) = (column::by_names(written), column::by_names(table));
+    let both = reconcile(&named, &named_table, SchemaOrigin::Declared, rules);
+    let again = reconcile(&named_table, &both.columns, SchemaOrigin::Declared, rules);
     let is_short = |note: &Note| matches!(note, Note::Kept { .. } | Note::Full { .. });
     !again.changed
         && !both.notes.iter().chain(&again.notes).any(is_short)
         && written.iter().all(|column| has_its_name(table, column))
 }
 
-/// Whether a table has the column's values under the name that they were written under.
+/// Whether a table has the column's values under the name that they were written under, as far as it is known what fills
+/// the two.
 fn has_its_name(table: &[Column], written: &Column) -> bool {
-    let is_it = |column: &&Column| {
-        column.field.name == written.field.name
-            && (column.source != Source::Property
-                || written.source == Source::Unrecorded
-                || column.field.key == written.field.key)
+    let is_it = |column: &&Column| column.field.name == written.field.name;
+    let Some(column) = table.iter().find(is_it) else {
+        return false;
     };
-    let is_filled_from_it = |column: &Column| {
-        column.source == Source::Property
-            && written.source == Source::Property
-            && column.field.key == written.field.key
-    };
-    table
-        .iter()
-        .find(is_it)
-        .is_some_and(|column| have_their_names(&column.field.data_type, &written.field.data_type))
-        && !table
-            .iter()
-            .any(|column| is_filled_from_it(column) && column.field.name != written.field.name)
+    if written.source == Source::Unrecorded || column.source == Source::Unrecorded {
+        return true;
+    }
+    column.source == written.source
+        && column.field.key == written.field.key
+        && have_their_names(&column.field.data_type, &written.field.data_type)
 }
 
 /// The same of the fields of structs, whose properties are known wherever their names differ.
@@ -150,8 +145,7 @@ fn have_their_names(table: &Type, written: &Type) -> bool {
         (Type::Struct(table), Type::Struct(written)) => written.iter().all(|field| {
             let found = table.iter().find(|other| other.name == field.name);
             found.is_some_and(|found| {
-                (found.key == field.key || found.key == found.name)
-                    && have_their_names(&found.data_type, &field.data_type)
+                found.key == field.key && have_their_names(&found.data_type, &field.data_type)
             })
         }),
         _ => true,

@@ -96,9 +96,10 @@ impl Matches {
         let mut plain = HashMap::new();
         for (index, (field, _)) in stream.iter().enumerate() {
             if free(&self.is_taken, index) {
-                suffixed
-                    .entry(name::suffixed(&field.key, kind, 0))
-                    .or_insert(index);
+                // The property that is spelled like the name never has a suffix.
+                if let Some(name) = name::suffixed_of_another(&field.key, kind) {
+                    suffixed.entry(name).or_insert(index);
+                }
                 plain.entry(lower(&field.name)).or_insert(index);
             }
         }

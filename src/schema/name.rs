@@ -135,6 +135,12 @@ pub(super) fn suffixed(property: &str, kind: NameKind, round: u32) -> String {
     with_suffix(&placed(property, kind), property, round)
 }
 
+/// The name that a property gets where another one is spelled like the name that they share; none where it is that one.
+pub(super) fn suffixed_of_another(property: &str, kind: NameKind) -> Option<String> {
+    let plain = placed(property, kind);
+    (plain != property).then(|| with_suffix(&plain, property, 0))
+}
+
 /// The name of a new column for a property: `name` itself, or the first one with a suffix that is free.
 pub(super) fn free(
     name: &str,

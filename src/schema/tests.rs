@@ -6,9 +6,10 @@ use crate::schema::Rules;
 use crate::schema::evolve::{SchemaOrigin, reads, reconcile};
 use crate::schema::hive::parse;
 use crate::schema::{
-    Column, Field, LONGEST_TYPE, Note, Numbers, Source, Type, Why, column, note, read,
+    Column, Field, LONGEST_TYPE, Note, Numbers, Source, Type, Why, column, name, note, read,
 };
 
+mod growth;
 mod laws;
 
 /// Every case of a file; a failure names the case.
@@ -320,4 +321,67 @@ fn new_fields_that_make_a_type_too_long_are_left_out() {
 
 fn fields_of(list: &Value) -> Vec<Field> {
     fields(&json!([["a", "a", list]]))
+}
+
+/// The columns after streams with these properties, one after the other, in one table: `property name`.
+fn names_after(streams: &[&[&str]]) -> Vec<String> {
+    let mut columns = Vec::new();
+    for properties in streams {
+        let properties: serde_json::Map<String, Value> = properties
+            .iter()
+            .map(|property| ((*property).to_owned(), json!({"type": "integer"})))
+            .collect();
+        let stream = read(&json!({"properties": properties}), Numbers::Double, &[]).fields;
+        let stream = from_properties(&stream);
+        columns = reconcile(&columns, &stream, SchemaOrigin::Declared, Rules::JsonSerde).columns;
+    }
+    columns
+        .iter()
+        .map(|column| format!("{} {}", column.field.key, column.field.name))
+        .collect()
+}
+
+#[test]
+fn a_property_keeps_its_column_in_whatever_run_another_comes() {
+    assert_eq!(names_after(&[&["price_$"]]), ["price_$ price__"]);
+    let both = ["price_$ price__", "price_€ price___e0c95e61"];
+    assert_eq!(names_after(&[&["price_$"], &["price_€"]]), both);
+    assert_eq!(
+        names_after(&[&["price_$"], &["price_€"], &["price_€", "price_$"]]),
+        both
+    );
+    assert_eq!(
+        names_after(&[&["ID"], &["ID", "id"], &["id"], &["Id"]]),
+        ["ID id", "id id_a5614527", "Id id_12156e92"]
+    );
+}
+
+#[test]
+fn a_table_without_a_record_is_matched_by_names_and_suffixes() {
+    let names = |table: &[&str], stream: &[&str]| -> Vec<String> {
+        let field = |key: &str, name: &str| Field {
+            key: key.to_owned(),
+            name: name.to_owned(),
+            data_type: Type::String,
+        };
+        let table: Vec<Field> = table.iter().map(|name| field(name, name)).collect();
+        let named = name::distinct(stream, name::NameKind::Column, &[]);
+        let stream: Vec<Field> = stream
+            .iter()
+            .zip(named)
+            .map(|(key, name)| field(key, &name))
+            .collect();
+        let (table, stream) = (unrecorded(&table), from_properties(&stream));
+        reconcile(&table, &stream, SchemaOrigin::Declared, Rules::JsonSerde)
+            .columns
+            .iter()
+            .map(|column| format!("{} {}", column.field.key, column.field.name))
+            .collect()
+    };
+    assert_eq!(names(&["id"], &["ID"]), ["ID id"]);
+    assert_eq!(names(&["id"], &["ID", "id"])[0], "id id");
+    // Both were there once, so that the suffix says whose the column is.
+    let suffixed = name::distinct(&["ID", "id"], name::NameKind::Column, &[]).swap_remove(0);
+    let of_both = [suffixed.as_str(), "id"];
+    assert_eq!(names(&of_both, &["ID"])[0], format!("ID {suffixed}"));
 }

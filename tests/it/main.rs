@@ -12,6 +12,7 @@ mod broken; // two hundred inputs that no source should send
 mod check; // every way in which a connection can fail, and that nothing stays
 mod checkpoints; // when states are acknowledged, and what stays invisible until then
 mod clients; // PyAirbyte writes into moto
+mod columns; // what a column means from run to run
 mod crash; // killed at every remote call, run again
 mod digests; // the same inputs make the same objects and the same calls as when they were recorded
 mod endings; // how a source can end, and what becomes of its rows

@@ -53,9 +53,9 @@ stream \"My Events\": table default.my_events
   creates the table at {location}
   notes
     $[\"Über Größe\"] is named uber_gro_e
-    $.payload is kept as JSON text: the object declares no properties
     $[\"a b\"] is named a_b_c8687a08
     $.A_B is named a_b_6c1908f9
+    $.payload is kept as JSON text: the object declares no properties
   columns
     id             bigint   $.id
     uber_gro_e     double   $[\"Über Größe\"]

@@ -5,17 +5,14 @@ use std::collections::{HashMap, HashSet};
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
-use crate::schema::Rules;
-use crate::schema::evolve::{SchemaOrigin, reads, reconcile, replace};
 use crate::schema::hive::parse;
 use crate::schema::name::{NameKind, distinct, fold, table};
-use crate::schema::tests::{from_properties, unrecorded};
-use crate::schema::{Column, Field, LONGEST_TYPE, Numbers, Source, Type, Width, column, read};
+use crate::schema::{Field, LONGEST_TYPE, Numbers, Type, Width, read};
 
-const RESERVED: [&str; 2] = ["_rescued_data", "_airbyte_raw_id"];
+pub(super) const RESERVED: [&str; 2] = ["_rescued_data", "_airbyte_raw_id"];
 
 #[allow(clippy::print_stdout)] // the harness shows it with the failure
-fn for_seeds(rounds: u64, law: impl Fn(&mut Rng)) {
+pub(super) fn for_seeds(rounds: u64, law: impl Fn(&mut Rng)) {
     let first = option_env!("SEED").map(|seed| seed.parse().expect("SEED is a number"));
     let rounds = if first.is_some() { 1 } else { rounds };
     let first = first.unwrap_or_else(|| fastrand::u64(..1 << 48));
@@ -96,154 +93,6 @@ fn names_do_not_depend_on_order() {
     });
 }
 
-#[test]
-fn a_table_only_grows_and_a_property_keeps_its_column() {
-    for_seeds(1_500, |rng| {
-        let table = match rng.u8(..3) {
-            0 => Vec::new(),
-            _ => unrecorded(&catalog(rng)),
-        };
-        let first = with_program(&read(&document(rng), Numbers::Double, &RESERVED).fields);
-        let second = with_program(&read(&document(rng), Numbers::Decimal, &RESERVED).fields);
-        let once = check_reconciled(&table, &first);
-        let twice = check_reconciled(&once, &second);
-        check_reconciled(&twice, &first);
-        check_replaced(&twice, &first);
-    });
-}
-
-/// The stream's columns, and one that the program adds.
-fn with_program(fields: &[Field]) -> Vec<Column> {
-    let added = Field {
-        key: RESERVED[0].to_owned(),
-        name: RESERVED[0].to_owned(),
-        data_type: Type::String,
-    };
-    let mut columns = from_properties(fields);
-    columns.push(Column::new(added, Source::Program));
-    columns
-}
-
-/// Reconciles, holds the result to the laws, and returns the table's new columns.
-#[track_caller]
-fn check_reconciled(table: &[Column], stream: &[Column]) -> Vec<Column> {
-    let declared = |table: &[Column], stream: &[Column]| {
-        reconcile(table, stream, SchemaOrigin::Declared, Rules::JsonSerde)
-    };
-    let reconciled = declared(table, stream);
-    let after = &reconciled.columns;
-    check_grown(&column::fields(table), &column::fields(after));
-    let (before_names, after_names) = (in_the_catalog(table), in_the_catalog(after));
-    assert_eq!(reconciled.changed, before_names != after_names);
-    assert!(reads(after, table, Rules::JsonSerde));
-
-    let names: HashSet<String> = after
-        .iter()
-        .map(|c| c.field.name.to_ascii_lowercase())
-        .collect();
-    assert_eq!(names.len(), after.len());
-    let keys: HashSet<&str> = after.iter().map(|c| c.field.key.as_str()).collect();
-    assert!(
-        stream
-            .iter()
-            .all(|column| keys.contains(column.field.key.as_str()))
-    );
-    for old in table.iter().filter(|old| old.source == Source::Property) {
-        let new = after
-            .iter()
-            .find(|new| new.field.name == old.field.name)
-            .unwrap();
-        assert_eq!(new.field.key, old.field.key, "a column keeps its property");
-        check_keys_kept(&old.field.data_type, &new.field.data_type);
-    }
-
-    let again = declared(after, stream);
-    assert_eq!(&again.columns, after);
-    assert!(!again.changed, "{:?}", again.notes);
-    let itself = declared(after, after);
-    assert_eq!(&itself.columns, after);
-    assert!(
-        !itself.changed && itself.notes.is_empty(),
-        "{:?}",
-        itself.notes
-    );
-    reconciled.columns
-}
-
-/// A new generation has the stream's types, and each property the name that it had.
-#[track_caller]
-fn check_replaced(table: &[Column], stream: &[Column]) {
-    let replaced = replace(table, stream, Rules::JsonSerde);
-    for (old, new) in table.iter().zip(&replaced) {
-        assert_eq!(old.field.name, new.field.name);
-    }
-    for wanted in stream {
-        let is_it =
-            |new: &&Column| new.source == wanted.source && new.field.key == wanted.field.key;
-        let found = replaced
-            .iter()
-            .find(is_it)
-            .expect("each column of the stream is there");
-        assert_eq!(
-            without_names(&found.field.data_type),
-            without_names(&wanted.field.data_type)
-        );
-    }
-}
-
-/// The type with the properties in place of the names.
-fn without_names(data_type: &Type) -> Type {
-    match data_type {
-        Type::Array(element) => Type::Array(Box::new(without_names(element))),
-        Type::Struct(fields) => Type::Struct(
-            fields
-                .iter()
-                .map(|field| Field {
-                    key: field.key.clone(),
-                    name: field.key.clone(),
-                    data_type: without_names(&field.data_type),
-                })
-                .collect(),
-        ),
-        other => other.clone(),
-    }
-}
-
-/// Each field that stays has its property still.
-#[track_caller]
-fn check_keys_kept(old: &Type, new: &Type) {
-    match (old, new) {
-        (Type::Array(old), Type::Array(new)) => check_keys_kept(old, new),
-        (Type::Struct(old), Type::Struct(new)) => {
-            for (old, new) in old.iter().zip(new) {
-                assert_eq!(old.key, new.key);
-                check_keys_kept(&old.data_type, &new.data_type);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// No field is lost, moved or renamed, at no depth, and no struct or array becomes anything else.
-#[track_caller]
-fn check_grown(old: &[Field], new: &[Field]) {
-    assert!(new.len() >= old.len());
-    for (old, new) in old.iter().zip(new) {
-        assert_eq!(old.name, new.name);
-        check_type_grown(&old.data_type, &new.data_type);
-    }
-}
-
-#[track_caller]
-fn check_type_grown(old: &Type, new: &Type) {
-    match (old, new) {
-        (Type::Struct(old), Type::Struct(new)) => check_grown(old, new),
-        (Type::Array(old), Type::Array(new)) => check_type_grown(old, new),
-        (Type::Struct(_) | Type::Array(_) | Type::Foreign(_), _) => assert_eq!(old, new),
-        _ => {}
-    }
-}
-
 #[track_caller]
 fn check_names(fields: &[Field], kind: NameKind) {
     let names: HashSet<&str> = fields.iter().map(|field| field.name.as_str()).collect();
@@ -278,15 +127,6 @@ fn check_names(fields: &[Field], kind: NameKind) {
             data_type => assert!(!matches!(data_type, Type::Foreign(_))),
         }
     }
-}
-
-/// Names and types alone.
-fn in_the_catalog(columns: &[Column]) -> Vec<(String, String)> {
-    let column = |column: &Column| {
-        let field = &column.field;
-        (field.name.clone(), field.data_type.to_string())
-    };
-    columns.iter().map(column).collect()
 }
 
 fn as_the_catalog_has(fields: &[Field]) -> Vec<Field> {
@@ -348,7 +188,7 @@ fn name(rng: &mut Rng) -> String {
 }
 
 /// A schema with definitions that schemas may refer to, themselves included.
-fn document(rng: &mut Rng) -> Value {
+pub(super) fn document(rng: &mut Rng) -> Value {
     let mut document = schema(rng, 4);
     if let Value::Object(root) = &mut document
         && rng.u8(..8) > 0
@@ -468,7 +308,7 @@ fn junk(rng: &mut Rng) -> Value {
 }
 
 /// What a table that anyone made may have for columns.
-fn catalog(rng: &mut Rng) -> Vec<Field> {
+pub(super) fn catalog(rng: &mut Rng) -> Vec<Field> {
     as_the_catalog_has(&fields_of_anyone(rng, 3, |rng| table(&name(rng))))
 }
 
