@@ -9,7 +9,10 @@ use crate::row::plan::{ObjectPlan, Scalar, ValuePlan, Verbatim};
 /// Integers with more digits may not fit 64 bits.
 const LONGEST_INTEGER: usize = 18;
 
-/// Numbers of this length without an exponent are far from the edges of a double: 10^300 and 10^-300.
+/// Integers of this length are exact in a double (2^53 has 16 digits).
+const LONGEST_EXACT: usize = 15;
+
+/// Fractions of this length without an exponent are far from the edges of a double: 10^300 and 10^-300.
 const LONGEST_DOUBLE: usize = 300;
 
 impl Verbatim {
@@ -69,7 +72,8 @@ fn number(scalar: Scalar, text: &[u8], at: usize) -> Option<usize> {
         Shape::Integer if scalar == Scalar::Integer => {
             length <= LONGEST_INTEGER && !text[at..].starts_with(b"-0")
         }
-        Shape::Integer | Shape::Fraction => scalar == Scalar::Double && length <= LONGEST_DOUBLE,
+        Shape::Integer => scalar == Scalar::Double && length <= LONGEST_EXACT,
+        Shape::Fraction => scalar == Scalar::Double && length <= LONGEST_DOUBLE,
         Shape::Exponent => false,
     };
     fits.then_some(scan.at)

@@ -118,7 +118,7 @@ impl Sink<'_> {
                     .map(|(column, count)| format!("{column}={count}"))
                     .collect();
                 log::warn!(
-                    "stream {}: values that do not fit their columns are {kept}: {}",
+                    "stream {}: values that do not fit their columns are {kept}: {}; correct them at the source, or declare other types",
                     stream.key,
                     columns.join(", ")
                 );

@@ -106,6 +106,7 @@ impl<'a> Generator<'a> {
             }
             6 => Type::Date,
             7 => Type::Timestamp,
+            8 if self.rng.bool() => Type::Json,
             8 => Type::String,
             9 => Type::Foreign("binary".into()),
             10 => Type::Array(Box::new(self.data_type(depth - 1))),
@@ -415,7 +416,7 @@ fn conforms(data_type: &Type, tree: &Tree<'_>, top: bool) {
                 .expect("a timestamp");
             matches!(fraction, "\"" | ".000\"" | ".000000\"")
         }
-        (Type::String, Value::String) => decoded(text).is_some(),
+        (Type::String | Type::Json, Value::String) => decoded(text).is_some(),
         _ => false,
     };
     assert!(good, "{text} under {data_type}");

@@ -78,7 +78,8 @@ fn write(data_type: &Type, tree: &Tree<'_>) -> (Option<String>, bool) {
         (Type::Struct(fields), Value::Object(members)) => return object(fields, members),
         (Type::Array(_) | Type::Struct(_) | Type::Foreign(_), _) => None,
         (Type::String, Value::String) => decoded(tree.text).map(|_| tree.text.to_string()),
-        (Type::String, _) => Some(quoted(tree.text)),
+        (Type::Json, Value::String) => decoded(tree.text).map(|_| quoted(tree.text)),
+        (Type::String | Type::Json, _) => Some(quoted(tree.text)),
         (Type::Boolean, Value::Boolean) => Some(tree.text.to_string()),
         (_, Value::String) => decoded(tree.text).and_then(|text| from_text(data_type, &text)),
         (_, Value::Number) => from_text(data_type, tree.text),
@@ -134,11 +135,11 @@ fn from_text(data_type: &Type, text: &str) -> Option<String> {
         }
         Type::Double => {
             let nearest: f64 = is_number(text).then(|| text.parse().ok())??;
-            float(text, nearest.is_finite(), nearest == 0.0)
+            float(text, nearest)
         }
         Type::Float => {
             let nearest: f32 = is_number(text).then(|| text.parse().ok())??;
-            float(text, nearest.is_finite(), nearest == 0.0)
+            float(text, nearest.into())
         }
         Type::Decimal { precision, scale } => decimal(text, *precision, *scale),
         Type::Date => {
@@ -166,11 +167,16 @@ fn is_number(text: &str) -> bool {
         && text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
 }
 
-fn float(text: &str, finite: bool, zero: bool) -> Option<String> {
+fn float(text: &str, nearest: f64) -> Option<String> {
     let mantissa = text.split(['e', 'E']).next()?;
     let is_zero = !mantissa.contains(|c: char| ('1'..='9').contains(&c));
-    let written = if zero { mantissa } else { text };
-    (finite && zero == is_zero && text.len() <= 1000).then(|| written.to_string())
+    let written = if is_zero { mantissa } else { text };
+    // With a precision, Rust displays all digits of a double.
+    let is_integer = !text.contains(['.', 'e', 'E']);
+    let digits = text.trim_start_matches('-').len();
+    let is_exact = !is_integer || digits <= 38 && format!("{nearest:.0}") == text;
+    let fits = nearest.is_finite() && (nearest == 0.0) == is_zero;
+    (fits && is_exact && text.len() <= 1000).then(|| written.to_string())
 }
 
 /// A number as digits with at most one point, as few as it needs; nothing for very large and very small ones.

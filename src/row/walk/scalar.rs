@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::num::FpCategory;
 
 use crate::json::number::Number;
-use crate::json::scan::{Fault, Inside};
+use crate::json::scan::{Fault, Inside, Shape};
 use crate::json::text::{quote_into, unquoted};
 use crate::row::calendar::{Formatted, Moment};
 use crate::row::walk::{Fit, Walker};
@@ -13,6 +13,19 @@ use crate::row::walk::{Fit, Walker};
 /// Longer numbers do not fit a float or a double: some readers of JSON take no longer ones
 /// (Jackson's StreamReadConstraints: 1000).
 const LONGEST_FLOAT: usize = 1000;
+
+/// Integers of more digits do not fit a double, although some powers of two would be exact.
+const LONGEST_EXACT: usize = 38;
+
+/// Whether a number that is an integer is this value exactly; a fraction need not be. Integers of more than 38 digits make
+/// some readers refuse the file.
+fn is_exact(number: &Number, value: f64) -> bool {
+    #[allow(clippy::cast_possible_truncation)] // 38 digits are less than 2^127
+    let whole = value as i128;
+    let digits = number.text.len() - usize::from(number.text.starts_with(b"-"));
+    number.shape != Shape::Integer
+        || (digits <= LONGEST_EXACT && number.as_str().parse() == Ok(whole))
+}
 
 impl<'a> Walker<'a> {
     /// Under `string`: anything but a string, as its JSON text. A string gets here only if it does not stand for
@@ -94,29 +107,34 @@ impl<'a> Walker<'a> {
         })
     }
 
-    /// Under `double`: numbers with their digits, if the nearest double is finite and is zero only for a zero.
+    /// Under `double`: numbers with their digits, if the nearest double is finite, is zero only for a zero, and is the number
+    /// itself if that is an integer: identifiers must not become those of others.
     pub(super) fn double(&mut self) -> Result<Fit, Fault> {
         self.number(Self::in_double)
     }
 
     fn in_double(&mut self, number: &Number) -> Fit {
         let nearest: f64 = number.as_str().parse().unwrap_or(f64::NAN);
-        self.floating(number, nearest.classify())
+        self.floating(number, nearest.classify(), nearest)
     }
 
     /// Under `float`: as under `double`, within its range.
     pub(super) fn float(&mut self) -> Result<Fit, Fault> {
         self.number(|this, number| {
             let nearest: f32 = number.as_str().parse().unwrap_or(f32::NAN);
-            this.floating(number, nearest.classify())
+            this.floating(number, nearest.classify(), nearest.into())
         })
     }
 
-    /// Writes a number, given the category of its nearest value in the column's type.
-    fn floating(&mut self, number: &Number, nearest: FpCategory) -> Fit {
-        let is_finite = !matches!(nearest, FpCategory::Infinite | FpCategory::Nan);
-        let is_zero = nearest == FpCategory::Zero;
-        if !is_finite || is_zero != number.is_zero() || number.text.len() > LONGEST_FLOAT {
+    /// Writes a number, given the category of its nearest value in the column's type, and that value.
+    fn floating(&mut self, number: &Number, category: FpCategory, nearest: f64) -> Fit {
+        let is_finite = !matches!(category, FpCategory::Infinite | FpCategory::Nan);
+        let is_zero = category == FpCategory::Zero;
+        if !is_finite
+            || is_zero != number.is_zero()
+            || number.text.len() > LONGEST_FLOAT
+            || !is_exact(number, nearest)
+        {
             return Fit::Misfit;
         }
         // Arrow takes `0e400` for too large, and the whole file for malformed: it looks at the exponent first.
