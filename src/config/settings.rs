@@ -153,10 +153,15 @@ fn prefix(root: &ObjectReader<'_>) -> Option<String> {
         .text("bucket_prefix", "a folder in the bucket")
         .unwrap_or_default();
     let prefix = prefix.trim_matches('/');
-    if prefix.contains("//") || prefix.chars().any(char::is_control) || prefix.len() > 512 {
+    let leads_elsewhere = |part: &str| matches!(part, "." | "..");
+    if prefix.contains("//")
+        || prefix.split('/').any(leads_elsewhere)
+        || prefix.chars().any(char::is_control)
+        || prefix.len() > 512
+    {
         root.unexpected(
             "bucket_prefix",
-            "a folder in the bucket, as \"lake/raw\", without // and 512 bytes at most",
+            "a folder in the bucket, as \"lake/raw\", without //, . and .., and 512 bytes at most",
             prefix,
         );
         return None;

@@ -143,6 +143,27 @@ fn broken_json_and_other_values_are_refused_without_being_shown() {
 }
 
 #[test]
+fn no_prefix_leads_out_of_its_folder() {
+    for prefix in [
+        "../../x", "a/../b", "..", ".", "./a", "a/.", "a//b", "/../x/",
+    ] {
+        let in_file = format!(r#"{USER},{REST},"bucket_prefix":"{prefix}""#);
+        assert!(mistakes(&in_file).contains("$.bucket_prefix"), "{prefix}");
+        for (environment, flags) in [
+            (&[("DATALAKE_BUCKET_PREFIX", prefix)][..], &[][..]),
+            (&[], &[("bucket_prefix", prefix)]),
+        ] {
+            let error = layered("{}", environment, flags).unwrap_err().to_string();
+            assert!(error.contains("$.bucket_prefix"), "{prefix}: {error}");
+        }
+    }
+    for prefix in ["a.b/..c", "...", "/etc/"] {
+        let config = read(&format!(r#"{USER},{REST},"bucket_prefix":"{prefix}""#)).unwrap();
+        assert_eq!(config.prefix, prefix.trim_matches('/'));
+    }
+}
+
+#[test]
 fn a_key_that_means_nothing_is_a_warning() {
     let config = read(&format!(r#"{USER},{REST},"checkpoint_interval":5"#)).unwrap();
     assert!(config.warnings[0].contains("\"checkpoint_interval\""));

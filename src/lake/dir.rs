@@ -1,13 +1,14 @@
 //! A lake in a local folder: `objects/` is the bucket, `catalog/` holds the definitions of tables, `uploads/` the
 //! unfinished uploads. A rename stands for CompleteMultipartUpload, a lock on the catalog for VersionId.
 
+mod files;
 #[cfg(test)]
 mod tests;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 use serde_json::{Map, Value};
@@ -21,11 +22,15 @@ use crate::lake::{
 };
 use crate::time::{Clock, Millis};
 
+use files::{below, failed, or_absent, since_epoch, token, walk};
+
 /// Opens the lake in this folder, which is created where it is absent.
 pub(crate) fn open(folder: &Path) -> Result<Lake> {
     let fail = |error| failed("opening the local lake", folder, error);
     fs::create_dir_all(folder).map_err(fail)?;
-    Ok(lake(folder.canonicalize().map_err(fail)?))
+    let folder = folder.canonicalize().map_err(fail)?;
+    files::sync_lake(&folder);
+    Ok(lake(folder))
 }
 
 /// Opens the lake in this folder to look at it; the folder is not created.
@@ -53,62 +58,36 @@ struct Dir {
     folder: PathBuf,
 }
 
-fn failed(what: &str, path: &Path, error: io::Error) -> Error {
-    let text = format!("{what} {} failed", path.display());
-    let error_kind = error.kind();
-    let made = match error_kind {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::transient(text),
-        _ => Error::config(text),
-    };
-    made.because(error)
-}
-
-fn or_absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 impl Dir {
-    fn object(&self, key: &str) -> PathBuf {
-        self.folder.join("objects").join(key)
+    /// The folder of all objects.
+    fn objects(&self) -> PathBuf {
+        self.folder.join("objects")
+    }
+
+    fn object(&self, key: &str) -> Result<PathBuf> {
+        below(&self.objects(), key)
     }
 
     /// The folder of a key's uploads, of which there may be any number.
-    fn uploads_to(&self, key: &str) -> PathBuf {
-        self.folder.join("uploads").join(key)
+    fn uploads_to(&self, key: &str) -> Result<PathBuf> {
+        below(&self.folder.join("uploads"), key)
     }
 
-    fn upload(&self, upload: &Upload) -> PathBuf {
-        self.uploads_to(&upload.key).join(&upload.id)
+    fn upload(&self, upload: &Upload) -> Result<PathBuf> {
+        below(&self.uploads_to(&upload.key)?, &upload.id)
     }
 
-    fn database_folder(&self, database: &str) -> PathBuf {
-        self.folder.join("catalog").join(database)
+    fn database_folder(&self, database: &str) -> Result<PathBuf> {
+        files::entry(&self.folder.join("catalog"), database)
     }
 
-    fn table_file(&self, database: &str, table: &str) -> PathBuf {
-        self.database_folder(database).join(format!("{table}.json"))
+    fn table_file(&self, database: &str, table: &str) -> Result<PathBuf> {
+        files::entry(&self.database_folder(database)?, &format!("{table}.json"))
     }
 
     fn lock_file(&self) -> PathBuf {
         self.folder.join("catalog").join(".lock")
     }
-
-    /// Moves a complete file to its key, in one step.
-    fn publish(&self, from: &Path, key: &str) -> Result<()> {
-        let to = self.object(key);
-        parent(&to)
-            .and_then(|()| fs::rename(from, &to))
-            .map_err(|error| failed("writing", &to, error))
-    }
-}
-
-fn since_epoch(time: SystemTime) -> Millis {
-    let span = time.duration_since(SystemTime::UNIX_EPOCH);
-    Millis(0).plus(span.unwrap_or_default())
 }
 
 /// Waits until no other process has the file's lock, and takes it.
@@ -120,18 +99,6 @@ fn wait_for_lock(file: &File) -> io::Result<()> {
             Err(TryLockError::Error(error)) => return Err(error),
         }
     }
-}
-
-fn parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), fs::create_dir_all)
-}
-
-/// A random token of 12 hexadecimal digits.
-fn token() -> Result<String> {
-    let mut bytes = [0; 6];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Error::system("the system provides no random bytes").because(error))?;
-    Ok(crate::text::hex(&bytes))
 }
 
 /// The hash of the bytes stands for their ETag.
@@ -146,29 +113,6 @@ fn modified(path: &Path) -> Result<Option<Millis>> {
     Ok(time.map(since_epoch))
 }
 
-/// Calls `visit` for every file below `folder`, in the order of names, with its path below `base`.
-fn walk(
-    base: &Path,
-    folder: &Path,
-    visit: &mut dyn FnMut(&Path, String) -> Result<()>,
-) -> Result<()> {
-    let fail = |error| failed("listing", folder, error);
-    let Some(entries) = or_absent(fs::read_dir(folder)).map_err(fail)? else {
-        return Ok(());
-    };
-    let mut entries = entries.collect::<io::Result<Vec<_>>>().map_err(fail)?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        if entry.file_type().map_err(fail)?.is_dir() {
-            walk(base, &path, visit)?;
-        } else if let Some(name) = path.strip_prefix(base).ok().and_then(Path::to_str) {
-            visit(&path, name.to_owned())?;
-        }
-    }
-    Ok(())
-}
-
 impl Access for Dir {
     fn verify_account(&self) -> Result<()> {
         Ok(())
@@ -179,7 +123,7 @@ impl Access for Dir {
     }
 
     fn find(&self, folder: &str) -> Result<()> {
-        let folder = self.object(folder);
+        let folder = self.object(folder)?;
         or_absent(fs::read_dir(&folder))
             .map(drop)
             .map_err(|error| failed("reading", &folder, error))
@@ -237,7 +181,7 @@ impl Objects for Dir {
     }
 
     fn read(&self, key: &str) -> Result<Option<Stored>> {
-        let path = self.object(key);
+        let path = self.object(key)?;
         let body = or_absent(fs::read(&path)).map_err(|error| failed("reading", &path, error))?;
         Ok(body.map(|body| Stored {
             etag: etag(&body),
@@ -246,8 +190,8 @@ impl Objects for Dir {
     }
 
     fn list(&self, prefix: &str, visit: &mut dyn FnMut(Listed) -> Result<()>) -> Result<()> {
-        let base = self.folder.join("objects");
-        walk(&base, &base.join(prefix), &mut |path, key| {
+        let base = self.objects();
+        walk(&base, &below(&base, prefix)?, &mut |path, key| {
             let modified = modified(path)?;
             visit(Listed { key, modified })
         })
@@ -255,26 +199,20 @@ impl Objects for Dir {
 
     fn delete(&self, keys: &[String]) -> Result<()> {
         for key in keys {
-            let path = self.object(key);
-            or_absent(fs::remove_file(&path)).map_err(|error| failed("deleting", &path, error))?;
-            // S3 has no folders, so empty ones are removed too, from the object's upwards.
-            let folders = path
-                .ancestors()
-                .skip(1)
-                .take_while(|folder| *folder != self.folder.join("objects"));
-            for folder in folders {
-                if fs::remove_dir(folder).is_err() {
-                    break;
-                }
-            }
+            let path = self.object(key)?;
+            files::remove(&self.folder, &self.objects(), &path)
+                .map_err(|error| failed("deleting", &path, error))?;
         }
         Ok(())
     }
 
     fn copy(&self, from: &str, to: &str) -> Result<()> {
+        let path = self.object(from)?;
+        let mut file = File::open(&path).map_err(|error| failed("reading", &path, error))?;
         let upload = self.begin(to)?;
-        let temporary = self.upload(&upload);
-        fs::copy(self.object(from), &temporary)
+        let temporary = self.upload(&upload)?;
+        files::append(&temporary)
+            .and_then(|mut copy| io::copy(&mut file, &mut copy))
             .map_err(|error| failed("copying to", &temporary, error))?;
         self.complete(&upload)
     }
@@ -285,18 +223,14 @@ impl Objects for Dir {
             id: token()?,
             parts: Vec::new(),
         };
-        let path = self.upload(&upload);
-        parent(&path)
-            .and_then(|()| File::create(&path))
-            .map_err(|error| failed("writing", &path, error))?;
+        let path = self.upload(&upload)?;
+        files::create(&self.folder, &path).map_err(|error| failed("writing", &path, error))?;
         Ok(upload)
     }
 
     fn part(&self, upload: &mut Upload, body: Bytes) -> Result<()> {
-        let path = self.upload(upload);
-        OpenOptions::new()
-            .append(true)
-            .open(&path)
+        let path = self.upload(upload)?;
+        files::append(&path)
             .and_then(|mut file| file.write_all(&body))
             .map_err(|error| failed("writing", &path, error))?;
         upload.parts.push(Part::default());
@@ -304,27 +238,23 @@ impl Objects for Dir {
     }
 
     fn complete(&self, upload: &Upload) -> Result<()> {
-        let path = self.upload(upload);
-        // Durable includes that a power failure does not undo it.
-        File::open(&path)
-            .and_then(|file| file.sync_all())
-            .map_err(|error| failed("writing", &path, error))?;
-        self.publish(&path, &upload.key)?;
-        let _ = fs::remove_dir(self.uploads_to(&upload.key));
+        let (from, to) = (self.upload(upload)?, self.object(&upload.key)?);
+        files::publish(&self.folder, &from, &to).map_err(|error| failed("writing", &to, error))?;
+        let _ = fs::remove_dir(self.uploads_to(&upload.key)?);
         Ok(())
     }
 
     fn abort(&self, upload: &Upload) -> Result<()> {
-        let path = self.upload(upload);
+        let path = self.upload(upload)?;
         or_absent(fs::remove_file(&path)).map_err(|error| failed("deleting", &path, error))?;
-        let _ = fs::remove_dir(self.uploads_to(&upload.key));
+        let _ = fs::remove_dir(self.uploads_to(&upload.key)?);
         Ok(())
     }
 
     fn unfinished(&self, prefix: &str) -> Result<Vec<Unfinished>> {
         let base = self.folder.join("uploads");
         let mut found = Vec::new();
-        walk(&base, &base.join(prefix), &mut |path, name| {
+        walk(&base, &below(&base, prefix)?, &mut |path, name| {
             // One that is gone by now was completed or aborted meanwhile.
             let Some(begun) = modified(path)? else {
                 return Ok(());
@@ -347,20 +277,13 @@ impl Dir {
     /// Locks the catalog, so that one process at a time reads and writes a table's file.
     fn lock(&self) -> Result<File> {
         let path = self.lock_file();
-        parent(&path)
-            .and_then(|()| {
-                OpenOptions::new()
-                    .create(true)
-                    .truncate(false)
-                    .write(true)
-                    .open(&path)
-            })
+        files::open_lock(&self.folder, &path)
             .and_then(|file| wait_for_lock(&file).map(|()| file))
             .map_err(|error| failed("locking", &path, error))
     }
 
     fn read_table(&self, database: &str, table: &str) -> Result<Option<CatalogTable>> {
-        let path = self.table_file(database, table);
+        let path = self.table_file(database, table)?;
         let read = or_absent(fs::read(&path)).map_err(|error| failed("reading", &path, error))?;
         let Some(text) = read else {
             return Ok(None);
@@ -381,18 +304,19 @@ impl Dir {
             .get("Name")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        let path = self.table_file(database, name);
-        let temporary = path.with_extension("json.new");
+        let path = self.table_file(database, name)?;
+        let temporary = path.with_extension(format!("{}.new", token()?));
         let text = serde_json::to_string_pretty(input).expect("a map of JSON values is JSON");
-        fs::write(&temporary, text + "\n")
-            .and_then(|()| fs::rename(&temporary, &path))
+        files::create(&self.folder, &temporary)
+            .and_then(|mut file| file.write_all((text + "\n").as_bytes()))
+            .and_then(|()| files::publish(&self.folder, &temporary, &path))
             .map_err(|error| failed("writing", &path, error))
     }
 }
 
 impl Catalog for Dir {
     fn database(&self, database: &str) -> Result<Lookup<()>> {
-        Ok(if self.database_folder(database).is_dir() {
+        Ok(if self.database_folder(database)?.is_dir() {
             Lookup::Found(())
         } else {
             Lookup::Absent
@@ -401,17 +325,19 @@ impl Catalog for Dir {
 
     fn create_database(&self, database: &str) -> Result<Created> {
         let _lock = self.lock()?;
-        let path = self.database_folder(database);
+        let path = self.database_folder(database)?;
         if path.is_dir() {
             return Ok(Created::Before);
         }
-        fs::create_dir_all(&path).map_err(|error| failed("creating", &path, error))?;
+        fs::create_dir(&path)
+            .and_then(|()| files::sync_above(&self.folder, &path))
+            .map_err(|error| failed("creating", &path, error))?;
         Ok(Created::Now)
     }
 
     fn delete_database(&self, database: &str) -> Result<()> {
         let _lock = self.lock()?;
-        let path = self.database_folder(database);
+        let path = self.database_folder(database)?;
         // It fails where there are tables.
         or_absent(fs::remove_dir(&path)).map_err(|error| failed("deleting", &path, error))?;
         Ok(())
@@ -439,7 +365,7 @@ impl Catalog for Dir {
             .get("Name")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        if self.table_file(database, name).exists() {
+        if self.table_file(database, name)?.exists() {
             return Ok(Created::Before);
         }
         self.write_table(database, input)?;
@@ -466,8 +392,11 @@ impl Catalog for Dir {
     }
 
     fn delete_table(&self, database: &str, table: &str) -> Result<()> {
-        let path = self.table_file(database, table);
-        or_absent(fs::remove_file(&path)).map_err(|error| failed("deleting", &path, error))?;
+        let _lock = self.lock()?;
+        let path = self.table_file(database, table)?;
+        let base = self.database_folder(database)?;
+        files::remove(&self.folder, &base, &path)
+            .map_err(|error| failed("deleting", &path, error))?;
         Ok(())
     }
 
