@@ -1,8 +1,9 @@
 //! What is refused before anything is made: a mistake in the configuration leaves nothing that the corrected one would
 //! stumble over.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::support::cloud::{Account, tools};
 use crate::support::fake::Fake;
 use crate::support::messages::{people, person};
 use crate::support::program::{Output, Program};
@@ -71,4 +72,30 @@ fn credentials_of_another_account_are_refused_by_every_command() {
     for (command, output) in commands(&config) {
         assert!(output.status.success(), "{command}: {}", output.report());
     }
+}
+
+/// A mistyped bucket, and then the right one: nothing of the first configuration is in the way.
+#[test]
+fn a_wrong_bucket_leaves_no_database_and_no_table() {
+    let account = Account::new();
+    let mut config = account.config();
+    config["bucket_name"] = "test-of-nobody".into();
+    for (command, output) in commands(&config) {
+        // Planning looks at the catalog alone.
+        if command != "plan" {
+            let text = failure(command, &output);
+            assert!(text.contains("test-of-nobody"), "{command}: {text}");
+            assert!(text.contains("bucket_name"), "{command}: {text}");
+        }
+        let databases = tools().call("databases", json!({}));
+        let databases = databases.as_array().unwrap();
+        assert!(
+            !databases.contains(&json!(account.database)),
+            "{command}: {databases:?}"
+        );
+    }
+    for (command, output) in commands(&account.config()) {
+        assert!(output.status.success(), "{command}: {}", output.report());
+    }
+    assert_eq!(account.read("people").rows.len(), 2);
 }
