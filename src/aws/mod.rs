@@ -80,6 +80,8 @@ pub(crate) struct AwsSettings {
     pub(crate) addressing: Addressing,
     pub(crate) fips: Switch,
     pub(crate) dual_stack: Switch,
+    /// The most connections to one server at a time.
+    pub(crate) connections: usize,
 }
 
 #[cfg(test)]
@@ -97,6 +99,7 @@ impl AwsSettings {
             addressing: Addressing::default(),
             fips: Switch::default(),
             dual_stack: Switch::default(),
+            connections: 4,
         }
     }
 }
@@ -139,7 +142,7 @@ impl Aws {
         };
         let roots = RootCertificates::from_environment(environment)?;
         let proxy = Proxy::from_environment(environment)?;
-        let client = Client::new(policy.timeouts, &roots, proxy);
+        let client = Client::with(policy.timeouts, &roots, proxy, settings.connections);
         let sender = Rc::new(Sender::new(client, roots, clock.clone(), policy));
         let context = Context {
             environment: environment.clone(),
@@ -217,7 +220,17 @@ impl Aws {
 
     /// Performs an operation of any service, with retries.
     pub(crate) fn perform<O: Operation>(&self, operation: &O) -> Result<O::Output> {
-        let outcome = self.sender.perform(operation, self);
+        self.client().wait(self.fly(operation))
+    }
+
+    /// What moves the calls in flight.
+    pub(crate) fn client(&self) -> &Client {
+        self.sender.client()
+    }
+
+    /// Performs an operation as `perform` does; others are in flight meanwhile.
+    pub(crate) async fn fly<O: Operation>(&self, operation: &O) -> Result<O::Output> {
+        let outcome = self.sender.fly(operation, self).await;
         match &self.bucket_owner {
             Some(owner) if O::SERVICE == Service::S3 => {
                 outcome.map_err(|error| hint_at_owner(error, owner))

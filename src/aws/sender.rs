@@ -47,6 +47,8 @@ pub(crate) struct Sender {
     quota: Quota,
     /// How far the services' clock is ahead of ours, in milliseconds.
     clock_offset: Cell<i64>,
+    /// Whether the last long body was taken, so that the next one is likely to be.
+    takes_bodies: Cell<bool>,
     /// S3's time in its last answer, and our reading when that came.
     store_time: Cell<Option<(Millis, Instant)>>,
 }
@@ -89,8 +91,14 @@ impl Sender {
             policy,
             quota: Quota::new(),
             clock_offset: Cell::new(0),
+            takes_bodies: Cell::new(false),
             store_time: Cell::new(None),
         }
+    }
+
+    /// What moves the calls in flight.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -166,6 +174,9 @@ impl Sender {
             let milliseconds = self.clock.elapsed(sent.at).as_millis();
             let mut failed = match outcome(asked.service, response, read) {
                 Ok(()) => {
+                    if call.body.len() >= LONG {
+                        self.takes_bodies.set(true);
+                    }
                     debug!("{title} {name} done attempt={attempt} milliseconds={milliseconds}");
                     self.quota.give_back();
                     interrupt::answered();
@@ -177,6 +188,7 @@ impl Sender {
                 "{title} {name} failed status={} code={:?} attempt={attempt} milliseconds={milliseconds}",
                 failed.status, failed.code
             );
+            self.takes_bodies.set(false);
             failed.hide_headers(&request.headers);
             failed.hide_secrets(sent.identity.as_ref(), asked.secret);
             if asked.expected_errors.contains(&failed.code.as_str()) {
@@ -276,6 +288,10 @@ impl Sender {
             headers.extend(added);
         }
         headers.remove(0); // the host, which the client takes from the URL
+        // A long body that is likely to be refused (expired credentials, another region) waits for the service's consent.
+        if call.body.len() >= LONG && !self.takes_bodies.get() {
+            headers.push(("expect".to_owned(), "100-continue".to_owned()));
+        }
         let mark = if query.is_empty() { "" } else { "?" };
         Request {
             method: call.method,
@@ -333,6 +349,9 @@ fn outcome(
     let id = attempt::request_id(&response).to_owned();
     read(response).map_err(|bad| FailedAttempt::from_success(status, id, bad).into())
 }
+
+/// A body of so many bytes is not sent for nothing, if that can be helped.
+const LONG: usize = 1 << 20;
 
 /// The least difference that counts as a wrong clock, in milliseconds: services accept 5 minutes (S3: 15) before or after
 /// their own time, and the SDKs correct from 4 minutes on.

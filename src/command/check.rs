@@ -82,7 +82,9 @@ fn probe_reading(lake: &Lake, folder: &str, key: &str, body: &[u8]) -> Result<()
     let tried = begun.and_then(|mut upload| {
         let part = step(
             "writing a part of the probe upload",
-            objects.part(&mut upload, body.into()),
+            objects
+                .part(&mut upload, body.into())
+                .and_then(|()| objects.settle(&mut upload)),
         );
         let _work = interrupt::begin(Work::CleanUp);
         let aborted = step("aborting the probe upload", objects.abort(&upload));

@@ -17,7 +17,8 @@ const STORAGE_CLASS: &str = "a storage class, as \"STANDARD_IA\"";
 const MOST_TAGS: usize = 10;
 
 /// Reads the settings; nothing only where a mistake was noted.
-pub(super) fn read(root: &ObjectReader<'_>) -> Option<AwsLakeSettings> {
+/// `part_memory` is the bytes that parts on their way may take.
+pub(super) fn read(root: &ObjectReader<'_>, part_memory: usize) -> Option<AwsLakeSettings> {
     // Every setting is read before a missing one returns, so that all mistakes are reported together.
     let aws = client(root);
     let database_tag = database_tag(root);
@@ -26,6 +27,7 @@ pub(super) fn read(root: &ObjectReader<'_>) -> Option<AwsLakeSettings> {
         aws: aws?,
         put_options,
         database_tag,
+        part_memory,
     })
 }
 
@@ -55,6 +57,8 @@ fn client(root: &ObjectReader<'_>) -> Option<aws::AwsSettings> {
         switch("use_fips_endpoint"),
         switch("use_dualstack_endpoint"),
     );
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 1 to 64
+    let connections = root.number("connections", 1.0, 64.0).unwrap_or(8.0) as usize;
     let addressing = match root.boolean("path_style") {
         None => Addressing::Auto,
         Some(true) => Addressing::Path,
@@ -74,6 +78,7 @@ fn client(root: &ObjectReader<'_>) -> Option<aws::AwsSettings> {
         addressing,
         fips,
         dual_stack,
+        connections,
     })
 }
 

@@ -27,7 +27,7 @@ pub(super) enum Syntax {
 }
 
 /// The known keys; others are reported to the user.
-pub(super) const KEYS: [(&str, Syntax); 29] = [
+pub(super) const KEYS: [(&str, Syntax); 30] = [
     ("aws_account_id", Syntax::Text),
     ("credentials", Syntax::Json),
     ("region", Syntax::Text),
@@ -56,6 +56,7 @@ pub(super) const KEYS: [(&str, Syntax); 29] = [
     ("leftover_age_hours", Syntax::Json),
     ("target_file_size_mb", Syntax::Json),
     ("memory_budget_mb", Syntax::Json),
+    ("connections", Syntax::Json),
     ("max_record_mb", Syntax::Json),
 ];
 
@@ -81,17 +82,18 @@ fn settings(root: &ObjectReader<'_>, backend: Backend) -> Option<Config> {
     let warnings = warnings(root);
     let format = format(root);
     partitioning(root);
+    let number = |key, least, most, default: f64| root.number(key, least, most).unwrap_or(default);
+    let memory_budget = bytes(number("memory_budget_mb", 16.0, 65536.0, 64.0));
+    // Half of it is for parts on their way.
     let aws = match backend {
-        Backend::Aws => aws::read(root).map(Some),
+        Backend::Aws => aws::read(root, memory_budget / 2).map(Some),
         Backend::Local => Some(None),
     };
     let database = database(root, backend);
     let prefix = prefix(root);
-    let number = |key, least, most, default: f64| root.number(key, least, most).unwrap_or(default);
     let minutes = number("checkpoint_interval_minutes", 0.0, 1440.0, 5.0);
     let leftover_hours = number("leftover_age_hours", 0.0, 8760.0, 24.0);
     let target_file_size = bytes(number("target_file_size_mb", 0.001, 5120.0, 128.0));
-    let memory_budget = bytes(number("memory_budget_mb", 16.0, 65536.0, 64.0));
     let max_record = bytes(number("max_record_mb", 1.0, 1024.0, 256.0));
     let metadata_columns = root.boolean("metadata_columns").unwrap_or(false);
     let rescued_data_column = rescued_data_column(root);

@@ -28,6 +28,8 @@ pub(crate) use bounds::Timeouts;
 pub(crate) use proxy::Proxy;
 pub(crate) use roots::RootCertificates;
 
+pub(crate) use flight::Spawned;
+
 use flight::{Flights, System};
 
 /// The name that the program has for servers.
@@ -159,12 +161,23 @@ impl Failure {
 pub(crate) struct Client(Flights<System>);
 
 impl Client {
+    /// With one connection to a server at a time.
     pub(crate) fn new(timeouts: Timeouts, roots: &RootCertificates, proxy: Option<Proxy>) -> Self {
+        Self::with(timeouts, roots, proxy, 1)
+    }
+
+    /// With so many connections to a server at a time.
+    pub(crate) fn with(
+        timeouts: Timeouts,
+        roots: &RootCertificates,
+        proxy: Option<Proxy>,
+        connections: usize,
+    ) -> Self {
         let options = flight::Options {
             timeouts,
             roots: roots.clone(),
             proxy,
-            connections: 1,
+            connections,
         };
         Self(Flights::new(System(Clock::System), options))
     }
@@ -187,5 +200,18 @@ impl Client {
     /// Runs the future to its end, and moves what is in flight meanwhile.
     pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
         self.0.wait(future)
+    }
+
+    /// Keeps a future beside the caller's own work.
+    pub(crate) fn spawn<T: 'static>(
+        &self,
+        future: impl Future<Output = T> + 'static,
+    ) -> Spawned<T> {
+        self.0.spawn(future)
+    }
+
+    /// Moves what is kept beside the caller's work, without waiting.
+    pub(crate) fn turn(&self) {
+        self.0.turn();
     }
 }

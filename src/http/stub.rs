@@ -68,7 +68,7 @@ pub(crate) struct Server {
 impl Server {
     /// Answers with the function's replies.
     #[allow(clippy::disallowed_methods)] // a server needs a thread of its own
-    pub(crate) fn start(mut answer: impl FnMut(&Received) -> Reply + Send + 'static) -> Self {
+    pub(crate) fn start(answer: impl FnMut(&Received) -> Reply + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Self {
             authority: listener.local_addr().unwrap().to_string(),
@@ -77,18 +77,12 @@ impl Server {
         };
         let received = Arc::clone(&server.received);
         let connections = Arc::clone(&server.connections);
+        let answer = Arc::new(Mutex::new(answer));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 *connections.lock().unwrap() += 1;
-                let stream = stream.unwrap();
-                let mut reader = BufReader::new(stream.try_clone().unwrap());
-                while let Some(request) = read(&mut reader) {
-                    let reply = answer(&request);
-                    received.lock().unwrap().push(request.clone());
-                    if !reply.send(&stream, request.method == "HEAD") {
-                        break;
-                    }
-                }
+                let (answer, received) = (Arc::clone(&answer), Arc::clone(&received));
+                std::thread::spawn(move || serve(&stream.unwrap(), &*answer, &received));
             }
         });
         server
@@ -114,6 +108,22 @@ impl Server {
 
     pub(crate) fn connections(&self) -> usize {
         *self.connections.lock().unwrap()
+    }
+}
+
+/// Answers the requests of one connection.
+fn serve(
+    stream: &TcpStream,
+    answer: &Mutex<impl FnMut(&Received) -> Reply>,
+    received: &Mutex<Vec<Received>>,
+) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    while let Some(request) = read(&mut reader) {
+        let reply = (answer.lock().unwrap())(&request);
+        received.lock().unwrap().push(request.clone());
+        if !reply.send(stream, request.method == "HEAD") {
+            break;
+        }
     }
 }
 

@@ -162,7 +162,7 @@ impl Objects for Dir {
     fn put(&self, key: &str, body: Bytes) -> Result<()> {
         let mut upload = self.begin(key)?;
         self.part(&mut upload, body)?;
-        self.complete(&upload)
+        self.complete(&mut upload)
     }
 
     fn put_if(&self, key: &str, body: &[u8], expected: Expected<'_>) -> Result<Option<ETag>> {
@@ -209,12 +209,12 @@ impl Objects for Dir {
     fn copy(&self, from: &str, to: &str) -> Result<()> {
         let path = self.object(from)?;
         let mut file = File::open(&path).map_err(|error| failed("reading", &path, error))?;
-        let upload = self.begin(to)?;
+        let mut upload = self.begin(to)?;
         let temporary = self.upload(&upload)?;
         files::append(&temporary)
             .and_then(|mut copy| io::copy(&mut file, &mut copy))
             .map_err(|error| failed("copying to", &temporary, error))?;
-        self.complete(&upload)
+        self.complete(&mut upload)
     }
 
     fn begin(&self, key: &str) -> Result<Upload> {
@@ -237,7 +237,7 @@ impl Objects for Dir {
         Ok(())
     }
 
-    fn complete(&self, upload: &Upload) -> Result<()> {
+    fn complete(&self, upload: &mut Upload) -> Result<()> {
         let (from, to) = (self.upload(upload)?, self.object(&upload.key)?);
         files::publish(&self.folder, &from, &to).map_err(|error| failed("writing", &to, error))?;
         let _ = fs::remove_dir(self.uploads_to(&upload.key)?);

@@ -53,7 +53,7 @@ pub(crate) struct Upload {
     pub(crate) key: String,
     /// The store's name for the upload.
     pub(crate) id: String,
-    /// The parts uploaded so far, in order; the first is part 1.
+    /// The parts that the store has taken so far, in order; the first is part 1.
     pub(crate) parts: Vec<Part>,
 }
 
@@ -118,10 +118,27 @@ pub(crate) trait Objects {
     fn begin(&self, key: &str) -> Result<Upload>;
 
     /// Adds a part. Every part but the last holds 5 MiB or more (S3's limit); at most 10,000 parts.
+    /// The part may be on its way while the caller goes on: a later call for the upload fails then where it is refused.
     fn part(&self, upload: &mut Upload, body: Bytes) -> Result<()>;
 
+    /// Waits until every part of the upload is taken.
+    fn settle(&self, _upload: &mut Upload) -> Result<()> {
+        Ok(())
+    }
+
+    /// Moves parts that are on their way, without waiting. It is to be called now and then.
+    fn turn(&self) {}
+
+    /// Bytes of parts that are on their way.
+    fn in_flight(&self) -> usize {
+        0
+    }
+
+    /// Waits until no part is on its way, whatever comes of them.
+    fn wait_for_parts(&self) {}
+
     /// Makes the object visible as a whole. After a lost response the implementor looks whether it is.
-    fn complete(&self, upload: &Upload) -> Result<()>;
+    fn complete(&self, upload: &mut Upload) -> Result<()>;
 
     /// Aborts the upload and frees its parts; one that no longer exists is not an error.
     fn abort(&self, upload: &Upload) -> Result<()>;

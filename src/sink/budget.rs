@@ -14,6 +14,8 @@ pub(super) struct Budget {
     states: usize,
     /// Bytes of the input's decompression.
     input: usize,
+    /// Bytes of parts on their way.
+    parts: usize,
 }
 
 impl Budget {
@@ -23,16 +25,22 @@ impl Budget {
             used: 0,
             states: 0,
             input: 0,
+            parts: 0,
         }
     }
 
     pub(super) fn is_exceeded(&self) -> bool {
-        self.used + self.states + self.input > self.limit
+        self.used + self.states + self.input + self.parts > self.limit
     }
 
     /// The input takes this many bytes.
     pub(super) fn set_input(&mut self, bytes: usize) {
         self.input = bytes;
+    }
+
+    /// Parts on their way take this many bytes.
+    pub(super) fn set_parts(&mut self, bytes: usize) {
+        self.parts = bytes;
     }
 
     /// Waiting states take this many bytes.
@@ -59,6 +67,10 @@ impl Budget {
     /// No row becomes visible by it.
     pub(super) fn relieve(&mut self, streams: &mut [Stream], objects: &dyn Objects) -> Result<()> {
         self.recount(streams);
+        if self.is_exceeded() && self.parts > 0 {
+            objects.wait_for_parts();
+            self.parts = objects.in_flight();
+        }
         while self.is_exceeded() {
             let largest = streams
                 .iter_mut()
@@ -76,6 +88,8 @@ impl Budget {
                 stream.key
             );
             self.changed(before, after);
+            // What was uploaded early is freed once it has arrived.
+            objects.wait_for_parts();
         }
         Ok(())
     }

@@ -78,6 +78,10 @@ use writer::ObjectNumbers;
 /// Records between two looks at the clock, for a source that is never silent.
 const RECORDS_BETWEEN_LOOKS: u32 = 1024;
 
+/// Encoded bytes, and time, between two turns of the parts that are on their way.
+const BYTES_BETWEEN_TURNS: usize = 64 * 1024;
+const TIME_BETWEEN_TURNS: Duration = Duration::from_millis(5);
+
 /// The longest row that is collected with others; a longer one is encoded by itself, and its memory given back.
 const LARGEST_ROW: usize = 1 << 20;
 
@@ -153,6 +157,8 @@ pub(crate) struct Sink<'a> {
     budget: Budget,
     progress: SyncProgress,
     until_look: u32,
+    /// Encoded bytes since the parts on their way were moved.
+    unturned: usize,
     acknowledgements: Box<dyn Acknowledge + 'a>,
 }
 
@@ -257,7 +263,12 @@ impl Sink<'_> {
             .push_large(partition, &row, &*self.lake.objects);
         drop(row);
         self.budget.changed(before, stream.writer.memory());
-        self.progress.grown += stream.note_failure(grown)?;
+        let grown = stream.note_failure(grown)?;
+        self.progress.grown += grown;
+        self.unturned += grown;
+        if self.unturned >= BYTES_BETWEEN_TURNS {
+            self.turn();
+        }
         self.flush(index, partition)
     }
 
@@ -271,6 +282,13 @@ impl Sink<'_> {
             self.checkpoint()?;
         }
         Ok(())
+    }
+
+    /// Moves the parts that are on their way.
+    fn turn(&mut self) {
+        self.unturned = 0;
+        self.lake.objects.turn();
+        self.budget.set_parts(self.lake.objects.in_flight());
     }
 
     /// Takes a state: it is acknowledged once all that it covers is durable, which may be now.
@@ -369,8 +387,13 @@ impl Sink<'_> {
 
     /// When the next checkpoint is due although the source is silent.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.has_something_to_acknowledge()
-            .then(|| self.progress.last_checkpoint + self.options.checkpoint_interval)
+        let checkpoint = self
+            .has_something_to_acknowledge()
+            .then(|| self.progress.last_checkpoint + self.options.checkpoint_interval);
+        // Parts on their way go on while the source is silent.
+        let is_flying = self.lake.objects.in_flight() > 0;
+        let turn = is_flying.then(|| self.clock.instant() + TIME_BETWEEN_TURNS);
+        checkpoint.into_iter().chain(turn).min()
     }
 
     /// Whether a checkpoint would make a waiting state's rows durable.
@@ -384,6 +407,7 @@ impl Sink<'_> {
 
     /// Does the checkpoint that is due by time, by the rows written, or by the memory of waiting states.
     pub(crate) fn tick(&mut self) -> Result<()> {
+        self.turn();
         if !self.has_something_to_acknowledge() {
             return Ok(());
         }

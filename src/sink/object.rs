@@ -452,6 +452,14 @@ impl Object {
         Ok(())
     }
 
+    /// Waits until the store has all of it that was sent.
+    pub(super) fn settle(&mut self, objects: &dyn Objects) -> Result<()> {
+        match &mut self.state {
+            ObjectState::Uploaded(upload) => objects.settle(upload),
+            _ => Ok(()),
+        }
+    }
+
     /// The key that it will have once it is complete.
     pub(super) fn key(&self) -> &str {
         &self.key
@@ -460,7 +468,7 @@ impl Object {
     /// Makes the object visible to whoever lists its folder. The object must be closed or uploaded, and stays so after
     /// an error: it may be visible then, or not.
     pub(super) fn complete(&mut self, objects: &dyn Objects) -> Result<DataFile> {
-        match &self.state {
+        match &mut self.state {
             ObjectState::Uploaded(upload) => objects.complete(upload)?,
             ObjectState::Closed(None) => {
                 Bytes::lend(&mut self.encoded, |body| objects.put(&self.key, body))?;

@@ -53,6 +53,7 @@ impl<'a> Sink<'a> {
             budget: Budget::new(options.memory_budget),
             progress: SyncProgress::new(clock.instant()),
             until_look: RECORDS_BETWEEN_LOOKS,
+            unturned: 0,
             acknowledgements,
             options,
             clock,

@@ -93,7 +93,7 @@ impl Objects for Store {
         Ok(())
     }
 
-    fn complete(&self, upload: &Upload) -> Result<()> {
+    fn complete(&self, upload: &mut Upload) -> Result<()> {
         let parts = self
             .uploads
             .borrow_mut()

@@ -333,6 +333,11 @@ impl Writer {
                 break;
             }
         }
+        // The last parts of all are on their way together.
+        let settled = taken
+            .iter_mut()
+            .try_for_each(|object| object.settle(objects));
+        sealed = sealed.and(settled);
         self.recount();
         if let Err(error) = sealed {
             uploads::abort(taken.into_iter().filter_map(Object::abort), objects);

@@ -126,16 +126,10 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    /// The headers that describe the body.
-    ///
-    /// A long body is sent only after S3 agrees to take it. Without that, a refusal (expired credentials, another region)
-    /// closes the connection while we write, and its reason is lost.
+    /// The header that describes the body.
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
-        const LONG: usize = 1 << 20;
         let checksum = self.crc32.clone().map(|crc32| (checksum::HEADER, crc32));
-        let is_long = self.bytes.len() >= LONG;
-        let expectation = is_long.then(|| ("expect", "100-continue".to_owned()));
-        checksum.into_iter().chain(expectation)
+        checksum.into_iter()
     }
 
     /// Compares the checksum of the stored bytes, which some stores leave out of the response.

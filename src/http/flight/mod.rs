@@ -3,9 +3,10 @@
 //! # The contract
 //!
 //! [`Flights::send`] hands a request over and is a future of its response; [`Flights::rest`] is one of the passing of
-//! time. [`Flights::wait`] runs a future to its end, and moves everything that is in flight meanwhile; [`Flights::turn`]
-//! moves it without waiting. There is no other executor, no waker and no thread: a future is how the compiler writes the
-//! states of a call down, and it is asked again after every turn.
+//! time. [`Flights::wait`] runs a future to its end, and moves everything that is in flight meanwhile. [`Flights::spawn`]
+//! keeps a future beside the caller's own work: it goes on in every wait, and with [`Flights::turn`], which does not wait.
+//! There is no other executor, no waker and no thread: a future is how the compiler writes the states of a call down, and
+//! it is asked again after every turn.
 //!
 //! - A request is written at most once. What it came to is known exactly once: a response, or a [`Failure`] that says
 //!   whether the server may have carried it out. A future that is dropped takes its flight down with it: its connection
@@ -30,7 +31,8 @@
 //! # Layers
 //!
 //! [`network`] is sockets; [`pipe`] their bytes, through TLS where asked; [`route`] the way to a server; [`setup`] the
-//! making of a connection; [`exchange`] a request and its response; [`connection`] what carries one after the other.
+//! making of a connection; [`exchange`] a request and its response; [`connection`] what carries one after the other;
+//! [`tasks`] the futures that are kept.
 //! Tests put a simulated network under the same code.
 
 mod connection;
@@ -39,6 +41,7 @@ mod network;
 mod pipe;
 mod route;
 mod setup;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
@@ -64,6 +67,9 @@ use route::Route;
 use setup::Setup;
 
 pub(super) use network::System;
+pub(crate) use tasks::Spawned;
+
+use tasks::Tasks;
 
 /// How long the addresses of a host are used before they are asked for again.
 const ADDRESSES_AGE: Duration = Duration::from_secs(60);
@@ -86,6 +92,7 @@ pub(super) struct Flights<N: Network> {
     options: Options,
     tls: OnceCell<Arc<ClientConfig>>,
     air: RefCell<Air<N::Socket>>,
+    tasks: Tasks,
 }
 
 /// What is in the air. It is never borrowed while a future runs.
@@ -142,6 +149,7 @@ impl<N: Network> Flights<N> {
                 rests: BTreeMap::new(),
                 addresses: Vec::new(),
             }),
+            tasks: Tasks::default(),
         }
     }
 
@@ -190,7 +198,25 @@ impl<N: Network> Flights<N> {
             if let Poll::Ready(output) = asked(future.as_mut()) {
                 return output;
             }
-            self.advance(None);
+            // What it waits for may be one of them.
+            let most = self.tasks.ask().then_some(Duration::ZERO);
+            self.advance(most);
+        }
+    }
+
+    /// Keeps a future beside the caller's own work. It ends with what is returned, if that is dropped before.
+    pub(super) fn spawn<T: 'static>(
+        &self,
+        future: impl Future<Output = T> + 'static,
+    ) -> Spawned<T> {
+        self.tasks.spawn(future)
+    }
+
+    /// Moves what is kept beside the caller's work as far as it goes without waiting.
+    pub(super) fn turn(&self) {
+        if !self.tasks.is_empty() {
+            self.advance(Some(Duration::ZERO));
+            self.tasks.ask();
         }
     }
 
@@ -421,7 +447,7 @@ impl<S> Air<S> {
 }
 
 /// Asks a future whether it has ended.
-fn asked<T>(future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+fn asked<T>(future: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Poll<T> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 

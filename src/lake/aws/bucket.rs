@@ -7,6 +7,7 @@ use log::warn;
 use crate::aws::operation::Operation;
 use crate::aws::{Aws, Pages, PutOptions, s3};
 use crate::error::{Error, Result};
+use crate::lake::aws::parts::PartsInFlight;
 use crate::lake::aws::permissions::{self, perform};
 use crate::lake::{Bytes, ETag, Expected, Listed, Objects, Stored, Unfinished, Upload};
 use crate::time::Millis;
@@ -20,7 +21,8 @@ const COPIED: u64 = 1 << 30;
 /// The bucket of the settings, and the options of the objects written to it.
 pub(super) struct Bucket {
     pub(super) aws: Rc<Aws>,
-    pub(super) put_options: PutOptions,
+    pub(super) put_options: Rc<PutOptions>,
+    pub(super) parts: PartsInFlight,
 }
 
 impl Bucket {
@@ -86,7 +88,7 @@ impl Bucket {
                 }
             }
         }
-        self.complete(&upload)
+        self.complete(&mut upload)
     }
 
     /// The ETag of the object, if it holds these bytes.
@@ -243,24 +245,49 @@ impl Objects for Bucket {
     }
 
     fn part(&self, upload: &mut Upload, body: Bytes) -> Result<()> {
-        let number = upload.parts.len() + 1;
-        let part = s3::UploadPart {
-            key: &upload.key,
-            upload: &upload.id,
-            number,
-            body: self.put_options.body(body),
-        };
-        let part = self.perform_put(&part).map_err(|error| {
-            error.while_doing(format!(
-                "writing part {number} of {}",
-                self.url(&upload.key)
-            ))
-        })?;
-        upload.parts.push(part);
+        let client = self.aws.client();
+        self.parts.collect(upload)?;
+        self.parts.wait_for_room(body.len(), client);
+        let number = self.parts.next_number(upload);
+        let bytes = body.len();
+        let (key, id) = (upload.key.clone(), upload.id.clone());
+        let (aws, options) = (Rc::clone(&self.aws), Rc::clone(&self.put_options));
+        let sending = client.spawn(async move {
+            let part = s3::UploadPart {
+                key: &key,
+                upload: &id,
+                number,
+                body: options.body(body),
+            };
+            let sent = permissions::fly_put(&aws, &part, &options).await;
+            sent.map_err(|error| {
+                let bucket = aws.bucket();
+                error.while_doing(format!("writing part {number} of s3://{bucket}/{key}"))
+            })
+        });
+        self.parts.add(upload, bytes, sending);
+        client.turn();
         Ok(())
     }
 
-    fn complete(&self, upload: &Upload) -> Result<()> {
+    fn settle(&self, upload: &mut Upload) -> Result<()> {
+        self.parts.settle(upload, self.aws.client())
+    }
+
+    fn turn(&self) {
+        self.aws.client().turn();
+    }
+
+    fn in_flight(&self) -> usize {
+        self.parts.bytes()
+    }
+
+    fn wait_for_parts(&self) {
+        self.parts.wait_for_all(self.aws.client());
+    }
+
+    fn complete(&self, upload: &mut Upload) -> Result<()> {
+        self.settle(upload)?;
         let complete = s3::CompleteUpload {
             key: &upload.key,
             upload: &upload.id,
@@ -280,6 +307,7 @@ impl Objects for Bucket {
     }
 
     fn abort(&self, upload: &Upload) -> Result<()> {
+        self.parts.stop(upload);
         let abort = s3::AbortUpload {
             key: &upload.key,
             upload: &upload.id,

@@ -243,7 +243,7 @@ fn step(
                 "not visible yet"
             );
             if random.bool() {
-                objects.complete(&upload)?;
+                objects.complete(&mut upload)?;
                 expected.objects.insert(key, whole);
             } else {
                 objects.abort(&upload)?;

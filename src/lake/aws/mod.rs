@@ -6,6 +6,7 @@ mod bucket;
 mod catalog;
 #[cfg(test)]
 mod faults;
+mod parts;
 pub(crate) mod permissions;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -22,6 +23,7 @@ use crate::time::Clock;
 use access::AwsAccess;
 use bucket::Bucket;
 use catalog::Glue;
+use parts::PartsInFlight;
 
 /// The settings of a lake on AWS.
 #[derive(Clone, Debug)]
@@ -30,6 +32,8 @@ pub(crate) struct AwsLakeSettings {
     pub(crate) put_options: PutOptions,
     /// The Lake Formation tag that databases get.
     pub(crate) database_tag: Option<Tag>,
+    /// Bytes that parts on their way may take; one part is on its way in any case.
+    pub(crate) part_memory: usize,
 }
 
 /// A Lake Formation tag, with the values that it has on a database.
@@ -52,6 +56,7 @@ pub(crate) fn open(
         aws,
         mut put_options,
         database_tag,
+        part_memory,
     } = settings;
     if environment.is("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required") {
         put_options.checksum = RequestChecksum::WhenRequired;
@@ -61,7 +66,8 @@ pub(crate) fn open(
         access: Box::new(AwsAccess(Rc::clone(&aws))),
         objects: Box::new(Bucket {
             aws: Rc::clone(&aws),
-            put_options,
+            put_options: Rc::new(put_options),
+            parts: PartsInFlight::new(part_memory),
         }),
         catalog: Box::new(Glue { aws, database_tag }),
     })

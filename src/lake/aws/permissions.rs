@@ -86,7 +86,16 @@ pub(super) fn perform_put<O: Operation>(
     operation: &O,
     options: &PutOptions,
 ) -> Result<O::Output> {
-    aws.perform(operation).map_err(|error| {
+    aws.client().wait(fly_put(aws, operation, options))
+}
+
+/// Performs an operation that writes as `perform_put` does; others are in flight meanwhile.
+pub(super) async fn fly_put<O: Operation>(
+    aws: &Aws,
+    operation: &O,
+    options: &PutOptions,
+) -> Result<O::Output> {
+    aws.fly(operation).await.map_err(|error| {
         hint_if_denied(error, || {
             let actions = [
                 O::PERMISSIONS,

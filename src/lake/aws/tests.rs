@@ -23,6 +23,7 @@ fn lake_with(server: &Server, put_options: PutOptions, pairs: &[(&str, &str)]) -
         aws: settings(server),
         put_options,
         database_tag: None,
+        part_memory: 32 << 20,
     };
     let environment = environment(pairs);
     let policy = policy().adjusted(&environment).unwrap();
@@ -118,7 +119,7 @@ fn a_completion_whose_response_was_lost_is_found_by_looking() {
         Reply::say(404, GONE),
         Reply::say(200, "").with("etag", whole),
     ]);
-    lake.objects.complete(&upload()).unwrap();
+    lake.objects.complete(&mut upload()).unwrap();
     let methods: Vec<String> = server
         .received()
         .into_iter()
@@ -138,7 +139,7 @@ fn another_object_under_the_key_is_not_taken_for_ours() {
             .with("x-amz-checksum-crc32", "AAAAAA==-2"),
     ] {
         let (lake, _) = scripted(vec![Reply::say(404, GONE), head]);
-        let error = lake.objects.complete(&upload()).unwrap_err();
+        let error = lake.objects.complete(&mut upload()).unwrap_err();
         assert_eq!(error.code(), "NoSuchUpload");
         assert!(
             error
@@ -322,6 +323,7 @@ fn every_operation_that_begins_an_object_sends_the_put_options() {
     );
     // Parts take what the upload was begun with.
     lake.objects.part(&mut upload, b"part".into()).unwrap();
+    lake.objects.settle(&mut upload).unwrap();
     let received = server.received();
     let part = received.last().unwrap();
     assert_eq!(part.header("x-amz-server-side-encryption"), None);

@@ -25,7 +25,7 @@ fn an_upload_is_invisible_until_it_is_complete() {
         lake.objects.unfinished("a/").unwrap()[0].upload.key,
         "a/b/one"
     );
-    lake.objects.complete(&upload).unwrap();
+    lake.objects.complete(&mut upload).unwrap();
     assert_eq!(
         lake.objects.get("a/b/one").unwrap().unwrap(),
         b"first second"
