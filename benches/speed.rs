@@ -12,14 +12,14 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use support::fake::{Fake, KEY, SECRET};
 use support::messages::{Input, Shape};
 use support::process::{self, Cost};
-use support::sync::{FOLDER, Hashes, PROGRAM, config, file_of, services, write};
+use support::sync::{FOLDER, Hashes, PROGRAM, config, file_of, services, services_away, write};
 
 const HUNDRED_THOUSAND: Input = Input {
     shape: Shape::Orders,
@@ -43,11 +43,18 @@ const EDGES: [(&str, Shape, usize); 5] = [
     ("all converted", Shape::Converted, 100_000),
 ];
 
+/// Bytes per second that a connection to S3 moves, about.
+const AWAY_BANDWIDTH: u64 = 80_000_000;
+
 const CODECS: [&str; 3] = ["GZIP", "UNCOMPRESSED", "ZSTD"];
 
 /// Rounds of which the median counts; fewer of `gzip` over a million messages, which takes ten seconds.
 const ROUNDS: usize = 5;
 const ROUNDS_OF_GZIP: usize = 3;
+
+fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
 
 fn main() {
     fs::create_dir_all(FOLDER).expect("a folder for the inputs");
@@ -67,6 +74,10 @@ fn main() {
         Some(at) => bench.rival = asked.get(at + 1).map(|rival| (*rival).to_owned()),
         None => bench.rival = None,
     }
+    if asked.contains(&"--away") {
+        bench.away();
+        return;
+    }
     if asked.contains(&"--quick") {
         bench.run("100,000 messages", HUNDRED_THOUSAND, &CODECS);
     } else {
@@ -82,6 +93,7 @@ fn main() {
             bench.run(title, input, &["GZIP", "UNCOMPRESSED"]);
         }
     }
+    bench.away();
     bench.start();
     bench.first_byte();
     bench.finish();
@@ -167,6 +179,25 @@ impl Bench {
         }
         commands.extend(self.ours(input, &CODECS));
         self.take_turns(title, input, commands);
+    }
+
+    /// Our program, and `s5cmd` where it is, with services that answer late and connections that are slow.
+    fn away(&mut self) {
+        let near = [0, 30, 100].map(|delay| (delay, services_away(ms(delay), AWAY_BANDWIDTH)));
+        for (delay, services) in near {
+            let before = std::mem::replace(&mut self.services, services);
+            let title = format!("1,000,000 messages, {delay} ms away");
+            let mut commands = self.ours(MILLION, &CODECS);
+            if let Some(s5cmd) = &self.s5cmd {
+                let (s5cmd, endpoint) = (s5cmd.display(), self.services.endpoint());
+                let mut command = Command::new("sh");
+                let line = format!("{s5cmd} --endpoint-url {endpoint} pipe s3://bench/pipe");
+                command.args(["-c", &line]);
+                commands.push(("s5cmd pipe".to_owned(), command, ROUNDS));
+            }
+            self.take_turns(&title, MILLION, commands);
+            self.services = before;
+        }
     }
 
     /// Our program alone.

@@ -4,9 +4,11 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::fake::wire::Bandwidth;
 use super::fake::{Fake, Options};
 use super::messages::Input;
 
@@ -31,6 +33,17 @@ pub(crate) fn services(hashes: Hashes) -> Fake {
         keeps_objects: false,
         checks_hashes: hashes == Hashes::Checked,
         ..Options::default()
+    })
+}
+
+/// The services as if they were so far away, and each connection moved so many bytes a second.
+pub(crate) fn services_away(delay: Duration, bandwidth: u64) -> Fake {
+    Fake::with(Options {
+        bucket: "bench",
+        keeps_objects: false,
+        checks_hashes: false,
+        delay,
+        bandwidth: Bandwidth(Some(bandwidth)),
     })
 }
 

@@ -46,6 +46,7 @@ mod end;
 mod ledger;
 mod object;
 mod opening;
+mod sizes;
 mod stream;
 mod streams;
 mod tally;

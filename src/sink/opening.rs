@@ -9,7 +9,7 @@ use crate::protocol::catalog::{Completion, ConfiguredStream, Refresh};
 use crate::schema::{Note, column, note};
 use crate::sink::budget::Budget;
 use crate::sink::ledger::Ledger;
-use crate::sink::object::Sizes;
+use crate::sink::sizes::Sizes;
 use crate::sink::stream::{Stream, StreamEnd};
 use crate::sink::streams::Streams;
 use crate::sink::tally::StreamCounts;

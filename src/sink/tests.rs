@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 
-use super::object::Sizes;
+use super::sizes::Sizes;
 use super::writer::{Extent, Naming, ObjectNumbers, Writer};
 use crate::error::Result;
 use crate::file::{Codec, Format};

@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::file::Format;
 use crate::lake::Objects;
 use crate::schema::Field;
-use crate::sink::object::{Flushed, Object, Sizes};
+use crate::sink::object::{Flushed, Object};
+use crate::sink::sizes::Sizes;
 use crate::table::PartitionId;
 use crate::table::layout::{self, Run};
 use crate::table::uploads;
@@ -113,6 +114,10 @@ impl Writer {
             all_grown += grown;
             if next == Flushed::Split {
                 self.park_covered(partition, objects)?;
+            }
+            // A huge row has taken the memory of parts on their way: its own go one after the other.
+            if row.len() > self.naming.sizes.part {
+                objects.wait_for_parts();
             }
         }
         self.recount();

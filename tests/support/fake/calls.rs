@@ -40,12 +40,13 @@ fn action(request: &Request) -> Option<String> {
 /// A request as one line: the operation, the target, the headers that do not differ from run to run, and the body; of
 /// an object or a part only its length.
 pub(super) fn whole(operation: &str, request: &Request) -> String {
-    const VARYING: [&str; 11] = [
+    const VARYING: [&str; 12] = [
         "accept",
         "accept-encoding",
         "authorization",
         "connection",
         "content-length",
+        "expect",
         "host",
         "user-agent",
         "x-amz-checksum-crc32",
