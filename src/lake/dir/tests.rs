@@ -123,7 +123,7 @@ fn tree(folder: &Path) -> Vec<String> {
 /// Tries every call that takes a key; whether one of them succeeded.
 fn takes(lake: &Lake, key: &str) -> bool {
     let objects = &*lake.objects;
-    let upload = Upload {
+    let mut upload = Upload {
         key: key.to_owned(),
         id: "x".to_owned(),
         parts: Vec::new(),
@@ -133,7 +133,7 @@ fn takes(lake: &Lake, key: &str) -> bool {
         objects.get(key).is_ok(),
         objects.begin(key).is_ok(),
         objects.part(&mut upload.clone(), (b"x\n").into()).is_ok(),
-        objects.complete(&upload).is_ok(),
+        objects.complete(&mut upload).is_ok(),
         objects.abort(&upload).is_ok(),
         objects.delete(&[key.to_owned()]).is_ok(),
         objects.copy("there", key).is_ok(),
@@ -238,7 +238,7 @@ fn links_out_of_the_lake_are_not_followed() {
     fs::remove_file(&part).unwrap();
     symlink(&target, &part).unwrap();
     lake.objects.part(&mut upload, (b"x\n").into()).unwrap_err();
-    lake.objects.complete(&upload).unwrap_err();
+    lake.objects.complete(&mut upload).unwrap_err();
     fs::create_dir_all(folder.path().join("catalog")).unwrap();
     symlink(&target, folder.path().join("catalog/.lock")).unwrap();
     lake.catalog.create_database("db").unwrap_err();
