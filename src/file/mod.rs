@@ -7,8 +7,19 @@ use crate::schema::{Field, Rules};
 
 use gzip::Gzip;
 
-/// How many bytes are reserved at a time for an encoder's output.
-const ROOM: usize = 32 * 1024;
+/// The window through which a codec writes: what a block becomes mostly fits.
+const WINDOW: usize = 64 * 1024;
+
+/// What takes the bytes of a file.
+pub(crate) trait Output {
+    fn append(&mut self, bytes: &[u8]);
+}
+
+impl Output for Vec<u8> {
+    fn append(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
 
 /// How the rows of an object are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,18 +118,10 @@ pub(crate) struct Seam {
 }
 
 impl FileWriter {
-    /// Bytes that a block may need beyond those of its rows.
-    pub(crate) fn room(&self) -> usize {
-        match self {
-            Self::Plain => 0,
-            Self::Gzip(_) | Self::Zstd => ROOM,
-        }
-    }
-
     /// Appends a block: the encoded form of whole rows.
-    pub(crate) fn write(&mut self, rows: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn write(&mut self, rows: &[u8], out: &mut dyn Output) {
         match self {
-            Self::Plain => out.extend_from_slice(rows),
+            Self::Plain => out.append(rows),
             Self::Gzip(gzip) => gzip.write(rows, out),
             Self::Zstd => zstd::write(rows, out),
         }
@@ -141,7 +144,7 @@ impl FileWriter {
     }
 
     /// Appends the bytes that make a whole file of those so far. The next block begins another.
-    pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn end(&mut self, out: &mut dyn Output) {
         match self {
             Self::Plain | Self::Zstd => {}
             Self::Gzip(gzip) => gzip.end(out),

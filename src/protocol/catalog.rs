@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 use crate::protocol::StreamKey;
@@ -11,13 +12,35 @@ use crate::schema::evolve::SchemaOrigin;
 #[derive(Clone, Debug)]
 pub(crate) struct ConfiguredStream {
     pub(crate) key: StreamKey,
-    /// The JSON schema as the source sent it; any JSON value.
-    pub(crate) json_schema: Value,
+    pub(crate) json_schema: JsonSchema,
     /// Whether the schema was declared or inferred.
     pub(crate) origin: SchemaOrigin,
     pub(crate) refresh: Refresh,
     pub(crate) generation_id: Option<i64>,
     pub(crate) sync_id: Option<i64>,
+}
+
+/// A JSON schema as the source sent it; any JSON value. It is kept as text: the trees of a thousand schemas would take ten
+/// times as much memory, all at once.
+#[derive(Clone, Debug)]
+pub(crate) struct JsonSchema(Box<RawValue>);
+
+impl JsonSchema {
+    pub(crate) fn tree(&self) -> Value {
+        tree(&self.0).expect("the text was parsed before")
+    }
+}
+
+impl From<&Value> for JsonSchema {
+    fn from(tree: &Value) -> Self {
+        Self(serde_json::value::to_raw_value(tree).expect("a tree of JSON is JSON"))
+    }
+}
+
+fn tree(text: &RawValue) -> serde_json::Result<Value> {
+    let mut reader = serde_json::Deserializer::from_str(text.get());
+    reader.disable_recursion_limit(); // its 128 levels are less than a schema 100 deep needs
+    Value::deserialize(&mut reader)
 }
 
 /// What a sync does to a table's existing rows, and what completes a stream.
@@ -79,8 +102,7 @@ struct Configured {
 struct CatalogStream {
     name: String,
     namespace: Option<String>,
-    #[serde(default)]
-    json_schema: Value,
+    json_schema: Option<Box<RawValue>>,
 }
 
 /// The deepest nesting of a catalog; the stack has room for much more.
@@ -118,17 +140,12 @@ pub(crate) fn read(text: &[u8]) -> Result<Vec<ConfiguredStream>> {
         ))
         .hint("flatten the schema at the source"));
     }
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    reader.disable_recursion_limit(); // its 128 levels are less than a schema 100 deep needs
-    let catalog = ConfiguredCatalog::deserialize(&mut reader).and_then(|catalog| {
-        reader.end()?;
-        Ok(catalog)
-    });
-    let catalog = catalog.map_err(|error| {
+    let malformed = |error: serde_json::Error| {
         Error::config(format!(
             "cannot parse the configured catalog: {error}; expected {{\"streams\": [{{\"stream\": {{\"name\": …, \"json_schema\": …}}, \"sync_mode\": …, \"destination_sync_mode\": …}}]}}"
         ))
-    })?;
+    };
+    let catalog: ConfiguredCatalog = serde_json::from_slice(text).map_err(malformed)?;
     let mut seen = std::collections::HashSet::new();
     let mut streams = Vec::with_capacity(catalog.streams.len());
     for configured in catalog.streams {
@@ -142,9 +159,18 @@ pub(crate) fn read(text: &[u8]) -> Result<Vec<ConfiguredStream>> {
                 "stream {key}: configured more than once in the catalog"
             )));
         }
+        let json_schema = match configured.stream.json_schema {
+            Some(text) => {
+                tree(&text).map_err(|error| {
+                    malformed(error).while_doing(format_args!("the schema of stream {key}"))
+                })?;
+                JsonSchema(text)
+            }
+            None => JsonSchema::from(&Value::Null),
+        };
         streams.push(ConfiguredStream {
             key,
-            json_schema: configured.stream.json_schema,
+            json_schema,
             origin: SchemaOrigin::Declared,
             refresh,
             generation_id: configured.generation_id,

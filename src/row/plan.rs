@@ -110,6 +110,7 @@ impl ObjectPlan {
                 value,
             });
         }
+        steps.shrink_to_fit();
         objects.0.push(index(steps.len()));
         Self {
             id: objects.0.len() - 1,

@@ -70,3 +70,17 @@ pub(crate) struct Field {
     pub(crate) name: String,
     pub(crate) data_type: Type,
 }
+
+impl Field {
+    /// How many fields it is, with those inside of structs.
+    pub(crate) fn count(&self) -> usize {
+        let mut data_type = &self.data_type;
+        while let Type::Array(element) = data_type {
+            data_type = element;
+        }
+        match data_type {
+            Type::Struct(fields) => 1 + fields.iter().map(Self::count).sum::<usize>(),
+            _ => 1,
+        }
+    }
+}

@@ -2,38 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::protocol::state::{Scope, State};
-use crate::sink::waiting::WaitingStates;
-
-/// The stream's place in the catalog.
-pub(super) type StreamIndex = usize;
-
-/// What a waiting state covers: the records before it of one stream, or of all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Covers {
-    Stream(StreamIndex),
-    All,
-    /// A stream that is not in the catalog, of which no record can come.
-    Nothing,
-}
-
-impl Covers {
-    /// A number that stands for it where states wait.
-    pub(super) fn code(self) -> u64 {
-        match self {
-            Self::Stream(stream) => stream as u64,
-            Self::All => u64::MAX,
-            Self::Nothing => u64::MAX - 1,
-        }
-    }
-
-    pub(super) fn of_code(code: u64) -> Self {
-        match code {
-            u64::MAX => Self::All,
-            _ if code == u64::MAX - 1 => Self::Nothing,
-            _ => Self::Stream(usize::try_from(code).expect("it was one")),
-        }
-    }
-}
+use crate::sink::streams::StreamIndex;
+use crate::sink::waiting::{Covers, WaitingStates};
 
 /// The states of a sync from their arrival to their printing.
 ///
@@ -65,6 +35,11 @@ impl Ledger {
             limit,
             kept: 0,
         }
+    }
+
+    /// The states may take three quarters of this memory.
+    pub(super) fn set_budget(&mut self, budget: usize) {
+        self.limit = budget / 4 * 3;
     }
 
     /// One stream more.
@@ -136,7 +111,7 @@ impl Ledger {
             return Ok(());
         }
         Err(Error::config(format!(
-            "the states that wait for their rows take more than {} MiB, three quarters of memory_budget_mb, although they are compressed",
+            "the states that wait for their rows take more than {} MiB, three quarters of what the input leaves of memory_budget_mb, although they are compressed",
             self.limit >> 20
         ))
         .hint("raise memory_budget_mb; states of a table that is replaced wait for the end of the sync"))

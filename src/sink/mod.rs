@@ -41,7 +41,9 @@
 //! [`Sink::fail`] ends the whole sync after an error of the input or of a call: it commits what states cover.
 
 mod budget;
+mod buffers;
 mod checkpoint;
+mod chunks;
 mod end;
 mod ledger;
 mod object;
@@ -71,8 +73,8 @@ use crate::table::layout::Run;
 use crate::time::Clock;
 
 use budget::Budget;
-use ledger::{Ledger, StreamIndex};
-use streams::Streams;
+use ledger::Ledger;
+use streams::{StreamIndex, Streams};
 pub(crate) use tally::{StreamTally, Tally};
 use writer::ObjectNumbers;
 
@@ -194,6 +196,8 @@ impl Sink<'_> {
     /// Counts what the input has allocated in the memory budget, in bytes.
     pub(crate) fn set_input(&mut self, bytes: usize) {
         self.budget.set_input(bytes);
+        let rest = self.options.memory_budget.saturating_sub(bytes);
+        self.ledger.set_budget(rest);
     }
 
     /// Accepts a record. Errors name the stream and never the data.
@@ -207,7 +211,7 @@ impl Sink<'_> {
             let stream = &mut self.streams[index];
             let pushed = stream.writer.push(partition, &self.row);
             let pushed = stream.note_failure(pushed)?;
-            self.budget.allocated(pushed.allocated);
+            self.budget.changed(pushed.before, pushed.after);
             if pushed.is_flush_due {
                 self.flush(index, partition)?;
             }
@@ -258,12 +262,12 @@ impl Sink<'_> {
     fn push_large(&mut self, index: StreamIndex, partition: PartitionId) -> Result<()> {
         let row = std::mem::take(&mut self.row);
         let stream = &mut self.streams[index];
-        let before = stream.writer.memory();
+        let before = stream.writer.buffers();
         let grown = stream
             .writer
             .push_large(partition, &row, &*self.lake.objects);
         drop(row);
-        self.budget.changed(before, stream.writer.memory());
+        self.budget.changed(before, stream.writer.buffers());
         let grown = stream.note_failure(grown)?;
         self.progress.grown += grown;
         self.unturned += grown;
@@ -275,9 +279,9 @@ impl Sink<'_> {
 
     fn flush(&mut self, index: StreamIndex, partition: PartitionId) -> Result<()> {
         let stream = &mut self.streams[index];
-        let before = stream.writer.memory();
+        let before = stream.writer.buffers();
         let grown = stream.writer.flush(partition, &*self.lake.objects);
-        self.budget.changed(before, stream.writer.memory());
+        self.budget.changed(before, stream.writer.buffers());
         self.progress.grown += stream.note_failure(grown)?;
         if self.ledger.waits() && self.progress.grown >= self.options.target_file_size {
             self.checkpoint()?;
@@ -406,7 +410,8 @@ impl Sink<'_> {
                 .any(|stream| stream.takes_checkpoints() && stream.writer.has_covered_rows())
     }
 
-    /// Does the checkpoint that is due by time, by the rows written, or by the memory of waiting states.
+    /// Does the checkpoint that is due by time, by the rows written, or by the memory of waiting states
+    /// and objects.
     pub(crate) fn tick(&mut self) -> Result<()> {
         self.turn();
         if !self.has_something_to_acknowledge() {
@@ -415,6 +420,7 @@ impl Sink<'_> {
         let progress = &self.progress;
         let is_due = progress.grown >= self.options.target_file_size
             || self.ledger.presses_for_a_checkpoint()
+            || self.budget.presses_for_a_checkpoint()
             || self.clock.instant() >= progress.last_checkpoint + self.options.checkpoint_interval;
         if is_due { self.checkpoint() } else { Ok(()) }
     }

@@ -1,57 +1,25 @@
 //! One object, from its first row to its completion.
-//!
-//! ```text
-//! push ─ rows (JSON text) ─ flush, a block at a time ─ encoded (bytes of the file) ─ a part at a time ─ upload
-//!        up to 272 KiB in gzip, 528 KiB in zstd:         up to 8 MiB: a part          what nobody sees yet
-//!        a block is what compresses well alone
-//! ```
-//!
-//! The boundary is the place after the last row that a state covers. A checkpoint ends the object there, and the rows
-//! after it go on in the next object. So that this stays possible, no part is sent across the boundary, and the file
-//! is cut there before much is encoded after it.
 
 use crate::error::{Error, Result};
-use crate::file::{FileWriter, Seam, Statistics};
-use crate::lake::{Bytes, Objects, Upload};
-use crate::sink::sizes::{STEP, Sizes};
+use crate::file::{FileWriter, Statistics};
+use crate::lake::{Objects, Upload};
+use crate::sink::buffers::{Buffers, NextPart};
+use crate::sink::chunks::Chunks;
+use crate::sink::sizes::Sizes;
 use crate::table::{DataFile, PartitionId};
 
-/// Where the last row that a state covers ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Boundary {
-    /// Before this object.
-    Before,
-    /// In `encoded`, at this offset, with the file cut there.
-    Encoded(usize),
-    /// In `rows`, at this offset.
-    Rows(usize),
-}
-
 /// How far an object is. Each call says in which state it is allowed; any other is an error of ours.
-#[derive(Debug)]
 enum ObjectState {
     /// Rows may come. There is an upload once a part was sent.
-    Open(Option<Upload>),
-    /// The file is whole; its last bytes are still in `encoded`.
-    Closed(Option<Upload>),
+    Open(Box<Buffers>, Option<Upload>),
+    /// The file is whole; its last bytes are still here.
+    Closed(Chunks, Option<Upload>),
     /// All bytes are in the upload.
     Uploaded(Upload),
     /// Visible to whoever lists the folder.
     Complete,
     /// Given up.
     Aborted,
-}
-
-impl ObjectState {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Open(_) => "open",
-            Self::Closed(_) => "closed",
-            Self::Uploaded(_) => "uploaded",
-            Self::Complete => "complete",
-            Self::Aborted => "aborted",
-        }
-    }
 }
 
 /// What an object holds, as far as it is known.
@@ -65,16 +33,8 @@ struct Content {
 pub(super) struct Object {
     key: String,
     partition: PartitionId,
-    sizes: Sizes,
-    /// Nothing once the object is closed.
-    file: Option<FileWriter>,
-    rows: Vec<u8>,
-    /// Bytes of rows since the last look at whether they are a block.
-    unlooked: usize,
-    encoded: Vec<u8>,
     /// Bytes in parts.
     sent: usize,
-    boundary: Boundary,
     content: Content,
     /// What was in it at the boundary.
     covered: Content,
@@ -92,19 +52,18 @@ pub(super) enum Flushed {
 
 impl Object {
     pub(super) fn new(key: String, partition: PartitionId, file: FileWriter, sizes: Sizes) -> Self {
+        let buffers = Box::new(Buffers::new(file, sizes));
+        Self::open(key, partition, buffers, Content::default())
+    }
+
+    fn open(key: String, partition: PartitionId, buffers: Box<Buffers>, content: Content) -> Self {
         Self {
             key,
             partition,
-            sizes,
-            file: Some(file),
-            rows: Vec::new(),
-            unlooked: 0,
-            encoded: Vec::new(),
             sent: 0,
-            boundary: Boundary::Before,
-            content: Content::default(),
+            content,
             covered: Content::default(),
-            state: ObjectState::Open(None),
+            state: ObjectState::Open(buffers, None),
         }
     }
 
@@ -115,29 +74,20 @@ impl Object {
     /// Appends a row, with its line feed. Says whether there is a block to `flush`. The object must be open.
     #[inline]
     pub(super) fn push(&mut self, row: &[u8]) -> Result<bool> {
-        if !matches!(self.state, ObjectState::Open(_)) {
+        let ObjectState::Open(buffers, _) = &mut self.state else {
             return Err(self.illegal("push"));
-        }
-        if row.len() > self.rows.capacity() - self.rows.len() {
-            self.sizes.reserve_rows(&mut self.rows, row.len());
-        }
-        self.rows.extend_from_slice(row);
+        };
         self.content.rows += 1;
         self.content.statistics.text_bytes += row.len() as u64;
-        self.unlooked += row.len();
-        if self.unlooked < self.sizes.look {
-            return Ok(false);
-        }
-        self.unlooked = 0;
-        Ok(self.rows.len() >= self.sizes.block)
+        Ok(buffers.push(row))
     }
 
     /// Begins a row that comes in pieces, so that it is never held as a whole. The object must be open.
     pub(super) fn begin_row(&mut self, length: usize) -> Result<()> {
-        if !matches!(self.state, ObjectState::Open(_)) {
+        let ObjectState::Open(buffers, _) = &mut self.state else {
             return Err(self.illegal("begin_row"));
-        }
-        self.encode_all();
+        };
+        buffers.encode_all();
         self.content.rows += 1;
         self.content.statistics.text_bytes += length as u64;
         Ok(())
@@ -149,20 +99,21 @@ impl Object {
         piece: &[u8],
         objects: &dyn Objects,
     ) -> Result<(usize, Flushed)> {
-        let before = self.encoded.len();
-        if let Some(file) = &mut self.file {
-            self.sizes
-                .reserve_encoded(&mut self.encoded, piece.len() + file.room());
-            file.write(piece, &mut self.encoded);
-        }
-        let grown = self.encoded.len() - before;
+        let before = self.encoded();
+        let ObjectState::Open(buffers, _) = &mut self.state else {
+            return Err(self.illegal("push_piece"));
+        };
+        buffers.encode_piece(piece);
+        let grown = self.encoded() - before;
         Ok((grown, self.send_full_parts(objects)?))
     }
 
     /// A state covers every row so far.
     pub(super) fn cover(&mut self) {
-        if !self.is_empty() {
-            self.boundary = Boundary::Rows(self.rows.len());
+        if let ObjectState::Open(buffers, _) = &mut self.state
+            && self.content.rows > 0
+        {
+            buffers.cover();
             self.covered = self.content;
         }
     }
@@ -172,229 +123,137 @@ impl Object {
         self.content.rows == 0
     }
 
-    /// Whether it has rows that a state covers.
+    fn buffers(&self) -> Option<&Buffers> {
+        match &self.state {
+            ObjectState::Open(buffers, _) => Some(buffers),
+            _ => None,
+        }
+    }
+
+    /// Whether it is open and has rows that a state covers.
     pub(super) fn is_covered(&self) -> bool {
-        self.boundary != Boundary::Before
+        self.buffers().is_some_and(Buffers::has_boundary)
+    }
+
+    /// Whether a state covers most of what its buffers hold.
+    pub(super) fn is_mostly_covered(&self) -> bool {
+        self.buffers().is_some_and(Buffers::is_mostly_covered)
     }
 
     /// Bytes of the file, as far as they are encoded.
     pub(super) fn encoded(&self) -> usize {
-        self.sent + self.encoded.len()
+        let waiting = match &self.state {
+            ObjectState::Open(buffers, _) => buffers.encoded(),
+            ObjectState::Closed(rest, _) => rest.len(),
+            _ => 0,
+        };
+        self.sent + waiting
     }
 
     /// Bytes of memory that its buffers have allocated.
+    #[inline]
     pub(super) fn memory(&self) -> usize {
-        self.rows.capacity() + self.encoded.capacity()
+        match &self.state {
+            ObjectState::Open(buffers, _) => buffers.memory(),
+            ObjectState::Closed(rest, _) => rest.memory(),
+            _ => 0,
+        }
     }
 
     /// Encodes the rows once they are a block, and sends parts once they are full. The object must be open.
     pub(super) fn flush(&mut self, objects: &dyn Objects) -> Result<Flushed> {
-        self.unlooked = 0;
-        if self.rows.len() >= self.sizes.block {
-            self.encode();
+        if let ObjectState::Open(buffers, _) = &mut self.state {
+            buffers.encode_block();
         }
         self.send_full_parts(objects)
     }
 
     /// Encodes the rows although they are less than a block, and gives back what is not needed for them.
     pub(super) fn compact(&mut self) {
-        self.encode();
-        self.rows.shrink_to_fit();
-        self.encoded.shrink_to_fit();
-    }
-
-    /// Encodes the rows; those after the boundary only where they are a block.
-    fn encode(&mut self) {
-        match self.boundary {
-            Boundary::Rows(offset) if self.rows.len() - offset < self.sizes.block => {
-                self.encode_to(offset, Boundary::Rows(0));
-            }
-            _ => self.encode_all(),
-        }
-    }
-
-    fn encode_all(&mut self) {
-        match self.boundary {
-            Boundary::Rows(offset) => {
-                self.encode_to(offset, Boundary::Before);
-                self.cut();
-                self.encode_to(self.rows.len(), Boundary::Encoded(self.encoded.len()));
-            }
-            boundary => self.encode_to(self.rows.len(), boundary),
-        }
-    }
-
-    /// Encodes the rows before `offset`.
-    fn encode_to(&mut self, offset: usize, boundary: Boundary) {
-        if offset > 0 {
-            if let Some(file) = &mut self.file {
-                self.sizes
-                    .reserve_encoded(&mut self.encoded, offset + file.room());
-                file.write(&self.rows[..offset], &mut self.encoded);
-            }
-            if offset < self.rows.len() {
-                self.rows.drain(..offset);
-            } else if self.rows.capacity() > self.sizes.block + 2 * STEP {
-                // A huge row made it large.
-                self.rows = Vec::new();
-            } else {
-                self.rows.clear();
-            }
-        }
-        self.boundary = boundary;
-    }
-
-    fn cut(&mut self) {
-        if let Some(file) = &mut self.file {
-            file.cut();
+        if let ObjectState::Open(buffers, _) = &mut self.state {
+            buffers.compact();
         }
     }
 
     fn send_full_parts(&mut self, objects: &dyn Objects) -> Result<Flushed> {
-        while self.encoded.len() >= self.sizes.part {
-            match self.boundary {
-                Boundary::Encoded(offset) if offset >= self.sizes.least_part => {
-                    self.send(objects, offset)?;
-                    self.boundary = Boundary::Encoded(0);
-                }
-                // A state may come soon and move the boundary; wait for it as long as a part of the least size.
-                Boundary::Encoded(_)
-                    if self.encoded.len() < self.sizes.part + self.sizes.least_part =>
-                {
-                    break;
-                }
-                Boundary::Encoded(_) => return Ok(Flushed::Split),
-                Boundary::Before | Boundary::Rows(_) => self.send(objects, self.sizes.part)?,
-            }
-        }
-        Ok(Flushed::Continue)
-    }
-
-    /// Sends the first bytes of `encoded` as a part.
-    fn send(&mut self, objects: &dyn Objects, length: usize) -> Result<()> {
-        let ObjectState::Open(upload) = &mut self.state else {
-            return Err(self.illegal("send"));
+        let ObjectState::Open(buffers, upload) = &mut self.state else {
+            return Err(self.illegal("flush"));
         };
-        let upload = match upload {
-            Some(upload) => upload,
-            None => upload.insert(objects.begin(&self.key)?),
-        };
-        let rest = self.encoded.split_off(length);
-        let sent = Bytes::lend(&mut self.encoded, |part| objects.part(upload, part));
-        if sent.is_ok() {
+        loop {
+            let length = match buffers.next_part() {
+                NextPart::None => return Ok(Flushed::Continue),
+                NextPart::AcrossBoundary => return Ok(Flushed::Split),
+                NextPart::Of(length) => length,
+            };
+            let upload = match upload {
+                Some(upload) => upload,
+                None => upload.insert(objects.begin(&self.key)?),
+            };
+            buffers.send(length, |part| objects.part(upload, part))?;
             self.sent += length;
-            self.encoded.clear();
         }
-        self.encoded.extend(rest);
-        sent
     }
 
     /// Closes the object at the boundary. The rows after it go on in a new object, which is returned. The object must be
     /// open and have covered rows.
     pub(super) fn split(&mut self, next_key: impl FnOnce() -> String) -> Result<Option<Self>> {
-        if !matches!(self.state, ObjectState::Open(_)) || !self.is_covered() {
+        if !self.is_covered() {
             return Err(self.illegal("split"));
         }
-        if let Boundary::Rows(offset) = self.boundary {
-            self.encode_to(offset, Boundary::Before);
-            self.cut();
-            self.boundary = Boundary::Encoded(self.encoded.len());
-        }
-        let (Boundary::Encoded(offset), Some(mut file)) = (self.boundary, self.file.take()) else {
-            return Err(self.illegal("split"));
-        };
-        let after = self.split_encoded(file.split(), offset);
-        self.boundary = Boundary::Before;
-        self.enter_closed();
-        if self.rows.is_empty() && after.is_empty() {
-            return Ok(None);
-        }
-        let rest = Content {
+        let (buffers, upload) = self.take_open("split")?;
+        let (last, rest) = buffers.split();
+        self.state = ObjectState::Closed(last, upload);
+        let after = Content {
             rows: self.content.rows - self.covered.rows,
             statistics: self.content.statistics.without(self.covered.statistics),
         };
         self.content = self.covered;
-        Ok(Some(Self {
-            key: next_key(),
-            partition: self.partition,
-            sizes: self.sizes,
-            file: Some(file),
-            rows: std::mem::take(&mut self.rows),
-            unlooked: 0,
-            encoded: after,
-            sent: 0,
-            boundary: Boundary::Before,
-            content: rest,
-            covered: Content::default(),
-            state: ObjectState::Open(None),
-        }))
-    }
-
-    /// Leaves in `encoded` what is before the cut, and returns what follows it: each the bytes of a file.
-    fn split_encoded(&mut self, seam: Seam, cut: usize) -> Vec<u8> {
-        let Seam { ending, beginning } = seam;
-        // The shorter side gets a buffer of its own: both together may be longer than a part.
-        let mut after;
-        if cut < self.encoded.len() / 2 {
-            let before = self.encoded[..cut].to_vec();
-            after = std::mem::replace(&mut self.encoded, before);
-            after.splice(..cut, beginning);
-        } else {
-            after = beginning;
-            after.extend_from_slice(&self.encoded[cut..]);
-            self.encoded.truncate(cut);
-        }
-        self.encoded.extend(ending);
-        after
+        Ok(rest.map(|rest| Self::open(next_key(), self.partition, Box::new(rest), after)))
     }
 
     /// Closes the object after its last row. The object must be open.
     pub(super) fn close(&mut self) -> Result<()> {
-        if !matches!(self.state, ObjectState::Open(_)) {
-            return Err(self.illegal("close"));
-        }
-        self.encode_to(self.rows.len(), Boundary::Before);
-        if let Some(mut file) = self.file.take() {
-            file.end(&mut self.encoded);
-        }
-        self.enter_closed();
+        let (buffers, upload) = self.take_open("close")?;
+        self.state = ObjectState::Closed(buffers.close(), upload);
         Ok(())
     }
 
-    fn enter_closed(&mut self) {
-        if let ObjectState::Open(upload) = &mut self.state {
-            self.state = ObjectState::Closed(upload.take());
+    /// Takes out what an open object has; the caller gives it its next state.
+    fn take_open(&mut self, call: &str) -> Result<(Buffers, Option<Upload>)> {
+        match std::mem::replace(&mut self.state, ObjectState::Aborted) {
+            ObjectState::Open(buffers, upload) => Ok((*buffers, upload)),
+            other => {
+                self.state = other;
+                Err(self.illegal(call))
+            }
         }
     }
 
     /// Sends what is left of an upload that was begun; a small object stays in memory. The object must be closed.
     pub(super) fn seal(&mut self, objects: &dyn Objects) -> Result<()> {
         match self.state {
-            ObjectState::Closed(None) | ObjectState::Uploaded(_) => Ok(()),
+            ObjectState::Closed(_, None) | ObjectState::Uploaded(_) => Ok(()),
             _ => self.park(objects),
         }
     }
 
     /// Sends everything, so that no memory is held. The object must be closed.
     pub(super) fn park(&mut self, objects: &dyn Objects) -> Result<()> {
-        let ObjectState::Closed(upload) = &mut self.state else {
+        let ObjectState::Closed(rest, upload) = &mut self.state else {
             return Err(self.illegal("park"));
         };
-        let mut upload = match upload.take() {
+        let begun = match upload {
             Some(upload) => upload,
-            None => objects.begin(&self.key)?,
+            None => upload.insert(objects.begin(&self.key)?),
         };
-        if !self.encoded.is_empty()
-            && let Err(error) =
-                Bytes::lend(&mut self.encoded, |part| objects.part(&mut upload, part))
-        {
-            self.state = ObjectState::Closed(Some(upload));
-            return Err(error);
+        let length = rest.len();
+        if length > 0 {
+            rest.send_first(length, |part| objects.part(begun, part))?;
         }
-        self.sent += self.encoded.len();
-        self.encoded = Vec::new();
-        self.rows = Vec::new();
-        self.state = ObjectState::Uploaded(upload);
+        self.sent += length;
+        if let Some(upload) = upload.take() {
+            self.state = ObjectState::Uploaded(upload);
+        }
         Ok(())
     }
 
@@ -414,16 +273,15 @@ impl Object {
     /// Makes the object visible to whoever lists its folder. The object must be closed or uploaded, and stays so after
     /// an error: it may be visible then, or not.
     pub(super) fn complete(&mut self, objects: &dyn Objects) -> Result<DataFile> {
+        let bytes = self.encoded();
         match &mut self.state {
             ObjectState::Uploaded(upload) => objects.complete(upload)?,
-            ObjectState::Closed(None) => {
-                Bytes::lend(&mut self.encoded, |body| objects.put(&self.key, body))?;
+            ObjectState::Closed(rest, None) => {
+                rest.send_first(rest.len(), |body| objects.put(&self.key, body))?;
             }
             _ => return Err(self.illegal("complete")),
         }
-        let bytes = self.encoded();
         log::debug!("completed an object key={} bytes={bytes}", self.key);
-        self.encoded = Vec::new();
         self.state = ObjectState::Complete;
         Ok(DataFile {
             key: self.key.clone(),
@@ -437,16 +295,22 @@ impl Object {
     /// Gives the object up. Returns the upload that is to be aborted.
     pub(super) fn abort(mut self) -> Option<Upload> {
         match std::mem::replace(&mut self.state, ObjectState::Aborted) {
-            ObjectState::Open(upload) | ObjectState::Closed(upload) => upload,
+            ObjectState::Open(_, upload) | ObjectState::Closed(_, upload) => upload,
             ObjectState::Uploaded(upload) => Some(upload),
             ObjectState::Complete | ObjectState::Aborted => None,
         }
     }
 
     fn illegal(&self, call: &str) -> Error {
+        let state = match &self.state {
+            ObjectState::Open(..) => "open",
+            ObjectState::Closed(..) => "closed",
+            ObjectState::Uploaded(_) => "uploaded",
+            ObjectState::Complete => "complete",
+            ObjectState::Aborted => "aborted",
+        };
         Error::system(format!(
-            "internal error: {call} of an object that is {}",
-            self.state.name()
+            "internal error: {call} of an object that is {state}"
         ))
     }
 }

@@ -10,9 +10,8 @@ use crate::schema::{Note, column, note};
 use crate::sink::budget::Budget;
 use crate::sink::ledger::Ledger;
 use crate::sink::sizes::Sizes;
-use crate::sink::stream::{Stream, StreamEnd};
+use crate::sink::stream::{Stream, StreamCounts, StreamEnd};
 use crate::sink::streams::Streams;
-use crate::sink::tally::StreamCounts;
 use crate::sink::writer::{Naming, ObjectNumbers, Writer};
 use crate::sink::{Acknowledge, RECORDS_BETWEEN_LOOKS, Sink, SinkOptions, SyncProgress};
 use crate::table::control::{Control, Owner};
@@ -21,8 +20,8 @@ use crate::table::plan::{self, Planned};
 use crate::table::{self, Opened, Opening, Table, uploads};
 use crate::time::Clock;
 
-/// The least memory that a stream takes beside its buffers, in bytes: the more columns, the more.
-const MEMORY_OF_STREAM: usize = 16 << 10;
+/// The least room in the memory budget for each stream, in bytes.
+const ROOM_OF_STREAM: usize = 16 << 10;
 
 impl<'a> Sink<'a> {
     /// Makes databases and tables ready for the streams. Two streams with one table are refused before that.
@@ -147,20 +146,23 @@ impl<'a> Sink<'a> {
 
     /// Fails where so many streams, this one included, take more memory than there is room for.
     pub(crate) fn refuse_too_many(&self, streams: usize, key: &StreamKey) -> Result<()> {
-        let most = self.options.memory_budget / MEMORY_OF_STREAM;
+        let most = self.options.memory_budget / ROOM_OF_STREAM;
         if streams <= most {
             return Ok(());
         }
         Err(Error::config(format!(
             "stream {key}: expected at most {most} streams, one per {} KiB of memory_budget_mb, found more",
-            MEMORY_OF_STREAM >> 10
+            ROOM_OF_STREAM >> 10
         ))
         .hint("raise memory_budget_mb, or share the streams among several syncs"))
     }
 
     fn admit(&mut self, planned: Planned) -> Result<()> {
         self.refuse_too_many(self.streams.len() + 1, &planned.configured.key)?;
+        let wanted = &planned.target.wanted;
+        let fields = wanted.iter().map(|column| column.field.count()).sum();
         let stream = self.opened(planned)?;
+        self.budget.add_stream(fields);
         self.streams.add(stream);
         self.ledger.add_stream();
         Ok(())

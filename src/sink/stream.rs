@@ -7,9 +7,8 @@ use crate::protocol::StreamKey;
 use crate::protocol::catalog::Refresh;
 use crate::protocol::message::Status;
 use crate::row::RowEncoder;
-use crate::sink::tally::StreamCounts;
 use crate::sink::writer::Writer;
-use crate::table::Table;
+use crate::table::{DataFile, Table, TableChange};
 
 /// A stream that records come for.
 pub(super) struct Stream {
@@ -39,6 +38,25 @@ pub(super) struct StreamEnd {
     is_replaced: bool,
     /// Some of its rows could not be made durable.
     has_failed: bool,
+}
+
+/// What is counted of a stream as it goes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct StreamCounts {
+    pub(super) records: u64,
+    pub(super) bytes_in: u64,
+    pub(super) objects: u64,
+    pub(super) bytes_out: u64,
+    pub(super) changes: Vec<TableChange>,
+}
+
+impl StreamCounts {
+    /// A checkpoint has completed these objects.
+    pub(super) fn publish(&mut self, files: &[DataFile], changes: Vec<TableChange>) {
+        self.objects += files.len() as u64;
+        self.bytes_out += files.iter().map(|file| file.bytes).sum::<u64>();
+        self.changes.extend(changes);
+    }
 }
 
 impl Stream {

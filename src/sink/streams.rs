@@ -6,8 +6,10 @@ use std::ops::{Deref, DerefMut};
 use crate::error::{Error, Result};
 use crate::protocol::StreamKey;
 use crate::protocol::message::RecordView;
-use crate::sink::ledger::StreamIndex;
 use crate::sink::stream::Stream;
+
+/// The stream's place in the catalog.
+pub(super) type StreamIndex = usize;
 
 /// All streams, in the order in which they were added.
 #[derive(Default)]

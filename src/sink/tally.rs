@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::protocol::StreamKey;
 use crate::sink::Sink;
 use crate::sink::stream::Stream;
-use crate::table::{DataFile, TableChange};
+use crate::table::TableChange;
 
 /// The counts of all streams, and of the sync as a whole.
 #[derive(Clone, Debug, Default)]
@@ -36,25 +36,6 @@ pub(crate) struct StreamTally {
     pub(crate) rescued: BTreeMap<String, u64>,
     /// How the table's definition changed.
     pub(crate) changes: Vec<TableChange>,
-}
-
-/// What is counted of a stream as it goes.
-#[derive(Clone, Debug, Default)]
-pub(super) struct StreamCounts {
-    pub(super) records: u64,
-    pub(super) bytes_in: u64,
-    pub(super) objects: u64,
-    pub(super) bytes_out: u64,
-    pub(super) changes: Vec<TableChange>,
-}
-
-impl StreamCounts {
-    /// A checkpoint has completed these objects.
-    pub(super) fn publish(&mut self, files: &[DataFile], changes: Vec<TableChange>) {
-        self.objects += files.len() as u64;
-        self.bytes_out += files.iter().map(|file| file.bytes).sum::<u64>();
-        self.changes.extend(changes);
-    }
 }
 
 impl Tally {

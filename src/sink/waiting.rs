@@ -7,7 +7,7 @@ use zstd::bulk;
 use zstd::zstd_safe::CParameter;
 
 use crate::error::Result;
-use crate::sink::ledger::Covers;
+use crate::sink::streams::StreamIndex;
 
 /// As in `file::zstd`.
 const LEVEL: i32 = 1;
@@ -18,6 +18,34 @@ const WINDOW: u32 = 24;
 /// The text of a chunk before it is compressed: states of this size, and of some more where they are large.
 const CHUNK: usize = 1 << 20;
 const STATES: usize = 8;
+
+/// What a waiting state covers: the records before it of one stream, or of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Covers {
+    Stream(StreamIndex),
+    All,
+    /// A stream that is not in the catalog, of which no record can come.
+    Nothing,
+}
+
+impl Covers {
+    /// A number that stands for it where states wait.
+    pub(super) fn code(self) -> u64 {
+        match self {
+            Self::Stream(stream) => stream as u64,
+            Self::All => u64::MAX,
+            Self::Nothing => u64::MAX - 1,
+        }
+    }
+
+    pub(super) fn of_code(code: u64) -> Self {
+        match code {
+            u64::MAX => Self::All,
+            _ if code == u64::MAX - 1 => Self::Nothing,
+            _ => Self::Stream(usize::try_from(code).expect("it was one")),
+        }
+    }
+}
 
 /// States in memory, each with what it covers.
 pub(super) struct WaitingStates {

@@ -56,9 +56,12 @@ pub(super) struct Writer {
     open: Vec<Option<Object>>,
     /// Objects that have their last row.
     closed: Vec<Closed>,
-    /// Bytes of memory that all of them have allocated.
-    memory: usize,
+    /// Bytes of memory that the buffers of all of them have allocated.
+    buffers: usize,
 }
+
+/// Bytes of memory that an object takes while it waits for its checkpoint: itself, its key, and its upload.
+const WAITING: usize = 1024;
 
 /// An object that had its last row before its checkpoint came.
 struct Closed {
@@ -69,8 +72,9 @@ struct Closed {
 /// What a push changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pushed {
-    /// Bytes of memory that were allocated for the row.
-    pub(super) allocated: usize,
+    /// Bytes of memory that the object's buffers took before it, and take now.
+    pub(super) before: usize,
+    pub(super) after: usize,
     /// Whether the partition has a block of rows to flush.
     pub(super) is_flush_due: bool,
 }
@@ -81,7 +85,7 @@ impl Writer {
             naming,
             open: Vec::new(),
             closed: Vec::new(),
-            memory: 0,
+            buffers: 0,
         }
     }
 
@@ -91,10 +95,11 @@ impl Writer {
         let object = self.open_or_begin(partition);
         let before = object.memory();
         let is_flush_due = object.push(row)?;
-        let allocated = object.memory() - before;
-        self.memory += allocated;
+        let after = object.memory();
+        self.buffers = self.buffers + after - before;
         Ok(Pushed {
-            allocated,
+            before,
+            after,
             is_flush_due,
         })
     }
@@ -170,15 +175,20 @@ impl Writer {
         !self.closed.is_empty() || self.all_open().any(|object| !object.is_empty())
     }
 
-    /// Bytes of memory that the stream's buffers have allocated.
-    pub(super) fn memory(&self) -> usize {
-        self.memory
+    /// Bytes of memory that the buffers of rows have allocated.
+    pub(super) fn buffers(&self) -> usize {
+        self.buffers
+    }
+
+    /// Bytes of memory that the objects take which wait for their checkpoint.
+    pub(super) fn waiting(&self) -> usize {
+        self.closed.len() * WAITING
     }
 
     fn recount(&mut self) {
         let open: usize = self.all_open().map(Object::memory).sum();
         let closed = self.closed.iter().map(|closed| closed.object.memory());
-        self.memory = open + closed.sum::<usize>();
+        self.buffers = open + closed.sum::<usize>();
     }
 
     /// The rows to come have these columns.
@@ -196,7 +206,7 @@ impl Writer {
         let (closed, before) = (self.closed.len(), self.open_memory(partition));
         let grown = self.flush_open(partition, objects);
         if self.closed.len() == closed {
-            self.memory = self.memory + self.open_memory(partition) - before;
+            self.buffers = self.buffers + self.open_memory(partition) - before;
         } else {
             self.recount();
         }
@@ -293,7 +303,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Frees memory of the largest open object: encodes its rows where that halves it, else uploads it.
+    /// Frees memory of the largest open object: encodes its rows where that frees a quarter of it, else uploads it. Rows
+    /// that no state covers stay where they are few: with those to come they make a larger object.
     pub(super) fn relieve(&mut self, objects: &dyn Objects) -> Result<()> {
         let done = self.relieve_largest(objects);
         self.recount();
@@ -301,18 +312,25 @@ impl Writer {
     }
 
     fn relieve_largest(&mut self, objects: &dyn Objects) -> Result<()> {
-        let largest = self.all_open().max_by_key(|object| object.memory());
-        let Some(partition) = largest.map(Object::partition) else {
+        let largest = self
+            .open
+            .iter_mut()
+            .flatten()
+            .max_by_key(|object| object.memory());
+        let Some(object) = largest else {
             return Ok(());
         };
-        if let Some(object) = self.open_mut(partition) {
-            let before = object.memory();
-            object.compact();
-            if object.memory() <= before / 2 {
-                return Ok(());
-            }
+        let partition = object.partition();
+        let before = object.memory();
+        object.compact();
+        if object.memory() <= before - before / 4 {
+            return Ok(());
         }
+        let is_mostly_covered = object.is_mostly_covered();
         self.park_covered(partition, objects)?;
+        if is_mostly_covered {
+            return Ok(());
+        }
         self.park_all(partition, objects)
     }
 

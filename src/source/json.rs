@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::feedback::Feedback;
 use crate::input::Lines;
 use crate::protocol::StreamKey;
-use crate::protocol::catalog::{ConfiguredStream, Refresh};
+use crate::protocol::catalog::{ConfiguredStream, JsonSchema, Refresh};
 use crate::protocol::message::Record;
 use crate::schema::evolve::SchemaOrigin;
 use crate::sink::Sink;
@@ -56,7 +56,7 @@ pub(crate) fn read(
     };
     sink.add(ConfiguredStream {
         key: StreamKey::new(None, target.name),
-        json_schema: schema,
+        json_schema: JsonSchema::from(&schema),
         origin,
         refresh: target.refresh,
         generation_id: None,

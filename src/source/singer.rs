@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::protocol::StreamKey;
-use crate::protocol::catalog::{ConfiguredStream, Refresh};
+use crate::protocol::catalog::{ConfiguredStream, JsonSchema, Refresh};
 use crate::protocol::message::{Record, Status};
 use crate::protocol::singer::{self, SingerMessage};
 use crate::schema::evolve::SchemaOrigin;
@@ -227,7 +227,7 @@ impl TapStream {
 fn configured(name: &str, stream: &TapStream, refresh: Refresh) -> ConfiguredStream {
     ConfiguredStream {
         key: StreamKey::new(None, name),
-        json_schema: stream.schema.clone(),
+        json_schema: JsonSchema::from(&stream.schema),
         origin: SchemaOrigin::Declared,
         refresh: stream.version.map_or(refresh, Refresh::Version),
         generation_id: stream.version,

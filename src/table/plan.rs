@@ -29,7 +29,7 @@ pub(crate) fn plan(configured: ConfiguredStream, options: &TableOptions) -> Plan
     };
     let extra = rows.extra_fields();
     let reserved: Vec<&str> = extra.iter().map(|field| field.name.as_str()).collect();
-    let schema = schema::read(&configured.json_schema, options.numbers, &reserved);
+    let schema = schema::read(&configured.json_schema.tree(), options.numbers, &reserved);
     let with = |source| move |field| Column::new(field, source);
     let properties = schema.fields.into_iter().map(with(Source::Property));
     let wanted = properties

@@ -13,7 +13,7 @@ use crate::http::retry::RetryPolicy;
 use crate::lake;
 use crate::out;
 use crate::protocol::StreamKey;
-use crate::protocol::catalog::{self, ConfiguredStream};
+use crate::protocol::catalog::{self, ConfiguredStream, JsonSchema};
 use crate::schema::evolve::SchemaOrigin;
 use crate::table::Change;
 use crate::table::forecast::{self, Column, Forecast, Origin, TableAction};
@@ -30,7 +30,7 @@ pub(super) fn run(asked: &cli::PlanArguments, environment: &Environment) -> Resu
             mode,
         } => vec![ConfiguredStream {
             key: StreamKey::new(None, table),
-            json_schema: read_schema(schema)?,
+            json_schema: JsonSchema::from(&read_schema(schema)?),
             origin: SchemaOrigin::Declared,
             refresh: refresh(*mode),
             generation_id: None,

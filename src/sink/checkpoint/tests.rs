@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::file::Codec;
 use crate::lake::{Lake, dir};
 use crate::protocol::StreamKey;
-use crate::protocol::catalog::{Completion, ConfiguredStream, Refresh};
+use crate::protocol::catalog::{Completion, ConfiguredStream, JsonSchema, Refresh};
 use crate::protocol::message::{Message, MessageReader};
 use crate::protocol::state::State;
 use crate::schema::evolve::SchemaOrigin;
@@ -56,7 +56,7 @@ fn files(folder: &Path) -> usize {
 fn open<'a>(lake: &'a Lake, folder: &Path, log: &Log, refresh: Refresh) -> Sink<'a> {
     let stream = |name: &str| ConfiguredStream {
         key: StreamKey::new(None, name),
-        json_schema: json!({"properties": {"id": {"type": "integer"}}}),
+        json_schema: JsonSchema::from(&json!({"properties": {"id": {"type": "integer"}}})),
         origin: SchemaOrigin::Declared,
         refresh,
         generation_id: None,
