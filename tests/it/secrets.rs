@@ -118,7 +118,11 @@ fn modes(fake: &Fake) -> Vec<Mode> {
 const SCRIPTS: [fn(&str) -> Option<Verb>; 7] = [
     |_| None,
     |operation| (operation == "PutObject").then_some(Verb::Quote(403, "AccessDenied")),
-    |operation| (operation == "CreateTable").then_some(Verb::Quote(400, "AccessDeniedException")),
+    // `check` cannot tell what a catalog hides in a database that does not exist, so the database is refused.
+    |operation| {
+        let creates = matches!(operation, "CreateDatabase" | "CreateTable");
+        creates.then_some(Verb::Quote(400, "AccessDeniedException"))
+    },
     |_| Some(Verb::Quote(403, "InvalidClientTokenId")),
     |_| Some(Verb::Quote(503, "ServiceUnavailable")),
     |_| Some(Verb::Quote(400, "ExpiredToken")),
