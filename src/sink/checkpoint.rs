@@ -110,26 +110,24 @@ impl Sink<'_> {
                 }
             }
         }
-        published.retain(|(index, ..)| {
-            let stream = &mut self.streams[*index];
+        let mut settled = Vec::with_capacity(published.len());
+        for (index, files, changes) in published {
+            let stream = &mut self.streams[index];
+            let name = stream.table.name();
             match stream.table.look(lake) {
-                Ok(()) => {
-                    record.settle(&stream.table.name());
-                    true
-                }
+                Ok(()) => settled.push((index, record.settle(&name), files, changes)),
                 Err(error) => {
-                    record.take_back(&stream.table.name(), objects);
+                    record.take_back(&name, objects);
                     outcome.fail(stream, error);
-                    false
                 }
             }
-        });
+        }
         if let Err(error) = record.write_if_named(objects, &self.clock) {
-            for (index, files, _) in published {
+            for (index, keys, ..) in settled {
                 let stream = &mut self.streams[index];
                 if stream.table.takes_checkpoints() {
                     let name = stream.table.name();
-                    record.note(&name, files.into_iter().map(|file| file.key));
+                    record.note(&name, keys.into_iter());
                     record.take_back(&name, objects);
                     stream.fail();
                 }
@@ -137,7 +135,7 @@ impl Sink<'_> {
             outcome.note(error);
             return;
         }
-        for (index, files, changes) in published {
+        for (index, _, files, changes) in settled {
             self.streams[index].counts.publish(&files, changes);
             outcome.objects += files.len() as u64;
         }

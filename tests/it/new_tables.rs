@@ -236,6 +236,20 @@ fn rows_that_cannot_go_to_the_other_writer_s_folder_are_all_deleted() {
 }
 
 #[test]
+fn rows_that_were_copied_and_cannot_be_settled_are_all_deleted() {
+    let fake = Fake::start();
+    // The other writes its record twice; this one once for its objects, once for their copies, and then to settle them.
+    let refused = Fault::Reject(403, "AccessDenied");
+    fake.fault_on("PutObject", "/_datalake/runs/", 5, refused);
+    let output = overtaken(&fake, &lines(7..9), || {
+        ended(&people(&fake, lines(0..2)).run(), 0, &[]);
+    });
+    ended(&output, 1, &["PutObject", "AccessDenied"]);
+    assert_eq!(shown(&fake), [0, 1]);
+    assert_one_object(&fake);
+}
+
+#[test]
 fn a_later_checkpoint_of_an_endless_pipe_finds_the_way_too() {
     let fake = Fake::start();
     let gate = fake.hold("GetTable", 1);

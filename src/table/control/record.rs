@@ -116,7 +116,7 @@ impl RunRecord {
         };
         let _work = interrupt::begin(Work::CleanUp);
         match objects.delete(keys) {
-            Ok(()) => self.settle(table),
+            Ok(()) => drop(self.settle(table)),
             Err(error) => log::warn!(
                 "rows of a checkpoint that failed may be visible until a later run deletes them table={table} objects={}: {error}",
                 keys.len()
@@ -124,9 +124,10 @@ impl RunRecord {
         }
     }
 
-    /// Notes that the objects of the table are no longer unacknowledged.
-    pub(crate) fn settle(&mut self, table: &str) {
-        self.content.unacknowledged.remove(table);
+    /// Notes that the objects of the table are no longer unacknowledged; returns their keys.
+    pub(crate) fn settle(&mut self, table: &str) -> Vec<String> {
+        let settled = self.content.unacknowledged.remove(table);
+        settled.unwrap_or_default()
     }
 
     /// Removes the record of a run that has nothing unacknowledged. A failure is only logged: a later run removes it.
