@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use crate::aws::{Aws, glue, lakeformation};
+use crate::aws::{Aws, Pages, glue, lakeformation};
 use crate::error::{Error, Refusal, Result};
 use crate::interrupt::{self, Work};
 use crate::lake::aws::Tag;
@@ -19,19 +19,23 @@ pub(super) struct Glue {
 
 impl Glue {
     fn database_names(&self) -> Result<Vec<String>> {
+        let listing = |error: Error| error.while_doing("listing the databases of the catalog");
         let mut names = Vec::new();
+        let mut pages = Pages::default();
         let mut next = None;
         loop {
             let get = glue::GetDatabases {
                 next: next.as_deref(),
             };
-            let page = perform(&self.aws, &get)
-                .map_err(|error| error.while_doing("listing the databases of the catalog"))?;
+            let page = perform(&self.aws, &get).map_err(listing)?;
+            if let Some(marker) = &page.next {
+                pages.turn(marker, page.found.first()).map_err(listing)?;
+            }
             names.extend(page.found);
             if page.next.is_none() {
                 return Ok(names);
             }
-            next = advance(next.as_ref(), page.next)?;
+            next = page.next;
         }
     }
 
@@ -223,6 +227,10 @@ impl Catalog for Glue {
 
     fn locations(&self, visit: &mut dyn FnMut(Located)) -> Result<()> {
         for database in self.database_names()? {
+            let listing = |error: Error| {
+                error.while_doing(format_args!("listing the tables of database {database}"))
+            };
+            let mut pages = Pages::default();
             let mut next = None;
             loop {
                 let get = glue::GetTables {
@@ -232,13 +240,13 @@ impl Catalog for Glue {
                 let page = match perform(&self.aws, &get) {
                     Ok(page) => page,
                     // The database was deleted meanwhile.
-                    Err(error) if error.code() == "EntityNotFoundException" => break,
-                    Err(error) => {
-                        return Err(
-                            error.while_doing(format!("listing the tables of database {database}"))
-                        );
-                    }
+                    Err(error) if error.code() == ABSENT => break,
+                    Err(error) => return Err(listing(error)),
                 };
+                if let Some(marker) = &page.next {
+                    let first = page.found.first().map(|table| &table.name);
+                    pages.turn(marker, first).map_err(listing)?;
+                }
                 for table in page.found {
                     visit(Located {
                         database: database.clone(),
@@ -249,21 +257,11 @@ impl Catalog for Glue {
                 if page.next.is_none() {
                     break;
                 }
-                next = advance(next.as_ref(), page.next)?;
+                next = page.next;
             }
         }
         Ok(())
     }
-}
-
-/// The token of the next page, which must differ from that of the page before.
-fn advance(before: Option<&String>, next: Option<String>) -> Result<Option<String>> {
-    if before == next.as_ref() {
-        return Err(Error::transient(
-            "the catalog repeats a page of its listing",
-        ));
-    }
-    Ok(next)
 }
 
 fn name(input: &Map<String, Value>) -> &str {

@@ -106,6 +106,23 @@ impl MarkObject {
         Ok(written)
     }
 
+    /// Writes it with this owner and stage; an error where somebody else has changed it meanwhile.
+    pub(crate) fn claim(
+        &mut self,
+        objects: &dyn Objects,
+        owner: &Owner,
+        stage: Stage,
+    ) -> Result<()> {
+        if self.advance(objects, owner, stage)? {
+            return Ok(());
+        }
+        Err(Error::transient(format!(
+            "another run changed the mark of the unpublished generation folder={}",
+            self.mark.folder
+        ))
+        .hint("let one run at a time write a stream"))
+    }
+
     /// An error unless the generation is still this run's to write.
     pub(crate) fn confirm(&self, objects: &dyn Objects) -> Result<()> {
         match Self::read(objects, &self.place.key, None)? {

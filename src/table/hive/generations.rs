@@ -21,7 +21,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::lake::{CatalogTable, Lake, Objects};
 use crate::protocol::catalog::{Completion, ConfiguredStream, Refresh};
 use crate::table::control::{Control, Mark, MarkObject, Stage};
@@ -118,9 +118,28 @@ pub(super) fn mark(
     }
 }
 
+/// Whether a sync that replaces goes on with the generation that the table shows.
+pub(super) fn adds_to_published(
+    entry: Option<&CatalogTable>,
+    stream: &ConfiguredStream,
+    control: &Control,
+) -> bool {
+    match stream.refresh {
+        Refresh::Truncate { is_append, .. } => {
+            let published = entry.and_then(|entry| definition::numbers(&entry.input));
+            let numbers = Numbered::of(stream, control).zip(published);
+            is_append_of_a_client(stream, control)
+                || numbers
+                    .is_some_and(|(now, published)| now.resumes_published(published, is_append))
+        }
+        Refresh::Version(version) => entry.is_some_and(|entry| shows_version(entry, version)),
+        Refresh::Append { .. } | Refresh::Overwrite => false,
+    }
+}
+
 /// Whether a client without jobs asks to append, by the numbers that PyAirbyte gives to every sync: a platform's would ask
 /// for a refresh.
-pub(super) fn is_append_of_a_client(stream: &ConfiguredStream, control: &Control) -> bool {
+fn is_append_of_a_client(stream: &ConfiguredStream, control: &Control) -> bool {
     let is_append = Refresh::Truncate {
         generation: 1,
         is_append: true,
@@ -128,19 +147,11 @@ pub(super) fn is_append_of_a_client(stream: &ConfiguredStream, control: &Control
     control.owner().job.is_none() && stream.refresh == is_append && stream.sync_id == Some(1)
 }
 
-/// Whether the sync goes on with the generation that the table shows.
-pub(super) fn resumes_published(
-    entry: Option<&CatalogTable>,
-    numbers: Option<Numbered>,
-    refresh: Refresh,
-) -> bool {
-    let published = entry.and_then(|entry| definition::numbers(&entry.input));
-    let Refresh::Truncate { is_append, .. } = refresh else {
-        return false;
-    };
-    numbers
-        .zip(published)
-        .is_some_and(|(now, published)| now.resumes_published(published, is_append))
+/// Whether the rows of the table are of this version of the source.
+fn shows_version(entry: &CatalogTable, version: i64) -> bool {
+    // Version 0.2.0 of this program named the folder by it instead.
+    let folder = definition::location(&entry.input).trim_end_matches('/');
+    definition::version(&entry.input) == Some(version) || folder.ends_with(&format!("/g{version}"))
 }
 
 impl Generations {
@@ -180,9 +191,7 @@ impl Generations {
             return Ok(None);
         };
         let mut mark = self.others.swap_remove(index);
-        if !mark.advance(objects, control.owner(), Stage::Unpublished)? {
-            return Err(contended(&mark));
-        }
+        mark.claim(objects, control.owner(), Stage::Unpublished)?;
         log::info!(
             "going on with the unfinished generation of an earlier attempt folder={}",
             mark.mark.folder
@@ -229,10 +238,8 @@ impl Generations {
         };
         let mut mark = self.others.swap_remove(index);
         let into = folder.to_owned();
-        if !mark.advance(&*lake.objects, control.owner(), Stage::Adopting { into })? {
-            return Err(contended(&mark));
-        }
         let objects = &*lake.objects;
+        mark.claim(objects, control.owner(), Stage::Adopting { into })?;
         let copied: BTreeSet<String> = ours(objects, folder)?.into_iter().collect();
         let from = &mark.mark.folder;
         let missing: Vec<(String, String)> = ours(objects, from)?
@@ -256,14 +263,6 @@ impl Generations {
         self.adopted = Some(mark);
         Ok(())
     }
-}
-
-pub(super) fn contended(mark: &MarkObject) -> Error {
-    Error::transient(format!(
-        "another run changed the mark of the unpublished generation folder={}",
-        mark.mark.folder
-    ))
-    .hint("let one run at a time write a stream")
 }
 
 impl HiveTable {

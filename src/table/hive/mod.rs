@@ -66,21 +66,15 @@ impl HiveTable {
                 Ok(table.opened(target.wanted.clone(), Vec::new()))
             }
             Refresh::Append { .. } => Self::open_to_append(planned, opening),
-            Refresh::Version(version) if shows_version(&*lake.catalog, target, version)? => {
-                Self::open_to_append(planned, opening)
-            }
             Refresh::Truncate { .. } | Refresh::Overwrite | Refresh::Version(_) => {
                 let entry = target.find(&*lake.catalog)?;
-                // Refused now, not after hours of writing.
-                target.refuse_replacing(entry.as_ref())?;
-                let configured = &planned.configured;
-                let numbers = Numbered::of(configured, opening.control);
-                if generations::is_append_of_a_client(configured, opening.control)
-                    || generations::resumes_published(entry.as_ref(), numbers, configured.refresh)
-                {
+                let entry = entry.as_ref();
+                if generations::adds_to_published(entry, &planned.configured, opening.control) {
                     return Self::open_to_append(planned, opening);
                 }
-                Self::open_to_replace(planned, opening, entry.as_ref())
+                // Refused now, not after hours of writing.
+                target.refuse_replacing(entry)?;
+                Self::open_to_replace(planned, opening, entry)
             }
         }
     }
@@ -213,11 +207,7 @@ impl HiveTable {
         match &mut self.generations.own {
             Some(own) if !own.is_stored() => {
                 let owner = own.mark.owner.clone();
-                if own.advance(objects, &owner, Stage::Unpublished)? {
-                    Ok(())
-                } else {
-                    Err(generations::contended(own))
-                }
+                own.claim(objects, &owner, Stage::Unpublished)
             }
             _ => Ok(()),
         }
@@ -305,8 +295,8 @@ impl HiveTable {
                 self.target.format.rules(),
             ) {
                 return Err(Error::transient(format!(
-                    "another writer created the table {}.{} during this load, with column types these rows do not fit",
-                    self.target.database, self.target.name
+                    "another writer created the table {} during this load, with column types these rows do not fit",
+                    self.name()
                 ))
                 .hint("load them again"));
             }
@@ -334,11 +324,7 @@ impl HiveTable {
             Some(own) if own.is_stored() => {
                 let replaced = replaced.and_then(|location| folder_of_location(location, &root));
                 let owner = own.mark.owner.clone();
-                if own.advance(objects, &owner, Stage::Publishing { replaced })? {
-                    Ok(())
-                } else {
-                    Err(generations::contended(own))
-                }
+                own.claim(objects, &owner, Stage::Publishing { replaced })
             }
             _ => Ok(()),
         };
@@ -384,16 +370,6 @@ impl HiveTable {
             );
         }
     }
-}
-
-/// Whether the rows of the table are of this version of the source.
-fn shows_version(catalog: &dyn Catalog, target: &TableTarget, version: i64) -> Result<bool> {
-    Ok(target.find(catalog)?.is_some_and(|table| {
-        // Version 0.2.0 of this program named the folder by it instead.
-        let folder = location(&table).trim_end_matches('/');
-        definition::version(&table.input) == Some(version)
-            || folder.ends_with(&format!("/g{version}"))
-    }))
 }
 
 /// Whether the stream has no table, and needs none before its first checkpoint.
