@@ -33,15 +33,16 @@ pub(crate) fn fields(columns: &[Column]) -> Vec<Field> {
     columns.iter().map(|column| column.field.clone()).collect()
 }
 
-/// The columns as engines see them: nothing is known but names and types.
+/// The columns as engines see them: nothing is known but types and names, which have no case. Each name stands for a
+/// property of its own, so that none is taken for another property's that got a suffix.
 pub(crate) fn by_names(columns: &[Column]) -> Vec<Column> {
-    let by_name = |column: &Column| Column::new(field_by_name(&column.field), Source::Unrecorded);
+    let by_name = |column: &Column| Column::new(field_by_name(&column.field), Source::Property);
     columns.iter().map(by_name).collect()
 }
 
 fn field_by_name(field: &Field) -> Field {
     Field {
-        key: field.name.clone(),
+        key: field.name.to_ascii_lowercase(),
         name: field.name.clone(),
         data_type: type_by_names(&field.data_type),
     }

@@ -24,6 +24,28 @@ fn a_table_only_grows_and_a_property_keeps_its_column() {
     });
 }
 
+/// Found by the law above: `id_3843971d` is the name that the property `ID` gets where `id` is taken, and to engines it is
+/// a name like any other.
+#[test]
+fn a_name_with_a_suffix_is_not_taken_for_the_property_of_another_field() {
+    let field = |key: &str, name: &str| Field {
+        key: key.to_owned(),
+        name: name.to_owned(),
+        data_type: Type::String,
+    };
+    let column = |fields: Vec<Field>| Field {
+        data_type: Type::Struct(fields),
+        ..field("s", "s")
+    };
+    let written = unrecorded(&[column(vec![field("ID", "ID")])]);
+    let grown = column(vec![field("id", "ID"), field("ID", "id_3843971d")]);
+    assert!(reads(
+        &from_properties(&[grown]),
+        &written,
+        Rules::JsonSerde
+    ));
+}
+
 /// The stream's columns, and one that the program adds.
 fn with_program(fields: &[Field]) -> Vec<Column> {
     let added = Field {
