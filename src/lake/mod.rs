@@ -180,7 +180,7 @@ pub(crate) enum Created {
 pub(crate) enum Updated {
     /// The catalog now holds the new definition.
     Done,
-    /// The table changed since it was read: read it again and merge.
+    /// The table changed since it was read, or was dropped: read it again and merge.
     Conflict,
 }
 

@@ -31,6 +31,7 @@ mod orders; // records whose envelope has its keys in any order
 mod plan; // what plan forecasts happens, and planning changes nothing
 mod policy; // what policy prints is enough, and nothing of it too much
 mod process; // one thread, closed pipes, exit codes, secrets
+mod proof; // other hands in the middle of a checkpoint or a swap
 mod readme; // the commands of the README, as they stand there
 mod refusals; // what is refused before a database or a table is made
 mod scripted; // the scripted server against AWS's own client

@@ -204,6 +204,8 @@ impl Catalog for Glue {
                     Updated::Conflict
                 })
             }
+            // It was dropped since it was read.
+            Err(error) if error.code() == ABSENT => Ok(Updated::Conflict),
             Err(error) => {
                 Err(error.while_doing(format!("updating table {database}.{}", name(input))))
             }
