@@ -1,4 +1,4 @@
-//! Lake Formation: AddLFTagsToResource for databases. A response of 200 may hold a failure for each tag.
+//! Lake Formation: AddLFTagsToResource, whose response of 200 may hold a failure, and GetResourceLFTags.
 //!
 //! <https://docs.aws.amazon.com/lake-formation/latest/APIReference/API_AddLFTagsToResource.html>
 
@@ -9,10 +9,16 @@ use crate::aws::service::Service;
 use crate::aws::values;
 use crate::http::{Method, Response};
 
+/// What a tag is on, in the words of the API.
+pub(crate) fn database(name: &str) -> Value {
+    json!({ "Database": { "Name": name } })
+}
+
+/// Puts a tag with one value on a resource. The resource keeps its other tags; a value of the same key is replaced.
 pub(crate) struct AddTag<'a> {
-    pub(crate) database: &'a str,
+    pub(crate) resource: &'a Value,
     pub(crate) key: &'a str,
-    pub(crate) values: &'a [String],
+    pub(crate) value: &'a str,
 }
 
 impl Operation for AddTag<'_> {
@@ -23,26 +29,17 @@ impl Operation for AddTag<'_> {
 
     fn call(&self) -> Call {
         let body = json!({
-            "Resource": { "Database": { "Name": self.database } },
-            "LFTags": [{ "TagKey": self.key, "TagValues": self.values }],
+            "Resource": self.resource,
+            "LFTags": [{ "TagKey": self.key, "TagValues": [self.value] }],
         });
-        Call {
-            method: Method::Post,
-            path: format!("/{}", Self::NAME),
-            headers: vec![("content-type", "application/json".to_owned())],
-            body: body.to_string().into_bytes().into(),
-            ..Call::default()
-        }
+        call(Self::NAME, &body)
     }
 
     fn read(&self, response: Response) -> Result<(), BadResponse> {
-        let document = values::parse(&response.body)
-            .ok_or(BadResponse::Malformed("the response is not complete JSON"))?;
-        let failure = document
-            .get("Failures")
-            .and_then(Value::as_array)
-            .and_then(|failures| failures.first());
-        let Some(failure) = failure else {
+        let document = document(&response)?;
+        let failures = document.get("Failures").and_then(Value::as_array);
+        // One tag was sent, so there is one failure at most.
+        let Some(failure) = failures.and_then(|failures| failures.first()) else {
             return Ok(());
         };
         let text = |name: &str| {
@@ -51,9 +48,57 @@ impl Operation for AddTag<'_> {
         };
         Err(BadResponse::Error {
             code: text("ErrorCode"),
-            message: text("ErrorMessage"),
+            message: format!("tag {}={}: {}", self.key, self.value, text("ErrorMessage")),
         })
     }
+}
+
+/// Finds the keys of the tags that are on a resource, or that it inherits.
+pub(crate) struct GetTags<'a> {
+    pub(crate) resource: &'a Value,
+}
+
+impl Operation for GetTags<'_> {
+    const SERVICE: Service = Service::LakeFormation;
+    const NAME: &'static str = "GetResourceLFTags";
+    const PERMISSIONS: &'static [&'static str] = &["lakeformation:GetResourceLFTags"];
+    type Output = Vec<String>;
+
+    fn call(&self) -> Call {
+        let body = json!({ "Resource": self.resource, "ShowAssignedLFTags": true });
+        call(Self::NAME, &body)
+    }
+
+    fn read(&self, response: Response) -> Result<Vec<String>, BadResponse> {
+        let document = document(&response)?;
+        let mut keys = Vec::new();
+        let mut add = |tags: &Value| {
+            let tags = tags.as_array().into_iter().flatten();
+            let key = |tag: &Value| tag["TagKey"].as_str().map(str::to_owned);
+            keys.extend(tags.filter_map(key));
+        };
+        add(&document["LFTagOnDatabase"]);
+        add(&document["LFTagsOnTable"]);
+        let columns = document["LFTagsOnColumns"].as_array();
+        for column in columns.into_iter().flatten() {
+            add(&column["LFTags"]);
+        }
+        Ok(keys)
+    }
+}
+
+fn call(operation: &str, body: &Value) -> Call {
+    Call {
+        method: Method::Post,
+        path: format!("/{operation}"),
+        headers: vec![("content-type", "application/json".to_owned())],
+        body: body.to_string().into_bytes().into(),
+        ..Call::default()
+    }
+}
+
+fn document(response: &Response) -> Result<Value, BadResponse> {
+    values::parse(&response.body).ok_or(BadResponse::Malformed("the response is not complete JSON"))
 }
 
 #[cfg(test)]
@@ -62,11 +107,10 @@ mod tests {
 
     #[test]
     fn a_failure_inside_a_2xx_response_is_reported() {
-        let values = ["v".to_owned()];
         let add = AddTag {
-            database: "d",
+            resource: &database("d"),
             key: "k",
-            values: &values,
+            value: "v",
         };
         let answer = |body: &str| Response {
             status: 200,
@@ -82,7 +126,7 @@ mod tests {
             refused,
             Err(BadResponse::Error {
                 code: "EntityNotFoundException".into(),
-                message: "Tag k does not exist.".into()
+                message: "tag k=v: Tag k does not exist.".into()
             })
         );
     }

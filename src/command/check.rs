@@ -9,7 +9,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::http::retry::RetryPolicy;
 use crate::interrupt::{self, Work};
-use crate::lake::{Catalog, Lake, Lookup};
+use crate::lake::{Catalog, Created, Lake, Lookup};
 use crate::out;
 use crate::schema::name;
 use crate::table::layout::{self, Run};
@@ -120,18 +120,18 @@ fn probe_catalog(lake: &Lake, database: &str, folder: &str, run: &Run) -> Result
     let found = step("finding the database", catalog.database(database))?;
     if matches!(found, Lookup::Found(())) {
         let what = "tagging the database";
-        step(what, catalog.tag_database(database))?;
+        step(what, catalog.tag_database(database, Created::Before))?;
         return probe_table(catalog, database, &name, input);
     }
     step(
         "trying the calls for tables",
         catalog.probe_absent(database, input),
     )?;
-    probe_creation(catalog, database, &name)
+    probe_creation(catalog, database, &name, &location)
 }
 
 /// Creates and deletes the database `name`, where it may be deleted.
-fn probe_creation(catalog: &dyn Catalog, database: &str, name: &str) -> Result<()> {
+fn probe_creation(catalog: &dyn Catalog, database: &str, name: &str, location: &str) -> Result<()> {
     match catalog.delete_database(name) {
         Err(error) if error.kind() == Kind::Config => {
             log::warn!(
@@ -142,10 +142,10 @@ fn probe_creation(catalog: &dyn Catalog, database: &str, name: &str) -> Result<(
         deleted => deleted?,
     }
     let what = format!("the database {database} was not found; creating a probe database");
-    let created = step(&what, catalog.create_database(name));
-    let tagged = created.and_then(|_| {
+    let created = step(&what, catalog.create_database(name, location));
+    let tagged = created.and_then(|created| {
         let what = "tagging the probe database";
-        step(what, catalog.tag_database(name))
+        step(what, catalog.tag_database(name, created))
     });
     let _work = interrupt::begin(Work::CleanUp);
     let deleted = step("deleting the probe database", catalog.delete_database(name));

@@ -16,6 +16,11 @@ const STORAGE_CLASS: &str = "a storage class, as \"STANDARD_IA\"";
 /// S3's limit of tags on an object: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html>.
 const MOST_TAGS: usize = 10;
 
+/// Lake Formation's limits of a tag:
+/// <https://docs.aws.amazon.com/lake-formation/latest/dg/lf-tag-considerations.html>.
+const LONGEST_TAG_KEY: usize = 128;
+const LONGEST_TAG_VALUE: usize = 256;
+
 /// Reads the settings; nothing only where a mistake was noted.
 /// `part_memory` is the bytes that parts on their way may take.
 pub(super) fn read(root: &ObjectReader<'_>, part_memory: usize) -> Option<AwsLakeSettings> {
@@ -127,19 +132,29 @@ fn database_tag(root: &ObjectReader<'_>) -> Option<Tag> {
         "lakeformation_database_default_tag_key",
         "the key of a Lake Formation tag",
     );
-    let list = root.text(VALUES, "values separated by commas");
+    let list = root.text(VALUES, "the value of the tag");
     let key = key?.to_owned();
     let Some(list) = list else {
-        root.expected(VALUES, "the values that go with the tag's key");
+        root.expected(VALUES, "the value that goes with the tag's key");
         return None;
     };
-    let values = list
+    let mut values = list
         .split(',')
         .map(str::trim)
-        .filter(|value| !value.is_empty())
-        .map(str::to_owned)
-        .collect();
-    Some(Tag { key, values })
+        .filter(|value| !value.is_empty());
+    let (value, more) = (values.next(), values.count());
+    if value.is_none_or(|value| value.chars().count() > LONGEST_TAG_VALUE)
+        || more > 0
+        || key.chars().count() > LONGEST_TAG_KEY
+    {
+        root.expected(
+            VALUES,
+            "one value, because Lake Formation allows a resource one value of each key (a key of at most 128 characters, a value of at most 256)",
+        );
+        return None;
+    }
+    let value = value?.to_owned();
+    Some(Tag { key, value })
 }
 
 fn credentials(root: &ObjectReader<'_>) -> Option<Credentials> {

@@ -24,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) aws: Option<lake::aws::AwsLakeSettings>,
     /// The folder of the bucket that holds every key: no slash at either end, may be empty.
     pub(crate) prefix: String,
+    /// The same as it was typed, slashes and all.
+    pub(crate) typed_prefix: String,
     /// The database of streams without a namespace.
     pub(crate) database: String,
     pub(crate) format: Format,

@@ -101,9 +101,11 @@ fn settings(root: &ObjectReader<'_>, backend: Backend) -> Option<Config> {
         Some(true) => Numbers::Decimal,
         _ => Numbers::Double,
     };
+    let (prefix, typed_prefix) = prefix?;
     Some(Config {
         aws: aws?,
-        prefix: prefix?,
+        prefix,
+        typed_prefix,
         database: database?,
         format: format?,
         numbers,
@@ -150,25 +152,24 @@ fn bytes(mebibytes: f64) -> usize {
     (mebibytes * MIB) as usize
 }
 
-fn prefix(root: &ObjectReader<'_>) -> Option<String> {
-    let prefix = root
+/// Reads the prefix: the folder without empty names, and the text as it was typed. The Python connector made its folders
+/// of that, with all of its slashes.
+fn prefix(root: &ObjectReader<'_>) -> Option<(String, String)> {
+    let typed = root
         .text("bucket_prefix", "a folder in the bucket")
         .unwrap_or_default();
-    let prefix = prefix.trim_matches('/');
-    let leads_elsewhere = |part: &str| matches!(part, "." | "..");
-    if prefix.contains("//")
-        || prefix.split('/').any(leads_elsewhere)
-        || prefix.chars().any(char::is_control)
-        || prefix.len() > 512
+    let parts: Vec<&str> = typed.split('/').filter(|part| !part.is_empty()).collect();
+    let leads_elsewhere = |part: &&str| matches!(*part, "." | "..");
+    if parts.iter().any(leads_elsewhere) || typed.chars().any(char::is_control) || typed.len() > 512
     {
         root.unexpected(
             "bucket_prefix",
-            "a folder in the bucket, as \"lake/raw\", without //, . and .., and 512 bytes at most",
-            prefix,
+            "a folder in the bucket, as \"lake/raw\", without . and .., and 512 bytes at most",
+            typed,
         );
         return None;
     }
-    Some(prefix.to_owned())
+    Some((parts.join("/"), typed.to_owned()))
 }
 
 fn format(root: &ObjectReader<'_>) -> Option<Format> {

@@ -49,7 +49,7 @@ fn everything_that_the_form_of_the_python_connector_stores_is_accepted() {
     let config = read(
         r#""aws_account_id":"111111111111","credentials":{"credentials_title":"IAM Role","role_arn":"arn:aws:iam::111111111111:role/x"},
            "region":"eu-west-1","bucket_name":"lake","bucket_prefix":"/raw/airbyte/","lakeformation_database_name":"raw",
-           "lakeformation_database_default_tag_key":"pii","lakeformation_database_default_tag_values":"private, public",
+           "lakeformation_database_default_tag_key":"pii","lakeformation_database_default_tag_values":" private, ",
            "lakeformation_governed_tables":true,"format":{"format_type":"JSONL","compression_codec":"UNCOMPRESSED"},
            "partitioning":"NO PARTITIONING","glue_catalog_float_as_decimal":true"#,
     )
@@ -62,7 +62,7 @@ fn everything_that_the_form_of_the_python_connector_stores_is_accepted() {
         aws.database_tag,
         Some(Tag {
             key: "pii".to_owned(),
-            values: vec!["private".to_owned(), "public".to_owned()],
+            value: "private".to_owned(),
         })
     );
     assert!(matches!(aws.aws.credentials, Credentials::Role { .. }));
@@ -71,6 +71,21 @@ fn everything_that_the_form_of_the_python_connector_stores_is_accepted() {
         "{:?}",
         config.warnings
     );
+}
+
+#[test]
+fn a_tag_has_one_value() {
+    for (values, is_good) in [
+        ("private", true),
+        ("private,", true),
+        ("private,public", false),
+        (",", false),
+    ] {
+        let read = read(&format!(
+            r#"{USER},{REST},"lakeformation_database_default_tag_key":"pii","lakeformation_database_default_tag_values":"{values}""#
+        ));
+        assert_eq!(read.is_ok(), is_good, "{values}");
+    }
 }
 
 #[test]
@@ -145,7 +160,7 @@ fn broken_json_and_other_values_are_refused_without_being_shown() {
 #[test]
 fn no_prefix_leads_out_of_its_folder() {
     for prefix in [
-        "../../x", "a/../b", "..", ".", "./a", "a/.", "a//b", "/../x/",
+        "../../x", "a/../b", "..", ".", "./a", "a/.", "a//..//b", "/../x/",
     ] {
         let in_file = format!(r#"{USER},{REST},"bucket_prefix":"{prefix}""#);
         assert!(mistakes(&in_file).contains("$.bucket_prefix"), "{prefix}");
@@ -157,9 +172,15 @@ fn no_prefix_leads_out_of_its_folder() {
             assert!(error.contains("$.bucket_prefix"), "{prefix}: {error}");
         }
     }
-    for prefix in ["a.b/..c", "...", "/etc/"] {
+    for (prefix, folder) in [
+        ("a.b/..c", "a.b/..c"),
+        ("...", "..."),
+        ("/etc/", "etc"),
+        ("//a//b/", "a/b"),
+    ] {
         let config = read(&format!(r#"{USER},{REST},"bucket_prefix":"{prefix}""#)).unwrap();
-        assert_eq!(config.prefix, prefix.trim_matches('/'));
+        assert_eq!(config.prefix, folder);
+        assert_eq!(config.typed_prefix, prefix);
     }
 }
 

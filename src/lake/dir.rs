@@ -323,7 +323,7 @@ impl Catalog for Dir {
         })
     }
 
-    fn create_database(&self, database: &str) -> Result<Created> {
+    fn create_database(&self, database: &str, _: &str) -> Result<Created> {
         let _lock = self.lock()?;
         let path = self.database_folder(database)?;
         if path.is_dir() {
@@ -348,7 +348,7 @@ impl Catalog for Dir {
         Ok(())
     }
 
-    fn tag_database(&self, _: &str) -> Result<()> {
+    fn tag_database(&self, _: &str, _: Created) -> Result<()> {
         Ok(())
     }
 

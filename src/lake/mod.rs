@@ -189,7 +189,14 @@ pub(crate) trait Catalog {
     /// Looks whether the database exists.
     fn database(&self, database: &str) -> Result<Lookup<()>>;
 
-    fn create_database(&self, database: &str) -> Result<Created>;
+    /// Whether the database exists and may be seen. One that may not even be looked for is not there, for this.
+    fn shows_database(&self, database: &str) -> Result<bool> {
+        Ok(matches!(self.database(database)?, Lookup::Found(())))
+    }
+
+    /// Creates a database, whose tables are located below `location`: with that, principals need no permission of Lake
+    /// Formation for the location of each.
+    fn create_database(&self, database: &str, location: &str) -> Result<Created>;
 
     /// Deletes a database, in which nobody else may have tables: the catalog deletes those too. An absent one is not an
     /// error.
@@ -199,8 +206,9 @@ pub(crate) trait Catalog {
     /// missing, which services look for before they look for the database.
     fn probe_absent(&self, database: &str, input: &Map<String, Value>) -> Result<()>;
 
-    /// Puts the configured Lake Formation tag on the database, where one is configured.
-    fn tag_database(&self, database: &str) -> Result<()>;
+    /// Puts the configured Lake Formation tag on the database, where one is configured. On a database that was there
+    /// before, a tag of that key stays as it is: whoever governs the lake has set it.
+    fn tag_database(&self, database: &str, created: Created) -> Result<()>;
 
     fn table(&self, database: &str, table: &str) -> Result<Lookup<CatalogTable>>;
 

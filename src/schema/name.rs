@@ -69,6 +69,17 @@ pub(crate) fn database(namespace: &str) -> String {
     }
 }
 
+/// The name that the Python connector gave to the database of a namespace, as the catalog puts it, where that is another
+/// than [`database`]'s: it sent the namespace as it was.
+pub(crate) fn database_of_the_python_connector(namespace: &str) -> Option<String> {
+    let name = namespace.to_lowercase();
+    let is_usable = !name.is_empty()
+        && name.len() <= LONGEST
+        && !name.starts_with('.')
+        && !name.contains(|character: char| character.is_control() || "/\\".contains(character));
+    (is_usable && name != database(namespace)).then_some(name)
+}
+
 /// One name for each property of an object, all different and none of them reserved.
 ///
 /// A name depends on which properties there are, never on their order. Where several would share a name, the property that
@@ -298,6 +309,20 @@ mod tests {
             assert_eq!(database(namespace), name);
         }
         assert_eq!(database("日本"), table("日本"));
+    }
+
+    #[test]
+    fn the_python_connector_named_databases_as_namespaces() {
+        for (namespace, name) in [
+            ("My Source.v1", Some("my source.v1")),
+            ("Ünï", Some("ünï")),
+            ("my-Lake", None),
+            ("..", None),
+            ("a/b", None),
+            ("", None),
+        ] {
+            assert_eq!(database_of_the_python_connector(namespace).as_deref(), name);
+        }
     }
 
     #[test]

@@ -35,8 +35,8 @@ impl<'a> Sink<'a> {
     ) -> Result<Self> {
         let planned: Vec<Planned> = configured
             .into_iter()
-            .map(|stream| plan::plan(stream, &options.table))
-            .collect();
+            .map(|stream| plan::plan(stream, &options.table, &*lake.catalog))
+            .collect::<Result<_>>()?;
         plan::refuse_shared_tables(&planned)?;
         let owner = Owner::this(run.name(), options.job.clone());
         let control = Control::new(&options.table.prefix, owner, options.leftover_age);
@@ -74,7 +74,7 @@ impl<'a> Sink<'a> {
 
     /// Makes the database and the table of one more stream ready.
     pub(crate) fn add(&mut self, configured: ConfiguredStream) -> Result<()> {
-        let planned = plan::plan(configured, &self.options.table);
+        let planned = self.planned(configured)?;
         let shares = |stream: &&Stream| {
             let target = stream.table.target();
             target.database == planned.target.database && target.name == planned.target.name
@@ -86,6 +86,10 @@ impl<'a> Sink<'a> {
         self.admit(planned)
     }
 
+    fn planned(&self, configured: ConfiguredStream) -> Result<Planned> {
+        plan::plan(configured, &self.options.table, &*self.lake.catalog)
+    }
+
     /// Gives a stream another schema: the rows to come are written under it. No column of the old one is lost.
     pub(crate) fn reshape(&mut self, configured: ConfiguredStream) -> Result<()> {
         let Planned {
@@ -93,7 +97,7 @@ impl<'a> Sink<'a> {
             target,
             rows,
             notes,
-        } = plan::plan(configured, &self.options.table);
+        } = self.planned(configured)?;
         log_notes(&configured.key, &notes);
         let Some(index) = self.streams.find(&configured.key) else {
             return Ok(());
@@ -120,8 +124,10 @@ impl<'a> Sink<'a> {
             .hint("give the stream another namespace, or set another database"));
         }
         self.control.reconcile(&*self.lake.objects)?;
-        table::ensure_database(&*self.lake.catalog, database)?;
         let prefix = &self.options.table.prefix;
+        let folder = layout::folder(prefix, database);
+        let location = format!("{}{folder}", self.lake.objects.root());
+        table::ensure_database(&*self.lake.catalog, database, &location)?;
         uploads::abort_dead(self.lake, prefix, database, self.options.leftover_age);
         self.databases.push(database.to_owned());
         Ok(())
@@ -138,7 +144,7 @@ impl<'a> Sink<'a> {
             self.checkpoint()?;
         }
         self.streams[index].writer.abandon(&*self.lake.objects);
-        self.streams[index] = self.opened(plan::plan(configured, &self.options.table))?;
+        self.streams[index] = self.opened(self.planned(configured)?)?;
         self.budget.recount(&self.streams);
         // No state may overtake those that waited for the rows that are superseded.
         self.acknowledge().map(drop)

@@ -73,8 +73,8 @@ pub(crate) fn forecast(
 ) -> Result<Vec<Forecast>> {
     let planned: Vec<Planned> = configured
         .into_iter()
-        .map(|stream| plan::plan(stream, options))
-        .collect();
+        .map(|stream| plan::plan(stream, options, &*lake.catalog))
+        .collect::<Result<_>>()?;
     plan::refuse_shared_tables(&planned)?;
     planned
         .into_iter()

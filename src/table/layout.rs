@@ -77,6 +77,13 @@ pub(crate) fn folder(prefix: &str, name: &str) -> String {
     format!("{prefix}{slash}{name}/")
 }
 
+/// The folder of a database as the Python connector made it, as the prefix of keys: of the prefix and the namespace as they
+/// are typed.
+pub(crate) fn folder_of_the_python_connector(typed_prefix: &str, namespace: &str) -> String {
+    let slash = if typed_prefix.is_empty() { "" } else { "/" };
+    format!("{typed_prefix}{slash}{namespace}/")
+}
+
 /// The folder of a table's location, as the prefix of keys, or nothing where the location is not below `root`
 /// (`s3://bucket/`) or is all of it.
 pub(crate) fn folder_of_location(location: &str, root: &str) -> Option<String> {

@@ -215,13 +215,17 @@ pub(crate) fn has_database(catalog: &dyn Catalog, database: &str) -> Result<bool
     Ok(matches!(catalog.database(database)?, Lookup::Found(())))
 }
 
-/// Makes the database where it is absent, and puts its tag on it.
-pub(crate) fn ensure_database(catalog: &dyn Catalog, database: &str) -> Result<()> {
-    let is_there = has_database(catalog, database)?;
-    if !is_there && catalog.create_database(database)? == Created::Now {
+/// Makes the database where it is absent, for tables below `location`, and puts its tag on it.
+pub(crate) fn ensure_database(catalog: &dyn Catalog, database: &str, location: &str) -> Result<()> {
+    let created = if has_database(catalog, database)? {
+        Created::Before
+    } else {
+        catalog.create_database(database, location)?
+    };
+    if created == Created::Now {
         log::info!("created the database database={database}");
     }
-    catalog.tag_database(database)
+    catalog.tag_database(database, created)
 }
 
 /// How a table's definition changed in a run; `Display` is a sentence for people.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
+use crate::lake::Catalog;
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::row::{self, Plan, RowEncoder};
@@ -18,8 +19,31 @@ pub(crate) struct Planned {
     pub(crate) notes: Vec<Note>,
 }
 
-/// Turns a stream's schema into the columns of its table.
-pub(crate) fn plan(configured: ConfiguredStream, options: &TableOptions) -> Planned {
+/// Turns a stream's schema into the columns of its table, and finds the database that the table is in.
+pub(crate) fn plan(
+    configured: ConfiguredStream,
+    options: &TableOptions,
+    catalog: &dyn Catalog,
+) -> Result<Planned> {
+    let mut planned = plan_columns(configured, options);
+    let namespace = planned.configured.key.namespace.as_deref();
+    planned.target.database = database(namespace.unwrap_or(&options.database), catalog)?;
+    Ok(planned)
+}
+
+/// The name of the namespace's database. One that the Python connector has made, under the namespace as it is spelled, is
+/// gone on with, unless this program has made its own already.
+fn database(namespace: &str, catalog: &dyn Catalog) -> Result<String> {
+    let own = name::database(namespace);
+    match name::database_of_the_python_connector(namespace) {
+        Some(theirs) if !catalog.shows_database(&own)? && catalog.shows_database(&theirs)? => {
+            Ok(theirs)
+        }
+        _ => Ok(own),
+    }
+}
+
+fn plan_columns(configured: ConfiguredStream, options: &TableOptions) -> Planned {
     let rows = row::ExtraColumns {
         rescued: options.rescued.clone(),
         metadata: options.metadata.then_some(row::Metadata {
@@ -35,15 +59,8 @@ pub(crate) fn plan(configured: ConfiguredStream, options: &TableOptions) -> Plan
     let wanted = properties
         .chain(extra.into_iter().map(with(Source::Program)))
         .collect();
-    let database = name::database(
-        configured
-            .key
-            .namespace
-            .as_deref()
-            .unwrap_or(&options.database),
-    );
     let target = TableTarget {
-        database,
+        database: String::new(),
         name: name::table(&configured.key.name),
         wanted,
         origin: configured.origin,

@@ -23,6 +23,7 @@ mod generations; // refreshes and overwrites: what is published, when, and what 
 mod hostile; // hostile input and surroundings: bounded in time and memory, and by name
 mod images; // what is in the images, and a sync under Airbyte's launcher
 mod journal; // order of effects and states, whole, against the scripted server
+mod lake_formation; // tags, locations of databases, and what Lake Formation refuses
 mod load; // bare records, from pipes and files
 mod memory; // what one large record takes, and what waiting states take
 mod model; // random sequences of syncs, kills and hands: no acknowledged row is lost, none is doubled
@@ -47,6 +48,7 @@ mod tables_of_others; // what a sync refuses of them, and what an overwrite remo
 mod tidy; // the source keeps its own rules
 mod tls; // TLS servers that are refused, and why
 mod tricks; // hostile servers: floods, drips, bombs, wrong lengths, redirects
+mod upstream; // tables that the Python connector made are gone on with
 mod versions; // versions of a Singer tap, against a model
 mod wire; // TLS, proxies, and roles that end while the work goes on
 mod writers; // several programs at one table

@@ -22,6 +22,7 @@ os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = "3"
 import boto3  # noqa: E402  (the variables above are read at import)
 from moto.core.exceptions import JsonRESTError  # noqa: E402
 from moto.glue.responses import GlueResponse  # noqa: E402
+from moto.lakeformation.models import LakeFormationBackend  # noqa: E402
 from moto.server import ThreadedMotoServer  # noqa: E402
 from permissions import heed_resources  # noqa: E402
 
@@ -42,6 +43,19 @@ def heed_versions() -> None:
     GlueResponse.update_table = update_table
 
 
+def resources_without_tags() -> None:
+    """Lake Formation answers with no tags where none were put; moto fails."""
+    plain = LakeFormationBackend.get_resource_lf_tags
+
+    def get_resource_lf_tags(self, catalog_id, resource):
+        try:
+            return plain(self, catalog_id, resource)
+        except KeyError:
+            return [], [], []
+
+    LakeFormationBackend.get_resource_lf_tags = get_resource_lf_tags
+
+
 def other_s3(program: str, folder: str, key: dict) -> tuple[subprocess.Popen, str]:
     """s3s-fs on a free port, once it listens."""
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -60,6 +74,7 @@ def other_s3(program: str, folder: str, key: dict) -> tuple[subprocess.Popen, st
 
 def main() -> None:
     heed_versions()
+    resources_without_tags()
     heed_resources()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

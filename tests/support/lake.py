@@ -4,6 +4,7 @@
 The arguments of the process are the endpoint, the access key, the secret and S3's endpoint. It ends when its input closes.
 """
 
+import base64
 import gzip
 import json
 import os
@@ -35,7 +36,7 @@ def client(service):
     )
 
 
-s3, glue, iam = client("s3"), client("glue"), client("iam")
+s3, glue, iam, lakeformation = client("s3"), client("glue"), client("iam"), client("lakeformation")
 
 
 # What a test sets up.
@@ -60,6 +61,37 @@ def database(name):
 
 def create_table(database, table_input):
     glue.create_table(DatabaseName=database, TableInput=table_input)
+
+
+def rebuild(case):
+    """Puts into S3 and Glue what the Python connector left behind; see fixtures/upstream."""
+    for found in case["databases"]:
+        name = found["input"]["Name"].lower()  # as Glue does, and moto does not
+        if name not in databases():
+            glue.create_database(DatabaseInput={"Name": name})
+        for table in found["tables"]:
+            create_table(name, table["input"])
+            for at in range(0, len(table["partitions"]), 100):
+                some = table["partitions"][at : at + 100]
+                answer = glue.batch_create_partition(
+                    DatabaseName=name, TableName=table["input"]["Name"], PartitionInputList=some
+                )
+                if answer.get("Errors"):
+                    raise ValueError(answer["Errors"])
+    for item in case["objects"]:
+        body = item["text"].encode() if "text" in item else base64.b64decode(item["base64"])
+        body = gzip.compress(body, mtime=0) if item.get("gzip") else body
+        s3.put_object(Bucket=case["bucket"], Key=item["key"], Body=body)
+
+
+def tag_exists(key, values):
+    """A Lake Formation tag that can be put on resources."""
+    lakeformation.create_lf_tag(TagKey=key, TagValues=values)
+
+
+def tag(database, key, value):
+    resource = {"Database": {"Name": database}}
+    lakeformation.add_lf_tags_to_resource(Resource=resource, LFTags=[{"TagKey": key, "TagValues": [value]}])
 
 
 def user(name, statements):
@@ -132,18 +164,49 @@ def read(database, table):
     storage = entry["StorageDescriptor"]
     columns = [(column["Name"], column["Type"]) for column in storage["Columns"]]
     partition_keys = [key["Name"] for key in entry.get("PartitionKeys", [])]
-    places = [(storage["Location"], [])]
-    if partition_keys:
-        pages = glue.get_paginator("get_partitions").paginate(DatabaseName=database, TableName=table)
-        found = [partition for page in pages for partition in page["Partitions"]]
-        places = [(partition["StorageDescriptor"]["Location"], partition["Values"]) for partition in found]
     rows, objects = [], []
-    for location, values in places:
+    for location, values in places(entry):
         keys_here = visible(location)
         objects += keys_here
         for row in read_objects(location, keys_here, columns):
             rows.append(row | dict(zip(partition_keys, values)))
     return {"location": storage["Location"], "columns": columns, "objects": objects, "rows": rows}
+
+
+def places(entry):
+    """Where engines read the table: its location, or those of its partitions, with their values."""
+    if not entry.get("PartitionKeys"):
+        return [(entry["StorageDescriptor"]["Location"], [])]
+    found = partitions(entry["DatabaseName"], entry["Name"])
+    return [(partition["StorageDescriptor"]["Location"], partition["Values"]) for partition in found]
+
+
+def partitions(database, table):
+    pages = glue.get_paginator("get_partitions").paginate(DatabaseName=database, TableName=table)
+    return [partition for page in pages for partition in page["Partitions"]]
+
+
+def lines(database, table):
+    """How many lines are in the objects of the table, or of its partitions where it has keys."""
+    found = 0
+    for location, _ in places(definition(database, table)):
+        for key in visible(location):
+            body = s3.get_object(Bucket=location.removeprefix("s3://").split("/", 1)[0], Key=key)["Body"].read()
+            found += len((gzip.decompress(body) if key.endswith(".gz") else body).splitlines())
+    return found
+
+
+def tags(database):
+    answer = lakeformation.get_resource_lf_tags(Resource={"Database": {"Name": database}})
+    return {found["TagKey"]: found["TagValues"] for found in answer.get("LFTagOnDatabase", [])}
+
+
+def location_of_database(database):
+    return glue.get_database(Name=database)["Database"].get("LocationUri")
+
+
+def object_text(bucket, key):
+    return base64.b64encode(s3.get_object(Bucket=bucket, Key=key)["Body"].read()).decode()
 
 
 def counts(database, table, column):

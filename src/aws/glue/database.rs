@@ -58,7 +58,12 @@ impl Operation for GetDatabases<'_> {
 
 pub(crate) struct CreateDatabase<'a> {
     pub(crate) name: &'a str,
+    /// Where the tables of the database are, unless it is longer than Glue takes.
+    pub(crate) location: &'a str,
 }
+
+/// The longest LocationUri.
+const LONGEST_LOCATION: usize = 1024;
 
 impl Operation for CreateDatabase<'_> {
     const SERVICE: Service = Service::Glue;
@@ -67,10 +72,11 @@ impl Operation for CreateDatabase<'_> {
     type Output = ();
 
     fn call(&self) -> Call {
-        call(
-            Self::NAME,
-            &json!({ "DatabaseInput": { "Name": self.name } }),
-        )
+        let mut input = json!({ "Name": self.name });
+        if self.location.len() <= LONGEST_LOCATION {
+            input["LocationUri"] = self.location.into();
+        }
+        call(Self::NAME, &json!({ "DatabaseInput": input }))
     }
 
     fn read(&self, response: Response) -> Result<(), BadResponse> {

@@ -9,6 +9,7 @@ use crate::aws::{self, AwsPartition, Credentials, Encryption};
 use crate::cli::{self, PolicyFormat, PolicyHolder};
 use crate::command::exit::Exit;
 use crate::command::{configuration, read_file};
+use crate::config::Config;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::lake::aws::{AwsLakeSettings, permissions};
@@ -26,17 +27,18 @@ pub(super) fn run(asked: &cli::PolicyArguments, environment: &Environment) -> Re
     };
     let statements = match asked.holder {
         PolicyHolder::Writer => {
-            let mut databases = vec![name::database(&config.database)];
+            let mut namespaces = vec![config.database.clone()];
             if let Some(path) = &asked.catalog {
                 let streams = catalog::read(&read_file(path, "configured catalog")?)?;
-                let namespaces = streams
-                    .iter()
-                    .filter_map(|stream| stream.key.namespace.as_deref());
-                databases.extend(namespaces.map(name::database));
-                databases.sort();
-                databases.dedup();
+                namespaces.extend(
+                    streams
+                        .into_iter()
+                        .filter_map(|stream| stream.key.namespace),
+                );
             }
-            writer(&config.prefix, settings, &databases)
+            namespaces.sort();
+            namespaces.dedup();
+            writer(&Scope::of(&config, &namespaces), settings)
         }
         PolicyHolder::Caller => caller(&settings.aws)?,
     };
@@ -48,17 +50,50 @@ pub(super) fn run(asked: &cli::PolicyArguments, environment: &Environment) -> Re
     Ok(Exit::Success)
 }
 
+/// What a writer may touch.
+struct Scope {
+    databases: Vec<String>,
+    /// The folders of the databases, of control objects, and of `check`, as prefixes of keys.
+    folders: Vec<String>,
+}
+
+impl Scope {
+    /// That of the streams of these namespaces, those included whose tables the Python connector made.
+    fn of(config: &Config, namespaces: &[String]) -> Self {
+        let mut databases: Vec<String> = namespaces
+            .iter()
+            .flat_map(|namespace| {
+                let theirs = name::database_of_the_python_connector(namespace);
+                [Some(name::database(namespace)), theirs]
+            })
+            .flatten()
+            .collect();
+        databases.sort();
+        databases.dedup();
+        let own = databases.iter().map(String::as_str);
+        let own = own.chain([layout::CONTROL, layout::CHECK]);
+        let mut folders: Vec<String> = own
+            .map(|name| layout::folder(&config.prefix, name))
+            .collect();
+        for namespace in namespaces {
+            let theirs = layout::folder_of_the_python_connector(&config.typed_prefix, namespace);
+            if !folders.contains(&theirs) {
+                folders.push(theirs);
+            }
+        }
+        Self { databases, folders }
+    }
+}
+
 /// The statements for the identity that writes.
-fn writer(prefix: &str, settings: &AwsLakeSettings, databases: &[String]) -> Vec<Statement> {
+fn writer(scope: &Scope, settings: &AwsLakeSettings) -> Vec<Statement> {
     let aws = &settings.aws;
     let partition = AwsPartition::of(&aws.region).name;
     let bucket = format!("arn:{partition}:s3:::{}", literal(&aws.bucket));
-    // Every key is in the folder of a database, among the control objects, or in the folder of `check`.
-    let folders: Vec<String> = databases
+    let folders: Vec<String> = scope
+        .folders
         .iter()
-        .map(String::as_str)
-        .chain([layout::CONTROL, layout::CHECK])
-        .map(|folder| literal(&layout::folder(prefix, folder)) + "*")
+        .map(|folder| literal(folder) + "*")
         .collect();
     let mut statements = vec![
         Statement::new(
@@ -85,7 +120,8 @@ fn writer(prefix: &str, settings: &AwsLakeSettings, databases: &[String]) -> Vec
     let glue =
         |resource: String| format!("arn:{partition}:glue:{}:{account}:{resource}", aws.region);
     let mut resources = vec![glue("catalog".to_owned())];
-    for database in databases {
+    for database in &scope.databases {
+        let database = literal(database);
         resources.push(glue(format!("database/{database}")));
         resources.push(glue(format!("table/{database}/*")));
     }
@@ -115,7 +151,7 @@ fn writer(prefix: &str, settings: &AwsLakeSettings, databases: &[String]) -> Vec
     if settings.database_tag.is_some() {
         statements.push(Statement::new(
             "TagDatabases",
-            permissions::TAG_DATABASE,
+            &permissions::tags(),
             vec!["*".to_owned()],
         ));
     }

@@ -14,11 +14,8 @@ fn statements(members: &str) -> Vec<Statement> {
         ..Layers::default()
     };
     let config = config::read(&layers, Backend::Aws).unwrap();
-    writer(
-        &config.prefix,
-        config.aws.as_ref().unwrap(),
-        &["raw".to_owned()],
-    )
+    let scope = Scope::of(&config, std::slice::from_ref(&config.database));
+    writer(&scope, config.aws.as_ref().unwrap())
 }
 
 fn resources<'a>(statements: &'a [Statement], id: &str) -> &'a [String] {
@@ -160,4 +157,29 @@ fn terraform_says_the_same() {
 }
 "#
     );
+}
+
+#[test]
+fn folders_of_the_python_connector_are_covered_as_they_were_typed() {
+    for (members, folder) in [
+        (r#","bucket_prefix":"lake/""#, "lake//raw/*"),
+        (r#","bucket_prefix":"/lake/a/""#, "/lake/a//raw/*"),
+        (r#","lakeformation_database_name":"Sales-EU""#, "Sales-EU/*"),
+        (
+            r#","lakeformation_database_name":"My Source.v1""#,
+            "My Source.v1/*",
+        ),
+    ] {
+        let statements = statements(members);
+        let keys = resources(&statements, "WriteObjects");
+        assert!(
+            keys.contains(&format!("arn:aws:s3:::b/{folder}")),
+            "{keys:?}"
+        );
+        let condition = statements[0].condition.as_ref().unwrap();
+        assert!(condition.values.contains(&folder.to_owned()));
+    }
+    let statements = statements(r#","lakeformation_database_name":"My Source.v1""#);
+    let tables = resources(&statements, "KeepCatalog").join(" ");
+    assert!(tables.contains(":database/my source.v1") && tables.contains(":table/my_source_v1/*"));
 }

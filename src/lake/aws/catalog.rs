@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use crate::aws::{Aws, Pages, glue, lakeformation};
+use crate::aws::{Aws, Pages, glue, is_denied, lakeformation};
 use crate::error::{Error, Refusal, Result};
 use crate::interrupt::{self, Work};
 use crate::lake::aws::Tag;
-use crate::lake::aws::permissions::{self, TAG_DATABASE, perform};
+use crate::lake::aws::permissions::{self, perform};
 use crate::lake::{Catalog, CatalogTable, Created, Located, Lookup, Updated};
 
 /// The Data Catalog of the settings' account and region, and the tag of its databases.
@@ -37,6 +37,27 @@ impl Glue {
             }
             next = page.next;
         }
+    }
+
+    /// Puts the tag on a resource; one that was there before keeps a tag of that key.
+    fn tag(&self, resource: &Value, tag: &Tag, created: Created) -> Result<()> {
+        let Tag { key, value } = tag;
+        if created == Created::Before {
+            let get = lakeformation::GetTags { resource };
+            let there = perform(&self.aws, &get)?;
+            if there.contains(key) {
+                return Ok(());
+            }
+        }
+        let add = lakeformation::AddTag {
+            resource,
+            key,
+            value,
+        };
+        perform(&self.aws, &add).map_err(|error| {
+            let hint = || format!("grant ASSOCIATE on the tag {key}={value}");
+            permissions::hint_if_denied(error, hint)
+        })
     }
 
     /// Whether a refusal means that an earlier attempt of ours succeeded, though its response was lost.
@@ -74,8 +95,11 @@ fn lookup<T>(error: Error) -> Result<Lookup<T>> {
 /// missing permission, so its refusals are errors.
 fn is_hidden(error: &Error) -> bool {
     let is_of_iam = |refusal: &Refusal| refusal.message.contains("not authorized to perform");
+    let is_of_lake_formation =
+        |refusal: &Refusal| permissions::is_of_lake_formation(&refusal.message);
     matches!(error.code(), "AccessDeniedException" | "AccessDenied")
         && !error.refusal().is_some_and(is_of_iam)
+        || error.refusal().is_some_and(is_of_lake_formation)
 }
 
 /// Whether the catalog holds what was sent; it adds fields of its own.
@@ -99,8 +123,20 @@ impl Catalog for Glue {
         }
     }
 
-    fn create_database(&self, database: &str) -> Result<Created> {
-        match perform(&self.aws, &glue::CreateDatabase { name: database }) {
+    fn shows_database(&self, database: &str) -> Result<bool> {
+        match self.database(database) {
+            Ok(found) => Ok(matches!(found, Lookup::Found(()))),
+            Err(error) if is_denied(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn create_database(&self, database: &str, location: &str) -> Result<Created> {
+        let create = glue::CreateDatabase {
+            name: database,
+            location,
+        };
+        match perform(&self.aws, &create) {
             Ok(()) => Ok(Created::Now),
             Err(error) if error.code() == "AlreadyExistsException" => Ok(Created::Before),
             Err(error) => Err(error.while_doing(format!("creating database {database}"))),
@@ -133,21 +169,13 @@ impl Catalog for Glue {
         }
     }
 
-    fn tag_database(&self, database: &str) -> Result<()> {
-        let Some(Tag { key, values }) = &self.database_tag else {
+    fn tag_database(&self, database: &str, created: Created) -> Result<()> {
+        let Some(tag) = &self.database_tag else {
             return Ok(());
         };
-        let add = lakeformation::AddTag {
-            database,
-            key,
-            values,
-        };
-        self.aws.perform(&add).map_err(|error| {
-            let actions = permissions::list(TAG_DATABASE);
-            let hint = || format!("grant {actions}, and ASSOCIATE on the tag");
-            permissions::hint_if_denied(error, hint)
-                .while_doing(format!("tagging database {database} with {key}"))
-        })
+        let resource = lakeformation::database(database);
+        self.tag(&resource, tag, created)
+            .map_err(|error| error.while_doing(format!("tagging database {database}")))
     }
 
     fn table(&self, database: &str, table: &str) -> Result<Lookup<CatalogTable>> {

@@ -36,11 +36,11 @@ pub(crate) struct AwsLakeSettings {
     pub(crate) part_memory: usize,
 }
 
-/// A Lake Formation tag, with the values that it has on a database.
+/// A Lake Formation tag with its value: a resource has one value of each key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tag {
     pub(crate) key: String,
-    pub(crate) values: Vec<String>,
+    pub(crate) value: String,
 }
 
 /// Opens the lake that the settings, and the environment where they leave a choice, describe; nothing is sent yet.

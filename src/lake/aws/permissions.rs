@@ -15,8 +15,13 @@ pub(crate) const LIST_OBJECTS: Actions = s3::ListObjects::PERMISSIONS;
 /// The actions on the bucket that list unfinished uploads.
 pub(crate) const LIST_UPLOADS: Actions = s3::ListMultipartUploads::PERMISSIONS;
 
-/// The actions that tag a database.
-pub(crate) const TAG_DATABASE: Actions = lakeformation::AddTag::PERMISSIONS;
+/// The actions that tag what is in the catalog.
+pub(crate) fn tags() -> Vec<&'static str> {
+    union(&[
+        lakeformation::AddTag::PERMISSIONS,
+        lakeformation::GetTags::PERMISSIONS,
+    ])
+}
 
 /// The actions that assume a role.
 pub(crate) const ASSUME_ROLE: Actions = sts::AssumeRole::PERMISSIONS;
@@ -107,13 +112,47 @@ pub(super) async fn fly_put<O: Operation>(
     })
 }
 
-/// Adds the hint to the error of a denied call.
+/// Adds the hint to the error of a denied call. Lake Formation says itself which of its permissions is missing, and no
+/// action of IAM would help.
 pub(super) fn hint_if_denied(error: Error, hint: impl FnOnce() -> String) -> Error {
-    if is_denied(&error) {
+    let of_lake_formation = error
+        .refusal()
+        .and_then(|refusal| lake_formation_hint(&refusal.message));
+    if let Some(hint) = of_lake_formation {
+        error.also_hint(hint)
+    } else if is_denied(&error) {
         error.also_hint(hint())
     } else {
         error
     }
+}
+
+/// What a refusal of Lake Formation begins with.
+const LAKE_FORMATION: &str = "Insufficient Lake Formation permission(s)";
+
+/// Whether the text is Lake Formation's refusal.
+pub(super) fn is_of_lake_formation(message: &str) -> bool {
+    message.contains(LAKE_FORMATION)
+}
+
+/// What to grant in Lake Formation, where the text is its refusal: `…: Required Alter on T`, or `… on s3://…`.
+fn lake_formation_hint(message: &str) -> Option<String> {
+    let (_, rest) = message.split_once(LAKE_FORMATION)?;
+    let rest = rest.trim_start_matches([':', ' ']).trim_end_matches('.');
+    let (permission, resource) = match rest.strip_prefix("Required ") {
+        Some(required) => required.split_once(" on ")?,
+        None => ("", rest.strip_prefix("on ")?),
+    };
+    let permission = match permission {
+        "" if resource.starts_with("s3://") || resource.starts_with("arn:") => {
+            "DATA_LOCATION_ACCESS".to_owned()
+        }
+        "" => "its permissions".to_owned(),
+        permission => permission.to_uppercase().replace(' ', "_"),
+    };
+    Some(format!(
+        "in Lake Formation, grant {permission} on {resource} to the signed-in identity"
+    ))
 }
 
 /// The actions in a sentence.
@@ -122,5 +161,38 @@ pub(super) fn list(actions: &[&str]) -> String {
         [] => String::new(),
         [one] => (*one).to_owned(),
         [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_of_lake_formation_names_its_permission_and_the_resource() {
+        for (said, granted) in [
+            ("Required Describe on sales", "DESCRIBE on sales"),
+            (
+                "Required Create Database on Catalog",
+                "CREATE_DATABASE on Catalog",
+            ),
+            ("Required Create Table on sales", "CREATE_TABLE on sales"),
+        ] {
+            let hint = lake_formation_hint(&format!("{LAKE_FORMATION}: {said}"));
+            assert!(
+                hint.unwrap().contains(&format!("grant {granted} to")),
+                "{said}"
+            );
+        }
+        let hint = |said: &str| lake_formation_hint(said).unwrap_or_default();
+        assert!(
+            hint("Insufficient Lake Formation permission(s) on s3://b/x/.")
+                .contains("DATA_LOCATION_ACCESS on s3://b/x/")
+        );
+        assert!(hint("Insufficient Lake Formation permission(s) on d.t").contains("on d.t"));
+        assert_eq!(
+            hint("User: x is not authorized to perform: glue:GetTable"),
+            ""
+        );
     }
 }

@@ -47,7 +47,7 @@ fn an_upload_is_invisible_until_it_is_complete() {
 fn an_update_of_an_older_version_is_a_conflict() {
     let folder = tempfile::tempdir().unwrap();
     let lake = open(folder.path()).unwrap();
-    lake.catalog.create_database("db").unwrap();
+    lake.catalog.create_database("db", "").unwrap();
     let mut input = Map::new();
     input.insert("Name".to_owned(), "t".into());
     assert_eq!(
@@ -83,7 +83,7 @@ fn an_update_of_an_older_version_is_a_conflict() {
 fn the_time_is_that_of_the_file_system() {
     let folder = tempfile::tempdir().unwrap();
     let lake = open(folder.path()).unwrap();
-    lake.catalog.create_database("db").unwrap();
+    lake.catalog.create_database("db", "").unwrap();
     let before = lake.objects.now().unwrap();
     lake.objects.begin("a/one").unwrap();
     let begun = lake.objects.unfinished("").unwrap()[0].begun;
@@ -178,7 +178,7 @@ fn no_key_leaves_the_lake() {
         let mut input = Map::new();
         input.insert("Name".to_owned(), key.into());
         if key != "a\0x" {
-            assert!(lake.catalog.create_database(key).is_err(), "{key}");
+            assert!(lake.catalog.create_database(key, "").is_err(), "{key}");
         }
         assert!(lake.catalog.create_table("db", &input).is_err(), "{key}");
         assert!(lake.catalog.create_table(key, &input).is_err(), "{key}");
@@ -213,7 +213,7 @@ fn links_out_of_the_lake_are_not_followed() {
         fs::create_dir_all(link.parent().unwrap()).unwrap();
         symlink(outside.path(), &link).unwrap();
         let failure = match linked {
-            "catalog" => lake.catalog.create_database("db").unwrap_err(),
+            "catalog" => lake.catalog.create_database("db", "").unwrap_err(),
             _ => lake.objects.put("a/x", (b"x\n").into()).unwrap_err(),
         };
         let text = format!("{failure:?}");
@@ -241,7 +241,7 @@ fn links_out_of_the_lake_are_not_followed() {
     lake.objects.complete(&mut upload).unwrap_err();
     fs::create_dir_all(folder.path().join("catalog")).unwrap();
     symlink(&target, folder.path().join("catalog/.lock")).unwrap();
-    lake.catalog.create_database("db").unwrap_err();
+    lake.catalog.create_database("db", "").unwrap_err();
     assert_eq!(fs::read_to_string(&target).unwrap(), "kept");
 }
 
