@@ -150,6 +150,7 @@ fn options(config: &Config, environment: &Environment) -> sink::SinkOptions {
             numbers: config.numbers,
             rescued: config.rescued_data_column.clone(),
             metadata: config.metadata_columns,
+            policy: config.column_policy,
             creation: table::Creation::AtTheStart,
         },
         target_file_size: config.target_file_size,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::file::Format;
 use crate::lake;
-use crate::schema::Numbers;
+use crate::schema::{ColumnPolicy, Numbers};
 
 pub(crate) use layers::Layers;
 pub(crate) use settings::Backend;
@@ -35,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) rescued_data_column: Option<String>,
     /// Whether Airbyte's own columns are added.
     pub(crate) metadata_columns: bool,
+    /// How the columns of tables may change.
+    pub(crate) column_policy: ColumnPolicy,
     /// The longest time that a state waits for its checkpoint.
     pub(crate) checkpoint_interval: Duration,
     /// The size of an object at which the next one begins, in bytes after compression.

@@ -8,7 +8,7 @@ use super::reader::{Mistakes, ObjectReader};
 use super::{Config, aws};
 use crate::error::{Error, Result};
 use crate::file::{Codec, Format};
-use crate::schema::Numbers;
+use crate::schema::{ColumnPolicy, Limits, Numbers};
 
 /// What stores the lake; it decides which settings are required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) enum Syntax {
 }
 
 /// The known keys; others are reported to the user.
-pub(super) const KEYS: [(&str, Syntax); 30] = [
+pub(super) const KEYS: [(&str, Syntax); 32] = [
     ("aws_account_id", Syntax::Text),
     ("credentials", Syntax::Json),
     ("region", Syntax::Text),
@@ -58,6 +58,8 @@ pub(super) const KEYS: [(&str, Syntax); 30] = [
     ("memory_budget_mb", Syntax::Json),
     ("connections", Syntax::Json),
     ("max_record_mb", Syntax::Json),
+    ("max_columns", Syntax::Json),
+    ("max_struct_fields", Syntax::Json),
 ];
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -97,6 +99,7 @@ fn settings(root: &ObjectReader<'_>, backend: Backend) -> Option<Config> {
     let max_record = bytes(number("max_record_mb", 1.0, 1024.0, 256.0));
     let metadata_columns = root.boolean("metadata_columns").unwrap_or(false);
     let rescued_data_column = rescued_data_column(root);
+    let column_policy = column_policy(root);
     let numbers = match root.boolean("glue_catalog_float_as_decimal") {
         Some(true) => Numbers::Decimal,
         _ => Numbers::Double,
@@ -111,6 +114,7 @@ fn settings(root: &ObjectReader<'_>, backend: Backend) -> Option<Config> {
         numbers,
         rescued_data_column,
         metadata_columns,
+        column_policy,
         checkpoint_interval: Duration::from_secs_f64(minutes * 60.0),
         leftover_age: Duration::from_secs_f64(leftover_hours * 3600.0),
         target_file_size,
@@ -150,6 +154,21 @@ fn database(root: &ObjectReader<'_>, backend: Backend) -> Option<String> {
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // within the bounds that were checked
 fn bytes(mebibytes: f64) -> usize {
     (mebibytes * MIB) as usize
+}
+
+fn column_policy(root: &ObjectReader<'_>) -> ColumnPolicy {
+    let default = Limits::default();
+    ColumnPolicy {
+        limits: Limits {
+            columns: count(root, "max_columns", 10_000.0).unwrap_or(default.columns),
+            fields: count(root, "max_struct_fields", 10_000.0).unwrap_or(default.fields),
+        },
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // within the bounds that were checked
+fn count(root: &ObjectReader<'_>, key: &str, most: f64) -> Option<usize> {
+    root.number(key, 1.0, most).map(|number| number as usize)
 }
 
 /// Reads the prefix: the folder without empty names, and the text as it was typed. The Python connector made its folders

@@ -5,7 +5,7 @@ use crate::json::scan::{ReadToEnd, Scanner};
 use crate::row::learned::Learned;
 use crate::row::metadata::{MetadataPlan, MetadataWriter, Random};
 use crate::row::misfit::{self, MisfitCounts};
-use crate::row::plan::{ObjectPlan, StepCounts, token};
+use crate::row::plan::{ObjectPlan, StepCounts, UNKNOWN, token};
 use crate::row::splice::{Separator, Splice};
 use crate::row::walk::{Scratch, Walker};
 use crate::row::{ExtraColumns, RecordMetadata, UNKNOWN_FIELDS};
@@ -35,6 +35,15 @@ impl Plan {
             objects,
         }
     }
+}
+
+/// A member of the last record that its row lacks, or lacks a part of.
+pub(crate) struct LastMisfit<'a> {
+    /// In its quotes.
+    pub(crate) key: &'a [u8],
+    pub(crate) value: &'a [u8],
+    /// Whether there is a column for the key.
+    pub(crate) has_column: bool,
 }
 
 /// Writes the rows of one stream.
@@ -81,6 +90,31 @@ impl RowEncoder {
             .chain([(UNKNOWN_FIELDS.into(), self.misfits.unknown)])
             .filter(|(_, count)| *count > 0)
             .collect()
+    }
+
+    /// Whether the last row lacks something of its record.
+    #[inline]
+    pub(crate) fn has_misfits(&self) -> bool {
+        !self.scratch.misfits.is_empty()
+    }
+
+    /// What the last row lacks of its record: the key of each member, in its quotes, and the value.
+    pub(crate) fn last_misfits<'a>(
+        &'a self,
+        record: &'a [u8],
+    ) -> impl Iterator<Item = LastMisfit<'a>> {
+        self.scratch.misfits.iter().map(|misfit| LastMisfit {
+            key: &record[misfit.key.0..misfit.key.1],
+            value: &record[misfit.value.0..misfit.value.1],
+            has_column: misfit.step != UNKNOWN,
+        })
+    }
+
+    /// The last row is not used: what it lacks does not count.
+    pub(crate) fn discount(&mut self) {
+        for misfit in &self.scratch.misfits {
+            self.misfits.take_back(misfit);
+        }
     }
 
     fn row(

@@ -34,10 +34,17 @@ impl MisfitCounts {
     }
 
     pub(super) fn add(&mut self, misfit: &Misfit) {
-        match self.by_step.get_mut(misfit.step as usize) {
-            Some(count) => *count += 1,
-            None => self.unknown += 1,
-        }
+        *self.of(misfit) += 1;
+    }
+
+    /// Undoes an `add`.
+    pub(super) fn take_back(&mut self, misfit: &Misfit) {
+        *self.of(misfit) -= 1;
+    }
+
+    fn of(&mut self, misfit: &Misfit) -> &mut u64 {
+        let of_step = self.by_step.get_mut(misfit.step as usize);
+        of_step.unwrap_or(&mut self.unknown)
     }
 }
 

@@ -5,7 +5,10 @@ use std::collections::HashSet;
 
 use crate::schema::name::{self, NameKind};
 use crate::schema::note::{Path, PathStep};
-use crate::schema::{Column, Field, LONGEST_TYPE, Note, Rules, Source, Type, column, matching};
+use crate::schema::policy::Room;
+use crate::schema::{
+    Column, Field, LONGEST_TYPE, Limits, Note, Rules, Source, Type, column, matching,
+};
 
 /// The columns that a table must have before rows of the stream are written to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,20 +34,34 @@ pub(crate) enum SchemaOrigin {
     Inferred,
 }
 
+/// The terms on which columns change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) origin: SchemaOrigin,
+    pub(crate) rules: Rules,
+    /// What is added at most; a declared schema has no limits.
+    pub(crate) limits: Limits,
+}
+
+impl Terms {
+    /// Those of a schema that somebody wrote.
+    pub(crate) fn declared(rules: Rules) -> Self {
+        Self {
+            origin: SchemaOrigin::Declared,
+            rules,
+            limits: Limits::NONE,
+        }
+    }
+}
+
 /// Reconciles the table's columns with the stream's.
 ///
 /// No column is lost, none is moved or filled from another property than before, and a type changes only where every
 /// engine can read the JSON rows that were written under the old one. Where they cannot, the table's type stays, and the
 /// stream's values that it cannot hold are misfits.
-pub(crate) fn reconcile(
-    table: &[Column],
-    stream: &[Column],
-    origin: SchemaOrigin,
-    rules: Rules,
-) -> Reconciled {
+pub(crate) fn reconcile(table: &[Column], stream: &[Column], terms: Terms) -> Reconciled {
     let mut merger = Merger {
-        origin,
-        rules,
+        terms,
         change: Growth::Grow,
         is_recorded: true,
         changed: false,
@@ -67,7 +84,7 @@ pub(crate) fn reconcile(
 /// stays, and the names that their properties have in the table, in the table's order. Columns that the stream does not
 /// have stay, so that views on them keep working.
 pub(crate) fn replace(table: &[Column], stream: &[Column], rules: Rules) -> Vec<Column> {
-    let mut columns = reconcile(table, stream, SchemaOrigin::Declared, rules).columns;
+    let mut columns = reconcile(table, stream, Terms::declared(rules)).columns;
     let found = matching::columns(table, stream);
     for ((column, old), index) in columns.iter_mut().zip(table).zip(found) {
         if let Some(index) = index {
@@ -115,8 +132,9 @@ fn renamed(table: &Type, stream: &Type, is_recorded: bool) -> Type {
 pub(crate) fn reads(table: &[Column], written: &[Column], rules: Rules) -> bool {
     // To engines there are names and types alone.
     let (named, named_table) = (column::by_names(written), column::by_names(table));
-    let both = reconcile(&named, &named_table, SchemaOrigin::Declared, rules);
-    let again = reconcile(&named_table, &both.columns, SchemaOrigin::Declared, rules);
+    let terms = Terms::declared(rules);
+    let both = reconcile(&named, &named_table, terms);
+    let again = reconcile(&named_table, &both.columns, terms);
     let is_short = |note: &Note| matches!(note, Note::Kept { .. } | Note::Full { .. });
     !again.changed
         && !both.notes.iter().chain(&again.notes).any(is_short)
@@ -162,8 +180,7 @@ enum Growth {
 }
 
 struct Merger<'a> {
-    origin: SchemaOrigin,
-    rules: Rules,
+    terms: Terms,
     change: Growth,
     /// Whether the column that is merged has a record of what fills it.
     is_recorded: bool,
@@ -193,7 +210,13 @@ impl<'a> Merger<'a> {
             .iter()
             .map(|column| column.field.name.to_ascii_lowercase())
             .collect();
+        let is_counted = |old: &&Column| old.source != Source::Program;
+        let now = table.iter().filter(is_counted).count();
+        let mut room = Room::new(self.terms.limits.columns, now);
         for (_, new) in unmatched(&found, stream) {
+            if new.source == Source::Property && !room.take() {
+                continue;
+            }
             let is_taken = |name: &str| taken.contains(name);
             let mut column = new.clone();
             let name = &mut column.field.name;
@@ -207,6 +230,7 @@ impl<'a> Merger<'a> {
             self.added(&column.field);
             columns.push(column);
         }
+        self.left_out(&room);
         columns
     }
 
@@ -285,7 +309,11 @@ impl<'a> Merger<'a> {
             .iter()
             .map(|field| field.name.to_ascii_lowercase())
             .collect();
+        let mut room = Room::new(self.terms.limits.fields, fields.len());
         for (_, new) in unmatched(&found, stream) {
+            if !room.take() {
+                continue;
+            }
             let mut field = new.clone();
             let is_taken = |name: &str| taken.contains(name);
             field.name = name::free(&new.name, &new.key, NameKind::Field, is_taken);
@@ -293,7 +321,19 @@ impl<'a> Merger<'a> {
             self.added(&field);
             fields.push(field);
         }
+        self.left_out(&room);
         fields
+    }
+
+    fn left_out(&mut self, room: &Room) {
+        if room.refused > 0 {
+            let (limit, left_out) = (room.limit, room.refused);
+            self.note(|path| Note::Limited {
+                path,
+                limit,
+                left_out,
+            });
+        }
     }
 
     fn merge(&mut self, table: &'a Type, stream: &'a Type) -> Type {
@@ -309,15 +349,17 @@ impl<'a> Merger<'a> {
             (Type::String, Type::Json | Type::Struct(_) | Type::Array(_)) if !self.is_recorded => {
                 Type::Json
             }
-            _ if self.change == Growth::Nothing || self.rules.holds(table, stream) => table.clone(),
+            _ if self.change == Growth::Nothing || self.terms.rules.holds(table, stream) => {
+                table.clone()
+            }
             _ => self.widened_or_kept(table, stream),
         }
     }
 
     fn widened_or_kept(&mut self, table: &Type, stream: &Type) -> Type {
         let from = table.clone();
-        let wider = self.rules.wider(table, stream).filter(|wider| {
-            self.origin == SchemaOrigin::Declared || is_shown_by_values(table, stream, wider)
+        let wider = self.terms.rules.wider(table, stream).filter(|wider| {
+            self.terms.origin == SchemaOrigin::Declared || is_shown_by_values(table, stream, wider)
         });
         if let Some(wider) = wider {
             self.changed = true;

@@ -9,6 +9,7 @@ pub(crate) mod infer;
 mod matching;
 pub(crate) mod name;
 pub(crate) mod note;
+pub(crate) mod policy;
 mod read;
 mod rules;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod tests;
 
 pub(crate) use column::{Column, Source};
 pub(crate) use note::{Note, Why};
+pub(crate) use policy::{ColumnPolicy, Limits};
 pub(crate) use read::{Numbers, read};
 pub(crate) use rules::Rules;
 

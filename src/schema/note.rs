@@ -31,6 +31,13 @@ pub(crate) enum Note {
     },
     /// The new fields of this column would make its type too long for the catalog.
     Full { path: String },
+    /// The table, or a struct in it, has the most columns or fields that are made of what records hold.
+    Limited {
+        path: String,
+        limit: usize,
+        /// How many more the records have so far.
+        left_out: usize,
+    },
     /// The stream no longer has what this column is filled from.
     Gone { path: String },
 }
@@ -104,6 +111,20 @@ impl fmt::Display for Note {
                 f,
                 "{path} stays as it is: with the stream's new fields its type would be too long for the catalog"
             ),
+            Self::Limited {
+                path,
+                limit,
+                left_out,
+            } => {
+                let (what, setting) = match path.as_str() {
+                    "$" => ("columns", "max_columns"),
+                    _ => ("fields", "max_struct_fields"),
+                };
+                write!(
+                    f,
+                    "{path} has {limit} {what}, the most that are added without a declared schema: {left_out} more are not, and their values are rescued; raise {setting}, or declare a schema"
+                )
+            }
             Self::Gone { path } => write!(f, "{path} is no longer in the stream; the column stays"),
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::schema::Rules;
-use crate::schema::evolve::{SchemaOrigin, reads, reconcile};
+use crate::schema::evolve::{Terms, reads, reconcile};
 use crate::schema::hive::parse;
 use crate::schema::{
     Column, Field, LONGEST_TYPE, Note, Numbers, Source, Type, Why, column, name, note, read,
@@ -144,8 +144,7 @@ fn each_pair_of_table_and_stream_is_reconciled() {
         let reconciled = reconcile(
             &unrecorded(&table),
             &from_properties(&fields(&case["stream"])),
-            SchemaOrigin::Declared,
-            Rules::JsonSerde,
+            Terms::declared(Rules::JsonSerde),
         );
         assert_eq!(
             written(&column::fields(&reconciled.columns)),
@@ -221,8 +220,7 @@ fn a_hundred_levels_are_read_and_more_than_the_limit_are_text() {
         !reconcile(
             &from_properties(&schema.fields),
             &from_properties(&schema.fields),
-            SchemaOrigin::Declared,
-            Rules::JsonSerde
+            Terms::declared(Rules::JsonSerde)
         )
         .changed
     );
@@ -299,8 +297,7 @@ fn new_fields_that_make_a_type_too_long_are_left_out() {
     let reconciled = reconcile(
         &unrecorded(&table),
         &from_properties(&stream),
-        SchemaOrigin::Declared,
-        Rules::JsonSerde,
+        Terms::declared(Rules::JsonSerde),
     );
     assert!(!reconciled.changed);
     let merged = column::fields(&reconciled.columns);
@@ -333,7 +330,7 @@ fn names_after(streams: &[&[&str]]) -> Vec<String> {
             .collect();
         let stream = read(&json!({"properties": properties}), Numbers::Double, &[]).fields;
         let stream = from_properties(&stream);
-        columns = reconcile(&columns, &stream, SchemaOrigin::Declared, Rules::JsonSerde).columns;
+        columns = reconcile(&columns, &stream, Terms::declared(Rules::JsonSerde)).columns;
     }
     columns
         .iter()
@@ -372,7 +369,7 @@ fn a_table_without_a_record_is_matched_by_names_and_suffixes() {
             .map(|(key, name)| field(key, &name))
             .collect();
         let (table, stream) = (unrecorded(&table), from_properties(&stream));
-        reconcile(&table, &stream, SchemaOrigin::Declared, Rules::JsonSerde)
+        reconcile(&table, &stream, Terms::declared(Rules::JsonSerde))
             .columns
             .iter()
             .map(|column| format!("{} {}", column.field.key, column.field.name))

@@ -66,6 +66,11 @@ impl Budget {
         self.streams += STREAM + fields * FIELD;
     }
 
+    /// A stream has this many fields more.
+    pub(super) fn add_fields(&mut self, fields: usize) {
+        self.streams += fields * FIELD;
+    }
+
     /// The input takes this many bytes.
     pub(super) fn set_input(&mut self, bytes: usize) {
         self.input = bytes;

@@ -76,10 +76,13 @@ impl Sink<'_> {
         let mut begun = Vec::with_capacity(taken.len());
         for (index, sealed) in taken {
             let stream = &mut self.streams[index];
-            if let Err(error) = stream.table.begin(objects) {
-                uploads::abort(sealed.into_iter().filter_map(Object::abort), objects);
-                outcome.fail(stream, error);
-                continue;
+            match stream.table.begin(lake) {
+                Ok(changes) => stream.counts.changes.extend(changes),
+                Err(error) => {
+                    uploads::abort(sealed.into_iter().filter_map(Object::abort), objects);
+                    outcome.fail(stream, error);
+                    continue;
+                }
             }
             if stream.table.takes_checkpoints() {
                 let keys = sealed.iter().map(|object| object.key().to_owned());

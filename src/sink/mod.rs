@@ -45,6 +45,7 @@ mod buffers;
 mod checkpoint;
 mod chunks;
 mod end;
+mod growth;
 mod ledger;
 mod object;
 mod opening;
@@ -125,6 +126,7 @@ impl SinkOptions {
                 numbers: crate::schema::Numbers::Double,
                 rescued: None,
                 metadata: false,
+                policy: crate::schema::ColumnPolicy::default(),
                 creation: table::Creation::AtTheStart,
             },
             target_file_size: 1 << 20,
@@ -252,6 +254,10 @@ impl Sink<'_> {
         if is_complete {
             stream.reopen();
         }
+        if stream.growth.is_some() && stream.encoder.has_misfits() {
+            self.grow(index, record, &envelope)?;
+        }
+        let stream = &mut self.streams[index];
         stream.counts.records += 1;
         stream.counts.bytes_in += record.data.len() as u64;
         Ok((index, read_to_end))

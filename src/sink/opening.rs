@@ -6,8 +6,10 @@ use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{Completion, ConfiguredStream, Refresh};
+use crate::schema::evolve::SchemaOrigin;
 use crate::schema::{Note, column, note};
 use crate::sink::budget::Budget;
+use crate::sink::growth::Growth;
 use crate::sink::ledger::Ledger;
 use crate::sink::sizes::Sizes;
 use crate::sink::stream::{Stream, StreamCounts, StreamEnd};
@@ -17,7 +19,7 @@ use crate::sink::{Acknowledge, RECORDS_BETWEEN_LOOKS, Sink, SinkOptions, SyncPro
 use crate::table::control::{Control, Owner};
 use crate::table::layout::{self, Run};
 use crate::table::plan::{self, Planned};
-use crate::table::{self, Opened, Opening, Table, uploads};
+use crate::table::{self, Opened, Opening, Table, notes, uploads};
 use crate::time::Clock;
 
 /// The least room in the memory budget for each stream, in bytes.
@@ -221,6 +223,8 @@ impl<'a> Sink<'a> {
             refresh,
             table,
             encoder,
+            growth: (planned.configured.origin == SchemaOrigin::Inferred)
+                .then(|| Growth::new(planned.rows)),
             rescued_before: BTreeMap::new(),
             writer: Writer::new(naming),
             counts: StreamCounts {
@@ -233,7 +237,5 @@ impl<'a> Sink<'a> {
 }
 
 fn log_notes(key: &StreamKey, notes: &[Note]) {
-    for note in notes {
-        log::info!("stream {key}: {note}");
-    }
+    notes::log(notes, &|note| format!("stream {key}: {note}"));
 }

@@ -7,6 +7,7 @@ use crate::protocol::StreamKey;
 use crate::protocol::catalog::Refresh;
 use crate::protocol::message::Status;
 use crate::row::RowEncoder;
+use crate::sink::growth::Growth;
 use crate::sink::writer::Writer;
 use crate::table::{DataFile, Table, TableChange};
 
@@ -16,6 +17,8 @@ pub(super) struct Stream {
     pub(super) refresh: Refresh,
     pub(super) table: Table,
     pub(super) encoder: RowEncoder,
+    /// What columns it may yet get; none where its schema was declared.
+    pub(super) growth: Option<Growth>,
     /// Values that did not fit under schemas before this one, by column.
     pub(super) rescued_before: BTreeMap<String, u64>,
     pub(super) writer: Writer,

@@ -6,6 +6,7 @@ pub(crate) mod forecast;
 mod hive;
 pub(crate) mod layout;
 pub(crate) mod locations;
+pub(crate) mod notes;
 pub(crate) mod plan;
 pub(crate) mod uploads;
 
@@ -13,9 +14,9 @@ use std::fmt;
 
 use crate::error::Result;
 use crate::file::{Format, Statistics};
-use crate::lake::{Catalog, Created, Lake, Lookup, Objects};
-use crate::schema::evolve::SchemaOrigin;
-use crate::schema::{Column, Field, Note, Numbers, Type};
+use crate::lake::{Catalog, Created, Lake, Lookup};
+use crate::schema::evolve::{SchemaOrigin, Terms};
+use crate::schema::{Column, ColumnPolicy, Field, Limits, Note, Numbers, Type};
 use crate::table::control::{Control, RunRecord};
 use crate::table::layout::Run;
 use crate::table::locations::Locations;
@@ -37,6 +38,7 @@ pub(crate) struct TableOptions {
     pub(crate) rescued: Option<String>,
     /// Whether Airbyte's own columns are added.
     pub(crate) metadata: bool,
+    pub(crate) policy: ColumnPolicy,
     pub(crate) creation: Creation,
 }
 
@@ -58,9 +60,24 @@ pub(crate) struct TableTarget {
     pub(crate) wanted: Vec<Column>,
     /// Where the types of those columns come from.
     pub(crate) origin: SchemaOrigin,
+    /// How the columns that are there may change.
+    pub(crate) policy: ColumnPolicy,
     pub(crate) format: Format,
     /// The source's version of the rows that a new generation holds, if they have one.
     pub(crate) version: Option<i64>,
+}
+
+impl TableTarget {
+    fn terms(&self) -> Terms {
+        Terms {
+            origin: self.origin,
+            rules: self.format.rules(),
+            limits: match self.origin {
+                SchemaOrigin::Declared => Limits::NONE,
+                SchemaOrigin::Inferred => self.policy.limits,
+            },
+        }
+    }
 }
 
 /// The number of a partition of one table; 0 where the table has no partitions.
@@ -111,6 +128,13 @@ pub(crate) struct Opened {
     pub(crate) changes: Vec<TableChange>,
 }
 
+/// The columns of rows to come after they have grown.
+pub(crate) struct Grown {
+    /// All columns; none where they are as they were.
+    pub(crate) columns: Option<Vec<Column>>,
+    pub(crate) notes: Vec<Note>,
+}
+
 impl Table {
     /// Makes the stream's table ready to be written: creates it or adds its new columns, as the options say, and
     /// reconciles the generations that earlier runs left unpublished.
@@ -152,10 +176,11 @@ impl Table {
         }
     }
 
-    /// Marks the folder as one that no table shows, where that is so, before its first object is completed.
-    pub(crate) fn begin(&mut self, objects: &dyn Objects) -> Result<()> {
+    /// Makes ready for objects to be completed: marks the folder as one that no table shows, where that is so, and gives a
+    /// table that shows it the columns that rows have [grown](Table::grow).
+    pub(crate) fn begin(&mut self, lake: &Lake) -> Result<Vec<TableChange>> {
         match self {
-            Self::Hive(table) => table.begin(objects),
+            Self::Hive(table) => table.begin(lake),
         }
     }
 
@@ -197,6 +222,15 @@ impl Table {
     ) -> Result<(Vec<Column>, Vec<TableChange>)> {
         match self {
             Self::Hive(table) => table.reshape(lake, target),
+        }
+    }
+
+    /// Brings in columns of rows to come, as these were seen in records; returns all that rows have from now on, and what
+    /// is new or left out. The catalog learns of them before readers see such rows, by [`Table::begin`],
+    /// [`Table::publish`] or [`Table::replace`].
+    pub(crate) fn grow(&mut self, seen: &[Column]) -> Grown {
+        match self {
+            Self::Hive(table) => table.grow(seen),
         }
     }
 

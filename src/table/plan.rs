@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use crate::error::{Error, Result};
 use crate::lake::Catalog;
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::row::{self, Plan, RowEncoder};
+use crate::schema::evolve::SchemaOrigin;
 use crate::schema::{self, Column, Note, Source, column, name};
 use crate::table::{TableOptions, TableTarget};
 
@@ -53,17 +56,16 @@ fn plan_columns(configured: ConfiguredStream, options: &TableOptions) -> Planned
     };
     let extra = rows.extra_fields();
     let reserved: Vec<&str> = extra.iter().map(|field| field.name.as_str()).collect();
-    let schema = schema::read(&configured.json_schema.tree(), options.numbers, &reserved);
-    let with = |source| move |field| Column::new(field, source);
-    let properties = schema.fields.into_iter().map(with(Source::Property));
-    let wanted = properties
-        .chain(extra.into_iter().map(with(Source::Program)))
-        .collect();
+    let json_schema = configured.json_schema.tree();
+    let (mut wanted, notes) = properties(&json_schema, configured.origin, options, &reserved);
+    let added = |field| Column::new(field, Source::Program);
+    wanted.extend(extra.into_iter().map(added));
     let target = TableTarget {
         database: String::new(),
         name: name::table(&configured.key.name),
         wanted,
         origin: configured.origin,
+        policy: options.policy,
         format: options.format,
         version: match configured.refresh {
             Refresh::Version(version) => Some(version),
@@ -74,8 +76,38 @@ fn plan_columns(configured: ConfiguredStream, options: &TableOptions) -> Planned
         configured,
         target,
         rows,
-        notes: schema.notes,
+        notes,
     }
+}
+
+/// The columns of what values of an inferred stream show, of which `rows` are written.
+pub(crate) fn seen(
+    json_schema: &Value,
+    rows: &row::ExtraColumns,
+    options: &TableOptions,
+) -> (Vec<Column>, Vec<Note>) {
+    let extra = rows.extra_fields();
+    let reserved: Vec<&str> = extra.iter().map(|field| field.name.as_str()).collect();
+    properties(json_schema, SchemaOrigin::Inferred, options, &reserved)
+}
+
+/// The columns of a schema's properties, and how they became columns.
+fn properties(
+    json_schema: &Value,
+    origin: SchemaOrigin,
+    options: &TableOptions,
+    reserved: &[&str],
+) -> (Vec<Column>, Vec<Note>) {
+    let mut schema = schema::read(json_schema, options.numbers, reserved);
+    if origin == SchemaOrigin::Inferred {
+        let left_out = schema::policy::bound(&mut schema.fields, options.policy.limits);
+        schema.notes.extend(left_out);
+    }
+    let column = |field| Column::new(field, Source::Property);
+    (
+        schema.fields.into_iter().map(column).collect(),
+        schema.notes,
+    )
 }
 
 /// An error where two of the streams have one table.

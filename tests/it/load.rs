@@ -218,22 +218,24 @@ fn a_guess_keeps_the_columns_of_the_table_and_adds_new_ones() {
 }
 
 #[test]
-fn the_sample_is_bounded_and_later_surprises_are_rescued() {
+fn the_sample_is_bounded_and_values_of_other_types_are_rescued_later() {
     let folder = tempfile::tempdir().unwrap();
     let pad = "x".repeat(1000);
     let mut input: String = (0..6000)
         .map(|id| format!("{{\"id\":{id},\"pad\":\"{pad}\"}}\n"))
         .collect();
-    input.push_str("{\"id\":6000,\"late\":1}\n");
+    input.push_str("{\"id\":\"A-6000\",\"late\":1}\n");
     ended(
         &load(folder.path(), &["--table", "t"]).stdin(input).run(),
         0,
-        &[],
+        &["id=1"],
     );
     let (entry, rows) = table(folder.path(), "t");
-    assert_eq!(columns(&entry), ["id bigint", "pad string"]);
+    // In a sample of all records `id` would be text.
+    assert_eq!(columns(&entry), ["id bigint", "pad string", "late bigint"]);
     assert_eq!(rows.len(), 6001);
-    assert_eq!(rows[6000]["_rescued_data"], "{\"late\":1}");
+    assert_eq!(rows[6000]["late"], 1);
+    assert_eq!(rows[6000]["_rescued_data"], "{\"id\":\"A-6000\"}");
 }
 
 /// Waits until the table shows this many rows.

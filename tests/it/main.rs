@@ -20,6 +20,7 @@ mod engines; // the value cases, read back by DuckDB, Arrow and Spark
 mod faults; // seeded faults at any call, before moto
 mod feedback; // progress, summaries and metrics
 mod generations; // refreshes and overwrites: what is published, when, and what is kept
+mod growing; // columns that come into being while rows are written
 mod hostile; // hostile input and surroundings: bounded in time and memory, and by name
 mod images; // what is in the images, and a sync under Airbyte's launcher
 mod journal; // order of effects and states, whole, against the scripted server

@@ -11,12 +11,13 @@ use serde_json::{Map, Value, json};
 
 use crate::json::scan::Scanner;
 
-use seen::Properties;
+use seen::{Look, Properties};
 
 /// The properties of the records so far.
 #[derive(Default)]
 pub(crate) struct Inference {
     members: Properties,
+    look: Look,
 }
 
 impl Inference {
@@ -26,8 +27,18 @@ impl Inference {
         scan.space();
         if scan.peek() == b'{' {
             // A fault ends the record; what was seen before it stays, and does no harm.
-            let _ = self.members.object(&mut scan, 0);
+            let _ = self.members.object(&mut scan, &mut self.look, 0);
         }
+    }
+
+    /// Looks at one member of a record, whose key has its quotes. Returns whether it shows what none before it did.
+    pub(crate) fn member(&mut self, key: &[u8], value: &[u8]) -> bool {
+        let before = self.look.news();
+        // As above.
+        let _ = self
+            .members
+            .member(key, &mut Scanner::new(value), &mut self.look);
+        self.look.news() > before
     }
 
     /// The schema, with the properties in the order in which they were first seen.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 use crate::json::scan::{AFTER_ELEMENT, Fault, Scanner, Shape};
+use crate::json::text::unquoted;
 use crate::schema::infer::moment::{self, Temporal};
 
 /// Objects with more properties than this are treated as maps, whose keys are data: they become text.
@@ -15,6 +16,30 @@ const DEEPEST: usize = 32;
 
 /// The most digits of a decimal.
 const LONGEST_DECIMAL: usize = 38;
+
+/// The most that is noted in all: keys may be data, and there may be no end of them.
+const MOST_NEWS: usize = 20_000;
+
+/// A look at records, one after the other.
+#[derive(Default)]
+pub(super) struct Look {
+    /// How often something was seen for the first time: a property, or a type of its values.
+    news: usize,
+}
+
+impl Look {
+    pub(super) fn news(&self) -> usize {
+        self.news
+    }
+
+    /// Notes a new value of what is known so far.
+    fn note<T: PartialEq>(&mut self, known: &mut T, now: T) {
+        if *known != now {
+            *known = now;
+            self.news += 1;
+        }
+    }
+}
 
 /// The properties of an object, in the order in which they were first seen.
 #[derive(Default)]
@@ -55,25 +80,52 @@ enum TextForm {
 
 impl Properties {
     /// Looks at an object, from its opening brace to after its closing one.
-    pub(super) fn object(&mut self, scan: &mut Scanner<'_>, depth: usize) -> Result<(), Fault> {
+    pub(super) fn object(
+        &mut self,
+        scan: &mut Scanner<'_>,
+        look: &mut Look,
+        depth: usize,
+    ) -> Result<(), Fault> {
         scan.object("an object", |scan, key| {
             match std::str::from_utf8(&key.name(scan.text)) {
-                Ok(key) => self.entry(key).value(scan, depth),
+                Ok(key) => self.value(key, scan, look, depth),
                 // Half a character: no column can have that name.
                 Err(_) => scan.skip(),
             }
         })
     }
 
-    fn entry(&mut self, key: &str) -> &mut Seen {
+    /// Looks at one member, whose key has its quotes; the scanner is at its value.
+    pub(super) fn member(
+        &mut self,
+        key: &[u8],
+        scan: &mut Scanner<'_>,
+        look: &mut Look,
+    ) -> Result<(), Fault> {
+        match std::str::from_utf8(&unquoted(&key[1..key.len() - 1])) {
+            Ok(key) => self.value(key, scan, look, 0),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn value(
+        &mut self,
+        key: &str,
+        scan: &mut Scanner<'_>,
+        look: &mut Look,
+        depth: usize,
+    ) -> Result<(), Fault> {
         let place = if let Some(place) = self.places.get(key) {
             *place
+        } else if look.news >= MOST_NEWS {
+            return scan.skip();
         } else {
+            look.news += 1;
             self.places.insert(key.to_owned(), self.seen.len());
             self.seen.push((key.to_owned(), Seen::default()));
             self.seen.len() - 1
         };
-        &mut self.seen[place].1
+        self.seen[place].1.value(scan, look, depth)
     }
 
     /// The schema of each property of which anything is known.
@@ -84,35 +136,41 @@ impl Properties {
 }
 
 impl Seen {
-    fn value(&mut self, scan: &mut Scanner<'_>, depth: usize) -> Result<(), Fault> {
+    fn value(
+        &mut self,
+        scan: &mut Scanner<'_>,
+        look: &mut Look,
+        depth: usize,
+    ) -> Result<(), Fault> {
         match scan.peek() {
             b'n' => scan.literal("null"),
             b't' => {
-                self.boolean = true;
+                look.note(&mut self.boolean, true);
                 scan.literal("true")
             }
             b'f' => {
-                self.boolean = true;
+                look.note(&mut self.boolean, true);
                 scan.literal("false")
             }
-            b'"' => self.text(scan),
+            b'"' => self.text(scan, look),
             b'{' | b'[' if depth >= DEEPEST => {
-                self.deep = true;
+                look.note(&mut self.deep, true);
                 scan.skip()
             }
             b'{' => {
+                look.news += usize::from(self.object.is_none());
                 let members = self.object.get_or_insert_default();
                 if members.seen.len() > MOST_FIELDS {
                     return scan.skip();
                 }
-                members.object(scan, depth + 1)
+                members.object(scan, look, depth + 1)
             }
-            b'[' => self.array(scan, depth),
-            _ => self.number(scan),
+            b'[' => self.array(scan, look, depth),
+            _ => self.number(scan, look),
         }
     }
 
-    fn text(&mut self, scan: &mut Scanner<'_>) -> Result<(), Fault> {
+    fn text(&mut self, scan: &mut Scanner<'_>, look: &mut Look) -> Result<(), Fault> {
         let from = scan.at + 1;
         scan.string()?;
         if self.text == Some(TextForm::Other) {
@@ -122,14 +180,15 @@ impl Seen {
             Some(moment) => TextForm::Temporal(moment),
             None => TextForm::Other,
         };
-        self.text = match self.text {
+        let now = match self.text {
             Some(before) if before != now => Some(TextForm::Other),
             _ => Some(now),
         };
+        look.note(&mut self.text, now);
         Ok(())
     }
 
-    fn number(&mut self, scan: &mut Scanner<'_>) -> Result<(), Fault> {
+    fn number(&mut self, scan: &mut Scanner<'_>, look: &mut Look) -> Result<(), Fault> {
         let from = scan.at;
         let shape = scan.number()?;
         let text = &scan.text[from..scan.at];
@@ -143,11 +202,18 @@ impl Seen {
             Shape::Integer if digits <= LONGEST_DECIMAL => WidestNumber::Long,
             _ => WidestNumber::Any,
         };
-        self.number = self.number.max(Some(now));
+        let now = self.number.max(Some(now));
+        look.note(&mut self.number, now);
         Ok(())
     }
 
-    fn array(&mut self, scan: &mut Scanner<'_>, depth: usize) -> Result<(), Fault> {
+    fn array(
+        &mut self,
+        scan: &mut Scanner<'_>,
+        look: &mut Look,
+        depth: usize,
+    ) -> Result<(), Fault> {
+        look.news += usize::from(self.array.is_none());
         let element = self.array.get_or_insert_default();
         scan.at += 1;
         scan.space();
@@ -156,7 +222,7 @@ impl Seen {
             return Ok(());
         }
         loop {
-            element.value(scan, depth + 1)?;
+            element.value(scan, look, depth + 1)?;
             scan.space();
             match scan.peek() {
                 b',' => {

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::row::{self, Plan, RecordMetadata, RowEncoder};
 use crate::schema::Rules;
-use crate::schema::evolve::{SchemaOrigin, reconcile};
+use crate::schema::evolve::{SchemaOrigin, Terms, reconcile};
 use crate::schema::{Column, Field, Numbers, Source, Type, Width, hive, read};
 
 fn inferred(records: &[&str]) -> Value {
@@ -183,8 +183,10 @@ fn a_sample_makes_no_text_of_a_table_s_types() {
     let merged = reconcile(
         &columns(&table, Source::Unrecorded),
         &columns(&stream, Source::Property),
-        SchemaOrigin::Inferred,
-        Rules::JsonSerde,
+        Terms {
+            origin: SchemaOrigin::Inferred,
+            ..Terms::declared(Rules::JsonSerde)
+        },
     );
     let types: Vec<String> = merged
         .columns

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::schema::Rules;
-use crate::schema::evolve::{SchemaOrigin, reads, reconcile, replace};
+use crate::schema::evolve::{Terms, reads, reconcile, replace};
 use crate::schema::tests::laws::{RESERVED, catalog, document, for_seeds};
 use crate::schema::tests::{from_properties, unrecorded};
 use crate::schema::{Column, Field, Numbers, Source, Type, column, read};
@@ -62,7 +62,7 @@ fn with_program(fields: &[Field]) -> Vec<Column> {
 #[track_caller]
 fn check_reconciled(table: &[Column], stream: &[Column]) -> Vec<Column> {
     let declared = |table: &[Column], stream: &[Column]| {
-        reconcile(table, stream, SchemaOrigin::Declared, Rules::JsonSerde)
+        reconcile(table, stream, Terms::declared(Rules::JsonSerde))
     };
     let reconciled = declared(table, stream);
     let after = &reconciled.columns;

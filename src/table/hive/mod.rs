@@ -3,13 +3,14 @@
 mod definition;
 mod entry;
 mod generations;
+mod growth;
 mod publish;
 mod rules;
 mod serde;
 mod settings;
 
 use crate::error::{Error, Result};
-use crate::lake::{self, Catalog, Lake, Lookup, Objects};
+use crate::lake::{self, Catalog, Lake, Lookup};
 use crate::protocol::catalog::Refresh;
 use crate::schema::{Column, evolve};
 use crate::table::control::{Control, RunRecord, Stage};
@@ -25,6 +26,12 @@ use generations::{Generations, Numbered};
 pub(crate) struct HiveTable {
     target: TableTarget,
     folders: Folders,
+    /// The columns that rows are written under.
+    columns: Vec<Column>,
+    /// Those of the table whose rows a swap is to replace.
+    before: Vec<Column>,
+    /// Whether rows have columns that the catalog may lack.
+    has_grown: bool,
     /// The folder that rows go to.
     folder: String,
     visibility: Visibility,
@@ -84,6 +91,9 @@ impl HiveTable {
         Self {
             folders: Folders::new(&opening.options.prefix, &target.database, &target.name),
             target: target.clone(),
+            columns: Vec::new(),
+            before: Vec::new(),
+            has_grown: false,
             folder: String::new(),
             visibility: Visibility::Create,
             is_published: false,
@@ -145,6 +155,7 @@ impl HiveTable {
             let mark = control.new_mark(&target.database, &target.name, mark);
             table.generations.own = Some(mark);
         }
+        table.before = entry.map(columns).unwrap_or_default();
         let columns = target.columns_of_a_new_generation(entry);
         Ok(table.opened(columns, Vec::new()))
     }
@@ -174,7 +185,8 @@ impl HiveTable {
         }
     }
 
-    fn opened(self, columns: Vec<Column>, changes: Vec<TableChange>) -> Opened {
+    fn opened(mut self, columns: Vec<Column>, changes: Vec<TableChange>) -> Opened {
+        self.columns.clone_from(&columns);
         Opened {
             table: Table::Hive(self),
             columns,
@@ -203,14 +215,14 @@ impl HiveTable {
         !matches!(self.visibility, Visibility::Swap) || self.numbers.is_some()
     }
 
-    pub(super) fn begin(&mut self, objects: &dyn Objects) -> Result<()> {
-        match &mut self.generations.own {
-            Some(own) if !own.is_stored() => {
-                let owner = own.mark.owner.clone();
-                own.claim(objects, &owner, Stage::Unpublished)
-            }
-            _ => Ok(()),
+    pub(super) fn begin(&mut self, lake: &Lake) -> Result<Vec<TableChange>> {
+        if let Some(own) = &mut self.generations.own
+            && !own.is_stored()
+        {
+            let owner = own.mark.owner.clone();
+            own.claim(&*lake.objects, &owner, Stage::Unpublished)?;
         }
+        self.publish_columns(lake)
     }
 
     pub(super) fn publish(
@@ -285,6 +297,7 @@ impl HiveTable {
         let location = format!("{root}{}", self.folder);
         let published = self.target.ensure(&*lake.catalog, &location)?;
         let folder = folder_of(&published.location, &root, &self.target)?;
+        self.has_grown = false;
         if folder == self.folder {
             self.visibility = Visibility::Published;
         } else {
@@ -358,6 +371,7 @@ impl HiveTable {
                 (columns, Vec::new())
             }
         };
+        self.columns.clone_from(&reshaped.0);
         self.target = target;
         Ok(reshaped)
     }

@@ -8,7 +8,7 @@ use crate::schema::evolve::{self, Reconciled};
 use crate::schema::{Column, Note, column, note};
 use crate::table::hive::generations::Numbered;
 use crate::table::hive::{definition, settings};
-use crate::table::{Change, TableChange, TableTarget, change, is_same};
+use crate::table::{Change, TableChange, TableTarget, change, is_same, notes};
 
 /// How often a definition that others keep changing is read again before we give up.
 const CONFLICTS: usize = 20;
@@ -59,37 +59,57 @@ impl TableTarget {
                     numbers: None,
                 });
             };
-            let reconciled = self.preview(&table)?;
-            // Also where only the record of what fills a column is new.
-            let input = definition::with_columns(&table.input, &reconciled.columns);
-            let updated = if input == table.input {
-                Updated::Done
-            } else {
-                catalog.update_table(&self.database, &input, table.version.as_deref())?
-            };
-            if updated == Updated::Done {
-                let is_change =
-                    |note: &&Note| matches!(note, Note::Added { .. } | Note::Widened { .. });
-                for note in &reconciled.notes {
-                    log::info!("{note} database={} table={}", self.database, self.name);
-                }
-                let location = definition::location(&table.input).to_owned();
-                let numbers = definition::numbers(&table.input);
-                return Ok(Published {
-                    location,
-                    columns: reconciled.columns,
-                    changes: reconciled
-                        .notes
-                        .iter()
-                        .filter(is_change)
-                        .cloned()
-                        .map(TableChange::Column)
-                        .collect(),
-                    numbers,
-                });
+            if let Some(published) = self.bring_in(catalog, &table)? {
+                return Ok(published);
             }
         }
         Err(self.contended())
+    }
+
+    /// Gives the table that is there the columns it lacks; nothing where there is none any more.
+    pub(in crate::table) fn extend(&self, catalog: &dyn Catalog) -> Result<Option<Published>> {
+        for _ in 0..CONFLICTS {
+            let Some(table) = self.find(catalog)? else {
+                return Ok(None);
+            };
+            if let Some(published) = self.bring_in(catalog, &table)? {
+                return Ok(Some(published));
+            }
+        }
+        Err(self.contended())
+    }
+
+    /// Gives this table the columns it lacks; nothing where another has changed it meanwhile.
+    fn bring_in(&self, catalog: &dyn Catalog, table: &CatalogTable) -> Result<Option<Published>> {
+        let reconciled = self.preview(table)?;
+        // Also where only the record of what fills a column is new.
+        let input = definition::with_columns(&table.input, &reconciled.columns);
+        let updated = if input == table.input {
+            Updated::Done
+        } else {
+            catalog.update_table(&self.database, &input, table.version.as_deref())?
+        };
+        if updated != Updated::Done {
+            return Ok(None);
+        }
+        let is_change = |note: &&Note| matches!(note, Note::Added { .. } | Note::Widened { .. });
+        notes::log(&reconciled.notes, &|note| {
+            format!("{note} database={} table={}", self.database, self.name)
+        });
+        let location = definition::location(&table.input).to_owned();
+        let numbers = definition::numbers(&table.input);
+        Ok(Some(Published {
+            location,
+            columns: reconciled.columns,
+            changes: reconciled
+                .notes
+                .iter()
+                .filter(is_change)
+                .cloned()
+                .map(TableChange::Column)
+                .collect(),
+            numbers,
+        }))
     }
 
     /// The columns under which a new generation is written.
@@ -114,7 +134,7 @@ impl TableTarget {
 
     /// The columns of a table of these, with the wanted ones brought in.
     pub(in crate::table) fn reconcile_with(&self, columns: &[Column]) -> Reconciled {
-        evolve::reconcile(columns, &self.wanted, self.origin, self.format.rules())
+        evolve::reconcile(columns, &self.wanted, self.terms())
     }
 
     fn reconcile(&self, input: &Map<String, Value>) -> Reconciled {

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::file::{Codec, Format};
+use crate::schema::ColumnPolicy;
 use crate::schema::evolve::SchemaOrigin;
 use crate::table::TableTarget;
 use crate::table::hive::definition;
@@ -22,6 +23,7 @@ fn target() -> TableTarget {
         name: "t".to_owned(),
         wanted: Vec::new(),
         origin: SchemaOrigin::Declared,
+        policy: ColumnPolicy::default(),
         format: FORMAT,
         version: None,
     }
