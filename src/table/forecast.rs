@@ -1,16 +1,25 @@
 //! What a sync would do to the catalog, without doing it.
 
 use crate::error::Result;
-use crate::lake::{CatalogTable, Lake};
+use crate::lake::CatalogTable;
 use crate::protocol::StreamKey;
-use crate::protocol::catalog::{ConfiguredStream, Refresh};
+use crate::protocol::catalog::ConfiguredStream;
 use crate::schema::{self, Note, Source, Type, column, note};
-use crate::table::layout::{self, Folders, folder_of_location};
+use crate::table::control::TakenBack;
+use crate::table::hive::HiveTable;
+use crate::table::locations::Locations;
 use crate::table::plan::{self, Planned};
-use crate::table::{self, Change, TableOptions, TableTarget, hive};
+use crate::table::{self, Change, Opening, hive};
 
-/// One stream's part of it.
+/// What a sync would do.
 pub(crate) struct Forecast {
+    pub(crate) streams: Vec<StreamForecast>,
+    /// What earlier runs left unacknowledged, and would be deleted before the sync begins.
+    pub(crate) taken_back: Vec<TakenBack>,
+}
+
+/// What a sync would do with one stream's table.
+pub(crate) struct StreamForecast {
     pub(crate) stream: StreamKey,
     pub(crate) database: String,
     pub(crate) has_database: bool,
@@ -24,6 +33,17 @@ pub(crate) struct Forecast {
     pub(crate) changes: Vec<Change>,
     /// What is renamed, what is kept as text and why, and what does not fit the table.
     pub(crate) notes: Vec<Note>,
+    /// What is deleted at the end of a sync that succeeds, and what is left.
+    pub(crate) deletions: Vec<Deletion>,
+}
+
+/// Objects of a folder that no table will show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Deletion {
+    pub(crate) location: String,
+    pub(crate) objects: u64,
+    /// Why they are not deleted.
+    pub(crate) left: Option<String>,
 }
 
 /// What becomes of the table.
@@ -65,43 +85,51 @@ pub(crate) enum Origin {
     Nothing,
 }
 
-/// Looks at the catalog and at nothing else. Streams that would share a table are an error.
+/// Looks at the lake, and changes nothing. Streams that would share a table are an error.
 pub(crate) fn forecast(
-    lake: &Lake,
     configured: Vec<ConfiguredStream>,
-    options: &TableOptions,
-) -> Result<Vec<Forecast>> {
+    opening: &Opening<'_>,
+    taken_back: Vec<TakenBack>,
+) -> Result<Forecast> {
     let planned: Vec<Planned> = configured
         .into_iter()
-        .map(|stream| plan::plan(stream, options, &*lake.catalog))
+        .map(|stream| plan::plan(stream, opening.options, &*opening.lake.catalog))
         .collect::<Result<_>>()?;
     plan::refuse_shared_tables(&planned)?;
-    planned
-        .into_iter()
-        .map(|planned| {
-            let key = planned.configured.key.clone();
-            of_stream(lake, planned, options)
-                .map_err(|error| error.while_doing(format_args!("stream {key}")))
-        })
-        .collect()
+    let mut locations = Locations::default();
+    let mut of_stream = |planned: Planned| {
+        let key = planned.configured.key.clone();
+        of_stream(planned, opening, &mut locations)
+            .map_err(|error| error.while_doing(format_args!("stream {key}")))
+    };
+    let streams = planned.into_iter().map(&mut of_stream);
+    Ok(Forecast {
+        streams: streams.collect::<Result<_>>()?,
+        taken_back,
+    })
 }
 
-fn of_stream(lake: &Lake, planned: Planned, options: &TableOptions) -> Result<Forecast> {
+fn of_stream(
+    planned: Planned,
+    opening: &Opening<'_>,
+    locations: &mut Locations,
+) -> Result<StreamForecast> {
+    let catalog = &*opening.lake.catalog;
+    let has_database = table::has_database(catalog, &planned.target.database)?;
+    let table = if has_database {
+        planned.target.find(catalog)?
+    } else {
+        None
+    };
+    let (folder, deletions) = HiveTable::foresee(&planned, table.as_ref(), opening, locations)?;
+    let new_location = format!("{}{folder}", opening.lake.objects.root());
     let Planned {
         configured,
         target,
         mut notes,
         ..
     } = planned;
-    let catalog = &*lake.catalog;
-    let has_database = table::has_database(catalog, &target.database)?;
-    let table = if has_database {
-        target.find(catalog)?
-    } else {
-        None
-    };
-    let replaces = !matches!(configured.refresh, Refresh::Append { .. });
-    let new_location = new_location(lake, &configured, &target, table.as_ref(), options);
+    let replaces = hive::replaces(&configured, table.as_ref(), opening.control);
     let (action, location, columns) = match &table {
         None => (TableAction::Created, new_location, target.wanted.clone()),
         Some(table) if replaces => {
@@ -155,36 +183,21 @@ fn of_stream(lake: &Lake, planned: Planned, options: &TableOptions) -> Result<Fo
         name: column.field.name,
         data_type: column.field.data_type,
     };
-    Ok(Forecast {
+    Ok(StreamForecast {
         stream: configured.key,
         columns: columns.into_iter().zip(is_wanted).map(column).collect(),
         database: target.database,
         has_database,
         table: target.name,
+        deletions: match action {
+            TableAction::Refused(_) => Vec::new(),
+            _ => deletions,
+        },
         action,
         location,
         changes,
         notes: names,
     })
-}
-
-fn new_location(
-    lake: &Lake,
-    configured: &ConfiguredStream,
-    target: &TableTarget,
-    table: Option<&CatalogTable>,
-    options: &TableOptions,
-) -> String {
-    let root = lake.objects.root();
-    let number = match configured.refresh {
-        Refresh::Truncate { generation, .. } => Some(generation),
-        Refresh::Append { .. } | Refresh::Overwrite | Refresh::Version(_) => None,
-    };
-    let generation = layout::generation("<run>", number);
-    let shown = table.and_then(|table| folder_of_location(hive::location(table), &root));
-    let folders = Folders::new(&options.prefix, &target.database, &target.name);
-    let folder = folders.place(&generation, shown.as_deref());
-    format!("{root}{folder}")
 }
 
 fn changes(table: &CatalogTable, columns: &[schema::Column]) -> Vec<Change> {

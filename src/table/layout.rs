@@ -23,6 +23,11 @@ impl Run {
         )))
     }
 
+    /// One that has not begun.
+    pub(crate) fn to_come() -> Self {
+        Self("<run>".to_owned())
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.0
     }

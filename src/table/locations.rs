@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::lake::{Lake, Located};
+use crate::table::TableTarget;
 use crate::table::layout::folder_of_location;
 
 /// The locations of all tables of the catalog, listed when they are first needed.
@@ -11,8 +12,13 @@ pub(crate) struct Locations {
 }
 
 impl Locations {
-    /// A table that is located at the folder, inside it or above it.
-    pub(super) fn touching(&mut self, folder: &str, lake: &Lake) -> Result<Option<&Located>> {
+    /// A table that is located at the folder, inside it or above it, and is not the one that will have moved.
+    pub(super) fn touching(
+        &mut self,
+        folder: &str,
+        lake: &Lake,
+        moving: Option<&TableTarget>,
+    ) -> Result<Option<&Located>> {
         let listed = match &mut self.listed {
             Some(listed) => listed,
             none => {
@@ -22,8 +28,14 @@ impl Locations {
             }
         };
         let root = lake.objects.root();
+        let is_moving = |located: &&Located| {
+            moving.is_some_and(|moving| {
+                located.database == moving.database && located.table == moving.name
+            })
+        };
         Ok(listed
             .iter()
+            .filter(|located| !is_moving(located))
             .find(|located| touches(&located.location, folder, &root)))
     }
 }

@@ -1,4 +1,4 @@
-//! Memory: what one large record takes, and what waiting states take.
+//! Memory: what one large record takes, what waiting states take, and what a large folder takes that is deleted.
 
 use std::io::Read;
 
@@ -142,4 +142,35 @@ fn states_that_cannot_be_held_end_the_sync_with_advice() {
     let (output, _) = run(&fake, &people("people", "append"), &settings, input);
     output.succeeded();
     assert_eq!(output.states().len(), 200);
+}
+
+#[test]
+fn a_folder_of_any_number_of_objects_is_deleted_in_the_same_memory() {
+    let peak_of = |count: u64| {
+        let fake = Fake::start();
+        let append = people("people", "append");
+        run(&fake, &append, &json!({}), person("people", 0))
+            .0
+            .succeeded();
+        let [key] = &fake.data_objects()[..] else {
+            panic!("one object");
+        };
+        let name = key.trim_end_matches("000001.jsonl.gz");
+        let body = fake.store().bucket.objects[key].clone();
+        let more = (2..=count).map(|number| (format!("{name}{number:06}.jsonl.gz"), body.clone()));
+        fake.store().bucket.objects.extend(more);
+        let overwrite = people("people", "overwrite");
+        let (output, peak) = run(&fake, &overwrite, &json!({}), person("people", 1));
+        output.succeeded();
+        assert!(
+            output.stdout.contains(&format!(" objects={count}\"")),
+            "{}",
+            output.report()
+        );
+        assert_eq!(fake.data_objects().len(), 1);
+        peak
+    };
+    let (few, many) = (peak_of(1000), peak_of(40_000));
+    // Their keys alone take 4 MiB.
+    assert!(many < few + (2 << 20), "{few} and {many} bytes");
 }

@@ -1,9 +1,13 @@
 //! `plan` says what `write` and `load` would do, touches nothing, and is right.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::support::fake::Fake;
-use crate::support::messages::{catalog, people, person, stream};
+use crate::generations::{refresh, rows};
+use crate::support::fake::{Fake, Fault};
+use crate::support::messages::{catalog, complete, people, person, state, stream};
 use crate::support::program::{Output, Program};
 
 /// `plan` of a catalog in the scripted server.
@@ -90,7 +94,7 @@ fn an_existing_table_is_compared_and_then_becomes_what_was_planned() {
     assert!(
         calls
             .iter()
-            .all(|call| call.starts_with("Get") || call == "AssumeRole"),
+            .all(|call| call.starts_with("Get") || call == "ListObjectsV2"),
         "{calls:?}"
     );
     run(&wider).succeeded();
@@ -132,6 +136,217 @@ fn the_plan_of_an_overwrite_names_what_it_replaces() {
     assert_eq!(planned["replaces"], table["StorageDescriptor"]["Location"]);
     let location = planned["location"].as_str().unwrap();
     assert!(location.ends_with("/people/<run>/"), "{location}");
+}
+
+/// What a lake looks like before a sync.
+type Prepare = fn(&Fake);
+
+fn run(fake: &Fake, catalog: &Value, input: String) -> Output {
+    fake.write(catalog).stdin(input).run()
+}
+
+fn append(fake: &Fake, ids: std::ops::Range<u64>) {
+    run(fake, &people("people", "append"), rows(ids)).succeeded();
+}
+
+/// A run of this catalog is killed at its first call of the operation for the resource.
+fn killed(fake: &Fake, catalog: &Value, operation: &str, resource: &str) {
+    fake.fault_on(operation, resource, 1, Fault::KillAfter);
+    let input = rows(50..52) + &state("people", 9) + &complete("people");
+    let output = run(fake, catalog, input);
+    assert_eq!(output.status.code(), None, "{}", output.report());
+}
+
+/// How many objects each folder has, but for control objects.
+fn folders(fake: &Fake) -> BTreeMap<String, u64> {
+    let mut folders = BTreeMap::new();
+    for key in fake.data_objects() {
+        let (folder, _) = key.rsplit_once('/').unwrap();
+        *folders
+            .entry(format!("s3://test-lake/{folder}/"))
+            .or_default() += 1;
+    }
+    folders
+}
+
+/// The folders of a plan's list, each with the number of its objects.
+fn listed(list: &Value) -> BTreeMap<String, u64> {
+    let entries = list.as_array().unwrap().iter();
+    let entry = |entry: &Value| {
+        (
+            entry["location"].as_str().unwrap().to_owned(),
+            entry["objects"].as_u64().unwrap(),
+        )
+    };
+    entries.map(entry).collect()
+}
+
+#[test]
+fn a_sync_deletes_what_its_plan_named_and_nothing_else() {
+    const KEYS: &str = "/lake/test/people/";
+    let overwrite = people("people", "overwrite");
+    let one_folder: Prepare = |fake| {
+        append(fake, 0..3);
+        append(fake, 3..5);
+    };
+    let shared: Prepare = |fake| {
+        append(fake, 0..3);
+        let input = fake.store().catalog.table("test", "people").cloned();
+        fake.add_tables("other", vec![("twin".to_owned(), input.unwrap())]);
+    };
+    let died_unpublished: Prepare = |fake| {
+        append(fake, 0..3);
+        killed(fake, &people("people", "overwrite"), "PutObject", KEYS);
+    };
+    let died_after_its_swap: Prepare = |fake| {
+        append(fake, 0..3);
+        killed(fake, &people("people", "overwrite"), "UpdateTable", "");
+    };
+    let died_in_a_checkpoint: Prepare = |fake| {
+        append(fake, 0..3);
+        killed(fake, &people("people", "append"), "PutObject", KEYS);
+    };
+    let unfinished: Prepare = |fake| {
+        append(fake, 0..3);
+        run(fake, &refresh(2, 2), rows(5..7) + &state("people", 1)).failed();
+    };
+    let of_another_job = {
+        let mut catalog = refresh(3, 3);
+        catalog["streams"][0]["sync_id"] = 71.into();
+        catalog
+    };
+    // How many objects are deleted, left and taken back.
+    for (name, prepare, next, expected) in [
+        ("one folder", one_folder, &overwrite, [2, 0, 0]),
+        (
+            "nothing",
+            one_folder,
+            &people("people", "append"),
+            [0, 0, 0],
+        ),
+        ("shared", shared, &overwrite, [0, 1, 0]),
+        ("unpublished", died_unpublished, &overwrite, [2, 0, 0]),
+        (
+            "unpublished",
+            died_unpublished,
+            &people("people", "append"),
+            [1, 0, 0],
+        ),
+        ("swapped", died_after_its_swap, &overwrite, [2, 0, 0]),
+        (
+            "swapped",
+            died_after_its_swap,
+            &people("people", "append"),
+            [0, 0, 0],
+        ),
+        ("checkpoint", died_in_a_checkpoint, &overwrite, [1, 0, 1]),
+        (
+            "checkpoint",
+            died_in_a_checkpoint,
+            &people("people", "append"),
+            [0, 0, 1],
+        ),
+        ("resumed", unfinished, &refresh(2, 2), [1, 0, 0]),
+        ("superseded", unfinished, &refresh(3, 3), [2, 0, 0]),
+        ("of another job", unfinished, &of_another_job, [1, 1, 0]),
+        ("cancelled", unfinished, &refresh(3, 0), [1, 0, 0]),
+    ] {
+        let fake = Fake::start();
+        prepare(&fake);
+        fake.clock().forward(Duration::from_secs(3 * 24 * 3600));
+        foretold(&fake, name, next, expected);
+    }
+}
+
+/// Plans the sync and does it: so many objects are deleted, left and taken back, and they are those of the plan.
+fn foretold(fake: &Fake, name: &str, next: &Value, expected: [u64; 3]) {
+    let before = folders(fake);
+    let everything = fake.store().bucket.objects.clone();
+    let planned = json_of(&plan(fake, next, &["--json"]));
+    assert_eq!(fake.store().bucket.objects, everything, "{name}");
+    let input = rows(20..23) + &state("people", 3) + &complete("people");
+    let output = run(fake, next, input);
+    output.succeeded();
+    let after = folders(fake);
+    let stream = &planned["streams"][0];
+    let (doomed, leaves) = (listed(&stream["deletes"]), listed(&stream["leaves"]));
+    let taken = planned["takes_back"].as_array().unwrap().iter();
+    let taken: u64 = taken.map(|run| run["objects"].as_u64().unwrap()).sum();
+    let sums = [doomed.values().sum(), leaves.values().sum(), taken];
+    assert_eq!(sums, expected, "{name}: {planned:#}");
+    // A cancelled refresh's rows are copied before they are deleted.
+    let copied = u64::from(name == "cancelled");
+    for (folder, count) in &before {
+        let deleted = doomed.get(folder).copied().unwrap_or(0);
+        let is_shown = u64::from(stream["location"] == **folder);
+        let expected = count + is_shown * (1 + copied) - deleted - taken;
+        let left = after.get(folder).copied().unwrap_or(0);
+        assert_eq!(left, expected, "{name}: {folder}: {planned:#}");
+        let folder = &folder["s3://test-lake/".len()..];
+        let logged = format!("folder={folder} objects={deleted}");
+        let is_logged = output.stdout.contains(&logged);
+        assert_eq!(is_logged, deleted > 0, "{}", output.report());
+    }
+    let total = |folders: &BTreeMap<String, u64>| folders.values().sum::<u64>();
+    let expected = total(&before) + copied + 1 - sums[0] - taken;
+    assert_eq!(total(&after), expected, "{name}");
+}
+
+#[test]
+fn the_plan_says_in_words_what_is_deleted_left_and_taken_back() {
+    let fake = Fake::start();
+    append(&fake, 0..3);
+    let input = fake
+        .store()
+        .catalog
+        .table("test", "people")
+        .cloned()
+        .unwrap();
+    let location = input["StorageDescriptor"]["Location"].clone();
+    let location = location.as_str().unwrap();
+    killed(
+        &fake,
+        &people("people", "overwrite"),
+        "PutObject",
+        "/lake/test/people/",
+    );
+    killed(&fake, &people("people", "append"), "PutObject", "/people/");
+    fake.add_tables("other", vec![("twin".to_owned(), input)]);
+    fake.bury_runs();
+    fake.clock().forward(Duration::from_secs(3 * 24 * 3600));
+    let output = plan(&fake, &people("people", "overwrite"), &[]);
+    let made = fake.store().bucket.made.clone();
+    let [dead, taken] = [2, 1].map(|back| {
+        let objects = made
+            .iter()
+            .filter(|key| key.contains("/people/") && !key.contains("/_datalake/"));
+        objects
+            .rev()
+            .nth(back - 1)
+            .unwrap()
+            .rsplit_once('/')
+            .unwrap()
+    });
+    let run = &taken.1[.."20261122T091551123Z-0123456789ab".len()];
+    let expected = format!(
+        "\
+stream \"people\": table test.people
+  replaces the rows at {location}
+  with those at s3://test-lake/lake/test/people/<run>/
+  deletes at the end
+    1 object of s3://test-lake/{}/
+  leaves
+    1 object of {location}: the table other.twin is located at {location}
+  columns
+    id             bigint  $.id
+    name           string  $.name
+    _rescued_data  string  (added by the program)
+
+run {run} died: takes back what it did not acknowledge of table test.people (1 object)
+",
+        dead.0
+    );
+    assert_eq!(output.stdout, expected);
 }
 
 #[test]

@@ -321,7 +321,7 @@ fn a_generation_whose_mark_others_changed_is_not_acknowledged() {
     ] {
         let fake = lake();
         let before = fake.data_objects();
-        fake.fault_on("PutObject", "/people/g2", 1, hand(&fake, edit));
+        fake.fault_on("PutObject", "/lake/test/people/g2", 1, hand(&fake, edit));
         let input = rows(10..12) + &state("people", 1) + &complete("people");
         let output = sync(&fake, &refresh(2, 2), input).run();
         assert_eq!(message(&output), expected);
@@ -355,4 +355,26 @@ fn a_replaced_folder_that_another_table_shows_by_now_is_left() {
     assert_rows(&fake, 10..12);
     assert_eq!(fake.rows("history").len(), 3);
     assert!(fake.data_objects().contains(&before[0]));
+}
+
+/// The attempt said what it would replace, and died before its swap; then the table was dropped, in favour of nothing.
+#[test]
+fn what_a_dead_attempt_was_about_to_replace_is_left() {
+    for (done, readers) in [(DROP, 0), (RENAME, 3)] {
+        let fake = lake();
+        let before = fake.data_objects();
+        fake.fault("UpdateTable", 1, Fault::KillBefore);
+        let input = rows(10..12) + &state("people", 1) + &complete("people");
+        let output = sync(&fake, &refresh(2, 2), input).run();
+        assert_eq!(output.status.code(), None, "{}", output.report());
+        done(&mut fake.store());
+        // The platform begins the same job anew.
+        let input = rows(20..22) + &state("people", 2) + &complete("people");
+        sync(&fake, &refresh(3, 3), input).run().succeeded();
+        assert_rows(&fake, 20..22);
+        let left = fake.data_objects();
+        assert!(left.contains(&before[0]), "{left:?}");
+        assert_eq!(left.len(), 2);
+        assert_eq!(fake.rows("people_old").len(), readers);
+    }
 }

@@ -15,9 +15,10 @@ use crate::out;
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{self, ConfiguredStream, JsonSchema};
 use crate::schema::evolve::SchemaOrigin;
-use crate::table::Change;
-use crate::table::forecast::{self, Column, Forecast, Origin, TableAction};
+use crate::table::control::{Control, Owner, TakenBack};
+use crate::table::forecast::{self, Column, Deletion, Origin, StreamForecast, TableAction};
 use crate::table::layout::Run;
+use crate::table::{Change, Creation, Opening};
 use crate::time::Clock;
 
 pub(super) fn run(asked: &cli::PlanArguments, environment: &Environment) -> Result<Exit> {
@@ -37,31 +38,48 @@ pub(super) fn run(asked: &cli::PlanArguments, environment: &Environment) -> Resu
             sync_id: None,
         }],
     };
-    let options = options(&config, environment);
+    let mut options = options(&config, environment);
+    if matches!(asked.target, PlanTarget::Table { .. }) {
+        options.table.creation = Creation::AtTheFirstCheckpoint;
+    }
     let lake = if let Some(folder) = &asked.lake.local {
         lake::dir::look(folder)?
     } else {
         let run = Run::begin(Clock::System.now())?;
         open_verified(&asked.lake, config, &run, environment, RetryPolicy::short())?
     };
-    let forecasts = forecast::forecast(&lake, streams, &options.table)?;
+    let run = Run::to_come();
+    let owner = Owner::this(run.name(), options.job);
+    let mut control = Control::new(&options.table.prefix, owner, options.leftover_age);
+    let taken_back = control.foresee(&*lake.objects)?;
+    let opening = Opening {
+        lake: &lake,
+        run: &run,
+        options: &options.table,
+        control: &control,
+    };
+    let forecast = forecast::forecast(streams, &opening, taken_back)?;
     let text = match asked.format {
-        PlanFormat::Text => text::all(&forecasts),
+        PlanFormat::Text => text::all(&forecast),
         PlanFormat::Json => {
-            let streams: Vec<Value> = forecasts.iter().map(to_json).collect();
-            format!("{:#}", json!({"streams": streams}))
+            let streams: Vec<Value> = forecast.streams.iter().map(to_json).collect();
+            let taken_back: Vec<Value> = forecast.taken_back.iter().map(of_run).collect();
+            format!(
+                "{:#}",
+                json!({"streams": streams, "takes_back": taken_back})
+            )
         }
     };
     out::text(&text)?;
-    let is_refused = |forecast: &Forecast| matches!(forecast.action, TableAction::Refused(_));
-    Ok(if forecasts.iter().any(is_refused) {
+    let is_refused = |stream: &StreamForecast| matches!(stream.action, TableAction::Refused(_));
+    Ok(if forecast.streams.iter().any(is_refused) {
         Exit::Reported(1)
     } else {
         Exit::Success
     })
 }
 
-fn to_json(forecast: &Forecast) -> Value {
+fn to_json(forecast: &StreamForecast) -> Value {
     let mut value = json!({
         "stream": forecast.stream.name,
         "namespace": forecast.stream.namespace,
@@ -88,7 +106,28 @@ fn to_json(forecast: &Forecast) -> Value {
         TableAction::Refused(why) => value["error"] = why.as_str().into(),
         TableAction::Created | TableAction::Extended => {}
     }
+    let of = |is_left| {
+        let chosen = forecast
+            .deletions
+            .iter()
+            .filter(move |deletion| deletion.left.is_some() == is_left);
+        chosen.map(deletion).collect::<Value>()
+    };
+    value["deletes"] = of(false);
+    value["leaves"] = of(true);
     value
+}
+
+fn deletion(deletion: &Deletion) -> Value {
+    let mut value = json!({"location": deletion.location, "objects": deletion.objects});
+    if let Some(why) = &deletion.left {
+        value["because"] = why.as_str().into();
+    }
+    value
+}
+
+fn of_run(taken: &TakenBack) -> Value {
+    json!({"run": taken.run, "table": taken.table, "objects": taken.objects})
 }
 
 fn column(column: &Column) -> Value {

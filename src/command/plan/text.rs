@@ -3,27 +3,48 @@
 use std::fmt::{self, Display, Write};
 
 use crate::table::Change;
-use crate::table::forecast::{Column, Forecast, Origin, Replacement, TableAction};
+use crate::table::control::TakenBack;
+use crate::table::forecast::{
+    Column, Deletion, Forecast, Origin, Replacement, StreamForecast, TableAction,
+};
 
 /// The longest name and type that widen the columns of the listing.
 const WIDEST: usize = 32;
 
-pub(super) fn all(forecasts: &[Forecast]) -> String {
-    if forecasts.is_empty() {
+pub(super) fn all(forecast: &Forecast) -> String {
+    if forecast.streams.is_empty() {
         return "the catalog has no streams: nothing would be created".to_owned();
     }
-    let texts: Vec<String> = forecasts.iter().map(one).collect();
+    let mut texts: Vec<String> = forecast.streams.iter().map(one).collect();
+    texts.extend(forecast.taken_back.iter().map(of_run));
     texts.join("\n")
 }
 
-fn one(forecast: &Forecast) -> String {
+fn of_run(taken: &TakenBack) -> String {
+    let TakenBack {
+        run,
+        table,
+        objects,
+    } = taken;
+    format!(
+        "run {run} died: takes back what it did not acknowledge of table {table} ({})\n",
+        count(*objects as u64)
+    )
+}
+
+fn count(objects: u64) -> String {
+    let s = if objects == 1 { "" } else { "s" };
+    format!("{objects} object{s}")
+}
+
+fn one(forecast: &StreamForecast) -> String {
     let mut text = String::new();
     write(&mut text, forecast).expect("a String takes everything");
     text
 }
 
-fn write(out: &mut String, forecast: &Forecast) -> fmt::Result {
-    let Forecast {
+fn write(out: &mut String, forecast: &StreamForecast) -> fmt::Result {
+    let StreamForecast {
         stream,
         database,
         table,
@@ -46,6 +67,16 @@ fn write(out: &mut String, forecast: &Forecast) -> fmt::Result {
         }
         TableAction::Refused(why) => return writeln!(out, "  fails: {why}"),
     }
+    let (left, deleted): (Vec<_>, Vec<_>) = forecast
+        .deletions
+        .iter()
+        .partition(|deletion| deletion.left.is_some());
+    section(
+        out,
+        "deletes at the end",
+        deleted.into_iter().map(DeletionLine),
+    )?;
+    section(out, "leaves", left.into_iter().map(DeletionLine))?;
     section(out, "changes", forecast.changes.iter().map(ChangeLine))?;
     section(out, "notes", forecast.notes.iter())?;
     writeln!(out, "  columns")?;
@@ -86,6 +117,23 @@ impl Display for ChangeLine<'_> {
         match self.0 {
             Change::Added { column, to } => write!(f, "+ {column} {to}"),
             Change::Retyped { column, from, to } => write!(f, "~ {column} {from} -> {to}"),
+        }
+    }
+}
+
+struct DeletionLine<'a>(&'a Deletion);
+
+impl Display for DeletionLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Deletion {
+            location,
+            objects,
+            left,
+        } = self.0;
+        write!(f, "{} of {location}", count(*objects))?;
+        match left {
+            Some(why) => write!(f, ": {why}"),
+            None => Ok(()),
         }
     }
 }

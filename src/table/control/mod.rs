@@ -52,6 +52,14 @@ pub(crate) struct Control {
     pub(crate) record: RunRecord,
 }
 
+/// Objects of a table that a run completed, died, and did not acknowledge.
+pub(crate) struct TakenBack {
+    pub(crate) run: String,
+    /// `database.table`.
+    pub(crate) table: String,
+    pub(crate) objects: usize,
+}
+
 /// A control object: where it is stored, and how it was when it was last read or written.
 #[derive(Clone, Debug)]
 struct Place {
@@ -117,6 +125,38 @@ impl Control {
         if self.is_listed {
             return Ok(());
         }
+        let (records, now) = self.list(objects)?;
+        let mut settled = Vec::new();
+        for listed in records {
+            if let Some(other) = Other::found(objects, &listed, now)? {
+                self.judge(objects, other, now, &mut settled)?;
+            }
+        }
+        objects.delete(&settled)
+    }
+
+    /// Finds what [`reconcile`](Self::reconcile) would take back, and leaves it as it is.
+    pub(crate) fn foresee(&mut self, objects: &dyn Objects) -> Result<Vec<TakenBack>> {
+        let (records, now) = self.list(objects)?;
+        let mut taken = Vec::new();
+        for listed in records {
+            let Some(other) = Other::found(objects, &listed, now)? else {
+                continue;
+            };
+            if other.is_open() && other.is_dead(&self.owner, now, GRACE) {
+                taken.extend(other.tables().map(|(table, objects)| TakenBack {
+                    run: other.run().to_owned(),
+                    table: table.to_owned(),
+                    objects,
+                }));
+            }
+            self.others.push(other);
+        }
+        Ok(taken)
+    }
+
+    /// Lists the control objects: keeps the marks, and returns the records of other runs with the time, if there are any.
+    fn list(&mut self, objects: &dyn Objects) -> Result<(Vec<Listed>, Millis)> {
         let runs = format!("{}runs/", self.folder);
         let mut records = Vec::new();
         objects.list(&self.folder, &mut |listed| {
@@ -128,19 +168,12 @@ impl Control {
             Ok(())
         })?;
         self.is_listed = true;
-        if records.is_empty() {
-            return Ok(());
-        }
-        let now = objects.now()?;
-        let mut settled = Vec::new();
-        for listed in records {
-            let Some(other) = Other::read(objects, &listed.key, listed.modified.unwrap_or(now))?
-            else {
-                continue;
-            };
-            self.judge(objects, other, now, &mut settled)?;
-        }
-        objects.delete(&settled)
+        let now = if records.is_empty() {
+            Millis(0)
+        } else {
+            objects.now()?
+        };
+        Ok((records, now))
     }
 
     /// Takes back the other run's objects if it is dead; else keeps it in mind.

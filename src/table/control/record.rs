@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::interrupt::{self, Work};
-use crate::lake::Objects;
+use crate::lake::{Listed, Objects};
 use crate::table::control::{Owner, Place, read};
 use crate::table::layout;
 use crate::time::{Clock, Millis};
@@ -150,8 +150,17 @@ pub(super) struct Other {
 }
 
 impl Other {
+    /// Reads one that a listing found; nothing where it is gone.
+    pub(super) fn found(
+        objects: &dyn Objects,
+        listed: &Listed,
+        now: Millis,
+    ) -> Result<Option<Self>> {
+        Self::read(objects, &listed.key, listed.modified.unwrap_or(now))
+    }
+
     /// Reads it; nothing where it is gone.
-    pub(super) fn read(objects: &dyn Objects, key: &str, written: Millis) -> Result<Option<Self>> {
+    fn read(objects: &dyn Objects, key: &str, written: Millis) -> Result<Option<Self>> {
         Ok(read(objects, key)?.map(|(place, content)| Self {
             place,
             content,
@@ -206,6 +215,12 @@ impl Other {
 
     pub(super) fn names_key(&self, key: &str) -> bool {
         self.keys().any(|named| named == key)
+    }
+
+    /// The tables whose objects it names, each with their number.
+    pub(super) fn tables(&self) -> impl Iterator<Item = (&str, usize)> {
+        let tables = self.content.unacknowledged.iter();
+        tables.map(|(table, keys)| (table.as_str(), keys.len()))
     }
 
     fn keys(&self) -> impl Iterator<Item = &String> {

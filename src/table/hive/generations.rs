@@ -1,13 +1,5 @@
-//! Generations that a table does not show: what an unfinished or cancelled refresh left, and what a swap has replaced.
-//!
-//! Absence from the catalog is no reason to delete: a table may have been dropped, renamed, moved, or looked for in
-//! another region. A folder's objects are deleted only at the end of a run that succeeded, one by one by the names that
-//! this program or the Python connector gives, after all tables of the catalog were seen to be located elsewhere, and
-//! only where
-//!
-//! - this run's own swap replaced the folder, as the table stood at the version that the swap replaced, or
-//! - its mark says that it was never published, and nobody will go on with it: its rows were never acknowledged and its
-//!   run is dead, or it was an earlier attempt's at the same job, under a lower number.
+//! Generations that a table does not show, and whose they are: which one a run goes on with, and which it makes visible.
+//! What becomes of the others is decided in [`superseded`](super::superseded).
 //!
 //! # Whose numbers
 //!
@@ -19,15 +11,11 @@
 //! - two generations are of one connection's numbering where both numbers rise together. Where one rises and the other
 //!   falls, or the platform does not number its syncs, they are not compared: each is a generation of its own.
 
-use std::collections::BTreeSet;
-
 use crate::error::Result;
 use crate::lake::{CatalogTable, Lake, Objects};
 use crate::protocol::catalog::{Completion, ConfiguredStream, Refresh};
 use crate::table::control::{Control, Mark, MarkObject, Stage};
-use crate::table::hive::{HiveTable, definition};
-use crate::table::layout;
-use crate::table::locations::Locations;
+use crate::table::hive::{definition, superseded};
 
 /// The platform's numbers of a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +38,7 @@ impl Numbered {
         })
     }
 
-    fn of_mark(mark: &Mark) -> Option<Self> {
+    pub(super) fn of_mark(mark: &Mark) -> Option<Self> {
         Some(Self {
             generation: mark.generation?,
             sync: mark.sync,
@@ -95,9 +83,9 @@ pub(super) struct Generations {
     /// The mark of the one that this run writes, where it is not published yet.
     pub(super) own: Option<MarkObject>,
     /// The marks that other runs left.
-    others: Vec<MarkObject>,
+    pub(super) others: Vec<MarkObject>,
     /// The one whose rows this run has copied to the table's folder.
-    adopted: Option<MarkObject>,
+    pub(super) adopted: Option<MarkObject>,
 }
 
 /// The mark of a generation that the run is to write in this folder.
@@ -171,6 +159,25 @@ impl Generations {
         objects: &dyn Objects,
         control: &Control,
     ) -> Result<Option<String>> {
+        let Some(mut mark) = self.take_unfinished(stream, numbers) else {
+            return Ok(None);
+        };
+        mark.claim(objects, control.owner(), Stage::Unpublished)?;
+        log::info!(
+            "going on with the unfinished generation of an earlier attempt folder={}",
+            mark.mark.folder
+        );
+        let folder = mark.mark.folder.clone();
+        self.own = Some(mark);
+        Ok(Some(folder))
+    }
+
+    /// The mark of the unfinished generation of an earlier attempt at the same job, which is no other's from then on.
+    pub(super) fn take_unfinished(
+        &mut self,
+        stream: &ConfiguredStream,
+        numbers: Numbered,
+    ) -> Option<MarkObject> {
         let is_append = matches!(
             stream.refresh,
             Refresh::Truncate {
@@ -187,26 +194,13 @@ impl Generations {
                 && Numbered::of_mark(&found.mark)
                     .is_some_and(|mark| numbers.is_same(mark, is_append))
         };
-        let Some(index) = self.others.iter().position(is_it) else {
-            return Ok(None);
-        };
-        let mut mark = self.others.swap_remove(index);
-        mark.claim(objects, control.owner(), Stage::Unpublished)?;
-        log::info!(
-            "going on with the unfinished generation of an earlier attempt folder={}",
-            mark.mark.folder
-        );
-        let folder = mark.mark.folder.clone();
-        self.own = Some(mark);
-        Ok(Some(folder))
+        let index = self.others.iter().position(is_it)?;
+        Some(self.others.swap_remove(index))
     }
 
     /// Makes the acknowledged rows of a refresh that was cancelled visible, before the first row of an append.
     ///
-    /// The platform's contract: a refresh without COMPLETE leaves its acknowledged rows in a folder of their own, and the
-    /// next append makes them visible. The latest one that is later than what is published is meant: a refresh begins
-    /// from nothing, so older ones are superseded. Objects are copied under their names, so a run that goes on after one
-    /// that died finds them copied.
+    /// Objects are copied under their names, so a run that goes on after one that died copies them again.
     pub(super) fn adopt_cancelled(
         &mut self,
         stream: &ConfiguredStream,
@@ -215,12 +209,47 @@ impl Generations {
         lake: &Lake,
         control: &Control,
     ) -> Result<()> {
+        let Some(mut mark) = self.take_cancelled(stream, published, folder, control) else {
+            return Ok(());
+        };
+        let into = folder.to_owned();
+        let objects = &*lake.objects;
+        mark.claim(objects, control.owner(), Stage::Adopting { into })?;
+        let from = &mark.mark.folder;
+        let mut copied = 0;
+        superseded::each_of_ours(objects, from, &mut |key| {
+            if control.is_unacknowledged(&key) {
+                return Ok(());
+            }
+            copied += 1;
+            objects.copy(&key, &format!("{folder}{}", &key[from.len()..]))
+        })?;
+        if copied > 0 {
+            log::info!(
+                "published the acknowledged rows of a refresh that was cancelled folder={from} objects={copied}"
+            );
+        }
+        self.adopted = Some(mark);
+        Ok(())
+    }
+
+    /// The mark of the cancelled refresh whose rows an append makes visible in the folder, which is no other's from then
+    /// on.
+    ///
+    /// The platform's contract: a refresh without COMPLETE leaves its acknowledged rows in a folder of their own, and the
+    /// next append makes them visible. The latest one that is later than what is published is meant: a refresh begins
+    /// from nothing, so older ones are superseded.
+    pub(super) fn take_cancelled(
+        &mut self,
+        stream: &ConfiguredStream,
+        published: Option<Numbered>,
+        folder: &str,
+        control: &Control,
+    ) -> Option<MarkObject> {
         let is_meant = Refresh::Append {
             completion: Completion::Status,
         } == stream.refresh;
-        let Some(now) = Numbered::of(stream, control).filter(|_| is_meant) else {
-            return Ok(());
-        };
+        let now = Numbered::of(stream, control).filter(|_| is_meant)?;
         let candidates = self.others.iter().enumerate().filter_map(|(index, found)| {
             let mark = Numbered::of_mark(&found.mark)?;
             let is_later = published.is_none_or(|published| {
@@ -233,161 +262,7 @@ impl Generations {
                 && is_later)
                 .then_some((mark.generation, index))
         });
-        let Some((generation, index)) = candidates.max() else {
-            return Ok(());
-        };
-        let mut mark = self.others.swap_remove(index);
-        let into = folder.to_owned();
-        let objects = &*lake.objects;
-        mark.claim(objects, control.owner(), Stage::Adopting { into })?;
-        let copied: BTreeSet<String> = ours(objects, folder)?.into_iter().collect();
-        let from = &mark.mark.folder;
-        let missing: Vec<(String, String)> = ours(objects, from)?
-            .into_iter()
-            .filter(|key| !control.is_unacknowledged(key))
-            .map(|key| {
-                let copy = format!("{folder}{}", &key[from.len()..]);
-                (key, copy)
-            })
-            .filter(|(_, copy)| !copied.contains(copy))
-            .collect();
-        if !missing.is_empty() {
-            log::info!(
-                "publishing the acknowledged rows of a refresh that was cancelled generation={generation} folder={from} objects={}",
-                missing.len()
-            );
-        }
-        for (key, copy) in &missing {
-            objects.copy(key, copy)?;
-        }
-        self.adopted = Some(mark);
-        Ok(())
+        let (_, index) = candidates.max()?;
+        Some(self.others.swap_remove(index))
     }
-}
-
-impl HiveTable {
-    /// What the run may delete at its end.
-    pub(super) fn delete_superseded(
-        &self,
-        lake: &Lake,
-        control: &Control,
-        locations: &mut Locations,
-    ) -> Result<()> {
-        let objects = &*lake.objects;
-        if let Some(replaced) = &self.replaced {
-            self.delete_folder(replaced, lake, locations)?;
-        }
-        let own = self.generations.own.as_ref();
-        if let Some(own) = own.filter(|own| own.is_stored() && self.is_swapped()) {
-            own.remove(objects)?;
-        }
-        for found in &self.generations.others {
-            if self.may_discard(found, lake, control)? {
-                self.discard(found, lake, control, locations)?;
-            }
-        }
-        if let Some(adopted) = &self.generations.adopted {
-            self.discard(adopted, lake, control, locations)?;
-        }
-        Ok(())
-    }
-
-    /// Whether nobody will go on with the generation, and none of its rows has to become visible.
-    fn may_discard(&self, found: &MarkObject, lake: &Lake, control: &Control) -> Result<bool> {
-        let mark = &found.mark;
-        if mark.folder == self.folder || !self.folders.hold(&mark.folder) {
-            return Ok(false);
-        }
-        if mark.stage == Stage::Discarded {
-            return Ok(true);
-        }
-        let is_replaced = self.replaced.as_ref() == Some(&mark.folder);
-        let Some(numbers) = Numbered::of_mark(mark) else {
-            // Its rows are acknowledged only after its publication.
-            let is_unpublished = mark.stage == Stage::Unpublished;
-            return Ok(
-                is_replaced || is_unpublished && control.is_abandoned(&*lake.objects, found)?
-            );
-        };
-        // The platform begins the stream anew under a higher number where it dropped the states of the earlier attempt.
-        let is_superseded = self.is_swapped()
-            && self.numbers.is_some_and(|published| {
-                let is_same_job = numbers.sync.is_some() && numbers.sync == published.sync;
-                is_same_job && numbers.generation < published.generation
-            });
-        if !is_replaced && !is_superseded {
-            log::info!(
-                "an unfinished refresh of another job is left, which no table shows folder={}",
-                mark.folder
-            );
-        }
-        Ok(is_replaced || is_superseded)
-    }
-
-    /// Deletes the generation's objects and then its mark, unless another run has changed the mark.
-    fn discard(
-        &self,
-        found: &MarkObject,
-        lake: &Lake,
-        control: &Control,
-        locations: &mut Locations,
-    ) -> Result<()> {
-        let mut mark = found.clone();
-        if let Stage::Publishing {
-            replaced: Some(replaced),
-        } = &mark.mark.stage
-            && *replaced != self.folder
-        {
-            // Its run died between its swap and its end, and this run's swap replaced what it had published.
-            self.delete_folder(&replaced.clone(), lake, locations)?;
-        }
-        if !mark.advance(&*lake.objects, control.owner(), Stage::Discarded)? {
-            return Ok(());
-        }
-        if self.delete_folder(&mark.mark.folder, lake, locations)? {
-            mark.remove(&*lake.objects)?;
-        }
-        Ok(())
-    }
-
-    /// Deletes our objects directly in the folder; not so, and false, where a table is located at, inside or above it.
-    fn delete_folder(&self, folder: &str, lake: &Lake, locations: &mut Locations) -> Result<bool> {
-        let objects = &*lake.objects;
-        let keys = ours(objects, folder)?;
-        if keys.is_empty() {
-            return Ok(true);
-        }
-        if let Some(other) = locations.touching(folder, lake)? {
-            log::warn!(
-                "a superseded generation is left, because the table {}.{} is located at {} folder={folder} objects={}",
-                other.database,
-                other.table,
-                other.location,
-                keys.len()
-            );
-            return Ok(false);
-        }
-        log::info!(
-            "deleting a superseded generation database={} table={} folder={folder} objects={}",
-            self.target.database,
-            self.target.name,
-            keys.len()
-        );
-        objects.delete(&keys)?;
-        Ok(true)
-    }
-}
-
-/// Objects directly in the folder that this program or the Python connector has named. What is in folders below may
-/// belong to other tables.
-fn ours(objects: &dyn Objects, folder: &str) -> Result<Vec<String>> {
-    let mut keys = Vec::new();
-    objects.list(folder, &mut |listed| {
-        let name = &listed.key[folder.len()..];
-        if layout::is_object(name) || layout::is_object_of_the_python_connector(name) {
-            keys.push(listed.key);
-        }
-        Ok(())
-    })?;
-    Ok(keys)
 }

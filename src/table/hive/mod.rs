@@ -8,6 +8,7 @@ mod publish;
 mod rules;
 mod serde;
 mod settings;
+mod superseded;
 
 use crate::error::{Error, Result};
 use crate::lake::{self, Catalog, Lake, Lookup};
@@ -414,6 +415,8 @@ fn folder_of(location: &str, root: &str, target: &TableTarget) -> Result<String>
 fn copy_of(file: &DataFile, from: &str, to: &str) -> String {
     format!("{to}{}", &file.key[from.len()..])
 }
+
+pub(super) use superseded::replaces;
 
 /// Where the rows of the catalog's entry are stored.
 pub(super) fn location(entry: &lake::CatalogTable) -> &str {

@@ -30,6 +30,9 @@ impl Bucket {
             if entry.0.as_str() > after && entries.last() != Some(&entry) {
                 entries.push(entry);
             }
+            if entries.len() > limit {
+                break;
+            }
         }
         let more = entries.len() > limit;
         entries.truncate(limit);
