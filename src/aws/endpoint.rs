@@ -148,6 +148,11 @@ impl Endpoints {
         Ok(endpoint)
     }
 
+    /// Whether the service is somebody else's than AWS's, as far as its address says.
+    pub(crate) fn is_custom(&self, service: Service) -> bool {
+        self.custom(service).is_ok_and(|custom| custom.is_some())
+    }
+
     fn custom(&self, service: Service) -> Result<Option<Endpoint>> {
         if let Some(url) = &self.url {
             return Endpoint::parse(url, "endpoint_url").map(Some);

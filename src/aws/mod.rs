@@ -171,6 +171,11 @@ impl Aws {
         &self.bucket
     }
 
+    /// Whether the bucket may be in another store than S3.
+    pub(crate) fn has_other_store(&self) -> bool {
+        self.endpoints.is_custom(Service::S3)
+    }
+
     /// Asks STS for the caller's identity, and compares its account with the configured one.
     /// Returns the caller's ARN.
     pub(crate) fn sign_in(&self) -> Result<String> {

@@ -9,7 +9,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::http::retry::RetryPolicy;
 use crate::interrupt::{self, Work};
-use crate::lake::{Catalog, Created, Lake, Lookup};
+use crate::lake::{Catalog, Created, Expected, Lake, Lookup};
 use crate::out;
 use crate::schema::name;
 use crate::table::layout::{self, Run};
@@ -48,8 +48,10 @@ fn probe_objects(lake: &Lake, folder: &str) -> Result<()> {
     const BODY: &[u8; 3] = b"{}\n";
     let objects = &*lake.objects;
     let key = format!("{folder}probe.jsonl");
-    let written = step("writing a probe object", objects.put(&key, BODY.into()));
-    let read = written.and_then(|()| probe_reading(lake, folder, &key, BODY));
+    // As control objects are written, which some stores cannot.
+    let written = objects.put_if(&key, BODY, Expected::Absent);
+    let written = step("writing a probe object", written);
+    let read = written.and_then(|_| probe_reading(lake, folder, &key, BODY));
     // The probe is deleted whatever failed: a call that got no answer may have taken effect. The first failure is reported.
     let _work = interrupt::begin(Work::CleanUp);
     let deleted = step("deleting the probe object", objects.delete(&[key]));

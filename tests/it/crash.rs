@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::fake::{Fake, Fault};
+use crate::support::fake::{Conditions, Fake, Fault};
 use crate::support::messages::{catalog, complete, record, state, stream};
 use crate::support::program::Program;
 
@@ -35,6 +35,8 @@ struct Case {
     mode: Mode,
     /// A row is larger than a part, so its object is uploaded in parts.
     is_large: bool,
+    /// Of the store.
+    conditions: Conditions,
 }
 
 /// What became of a run that was to be killed.
@@ -153,6 +155,7 @@ impl Case {
     /// A lake with the tables that the sync finds.
     fn lake(self) -> Fake {
         let fake = Fake::start();
+        fake.store().bucket.conditions = self.conditions;
         if matches!(self.mode, Mode::Overwrite | Mode::Refresh) {
             let old = OLD.flat_map(|id| STREAMS.map(|stream| self.row(stream, id)));
             Program::write(&self.config(&fake), &Self::catalog(Mode::Append))
@@ -253,7 +256,8 @@ fn survives_kills(case: Case) {
     } else {
         ""
     };
-    println!("{:?}{parts}: killed at {points} points", case.mode);
+    let (mode, conditions) = (case.mode, case.conditions);
+    println!("{mode:?}{parts}, conditions of writes {conditions:?}: killed at {points} points");
     assert!(points >= 16, "{points} points");
 }
 
@@ -262,6 +266,7 @@ fn of_small_rows(mode: Mode) -> Case {
     Case {
         mode,
         is_large: false,
+        conditions: Conditions::Kept,
     }
 }
 
@@ -291,6 +296,19 @@ fn a_sync_of_an_object_of_several_parts_survives_a_kill_at_every_call() {
         survives_kills(Case {
             mode,
             is_large: true,
+            conditions: Conditions::Kept,
         });
+    }
+}
+
+#[test]
+fn a_store_without_conditional_writes_loses_no_row_in_a_kill_at_any_call() {
+    for conditions in [Conditions::Refused, Conditions::Ignored] {
+        for mode in [Mode::Append, Mode::Load] {
+            survives_kills(Case {
+                conditions,
+                ..of_small_rows(mode)
+            });
+        }
     }
 }

@@ -43,6 +43,7 @@ mod signals; // SIGTERM and SIGINT wherever the program waits
 mod singer; // Singer taps: messages made here, and what other people's taps say
 mod states; // states come back once, in order, untouched
 mod static_binary; // no loader, no files: the static program alone in a root
+mod stores; // stores without conditional writes
 mod supply; // licences, bill of materials and compiler of what is shipped
 mod sync; // whole syncs into moto, read back by DuckDB
 mod tables_of_others; // what a sync refuses of them, and what an overwrite removes

@@ -2,12 +2,12 @@
 //! deleted that somebody may miss, and the error says who did what.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::generations::{assert_rows, refresh, rows};
-use crate::support::fake::{Fake, Fault, Store};
+use crate::support::fake::{Fake, Fault, Gate, Hook, Store};
 use crate::support::messages::{catalog, complete, people, person, state, stream};
 use crate::support::program::{Output, Program};
 
@@ -204,12 +204,20 @@ fn a_stale_answer_at_the_opening_deletes_nothing() {
     }
 }
 
+/// Holds the answer to the next object of the table, which is complete by then.
+pub(crate) fn hold_object(fake: &Fake) -> Gate {
+    let gate = Gate::default();
+    let held = Fault::Hold(gate.clone());
+    fake.fault_on("PutObject", "/lake/test/people/", 1, held);
+    gate
+}
+
 /// Two runs, of which the second takes the first for dead in the middle of its checkpoint.
 #[test]
 fn a_run_whose_checkpoint_another_took_back_prints_nothing() {
     let fake = lake();
     let append = people("people", "append");
-    let gate = fake.hold("PutObject", 2); // its object, after its record
+    let gate = hold_object(&fake);
     let mut slow = sync(&fake, &append, String::new()).start();
     slow.feed(rows(3..5) + &state("people", 1));
     gate.wait_until_reached();
@@ -236,33 +244,33 @@ fn a_run_whose_checkpoint_another_took_back_prints_nothing() {
     assert_eq!(fake.data_objects().len(), 2);
 }
 
+/// Lets the held run go on until it has printed a state.
+pub(crate) fn settling(fake: &Fake, gate: &Gate) -> Hook {
+    let (journal, gate) = (fake.journal().clone(), gate.clone());
+    Arc::new(move |_| {
+        gate.release();
+        let started = Instant::now();
+        while journal.states() < 1 && started.elapsed().as_secs() < 60 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        true
+    })
+}
+
 /// Two runs, of which the first settles its checkpoint while the second is about to take it back.
 #[test]
 fn a_run_that_settled_first_keeps_its_rows() {
     let fake = lake();
     let append = people("people", "append");
-    let gate = fake.hold("PutObject", 2);
+    let gate = hold_object(&fake);
     let mut slow = sync(&fake, &append, String::new()).start();
     slow.feed(rows(3..5) + &state("people", 1));
     gate.wait_until_reached();
     fake.bury_runs();
     fake.clock().forward(Duration::from_secs(121));
     // The next write of the record is that of the other, which has read it.
-    let (journal, opened) = (fake.journal().clone(), gate.clone());
-    let settle = move |_: &_| {
-        opened.release();
-        let started = std::time::Instant::now();
-        while journal.states() < 1 && started.elapsed().as_secs() < 60 {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        true
-    };
-    fake.fault_on(
-        "PutObject",
-        "/_datalake/runs/",
-        1,
-        Fault::Before(Arc::new(settle)),
-    );
+    let settle = Fault::Before(settling(&fake, &gate));
+    fake.fault_on("PutObject", "/_datalake/runs/", 1, settle);
     let quick = Program::write(&fake.config(), &append)
         .stdin(rows(5..7) + &state("people", 2))
         .run();

@@ -45,6 +45,8 @@ pub(crate) enum Condition<'a> {
     Absent,
     /// It has this ETag, with its quotes.
     Unchanged(&'a str),
+    /// Whatever there is.
+    Nothing,
 }
 
 /// PutObject under a condition; where it does not hold, the error is one of [`Self::EXPECTED_ERRORS`].
@@ -63,9 +65,10 @@ impl Operation for PutObjectIf<'_> {
 
     fn call(&self) -> Call {
         let mut call = self.put.call();
-        call.headers.push(match self.condition {
-            Condition::Absent => ("if-none-match", "*".to_owned()),
-            Condition::Unchanged(etag) => ("if-match", etag.to_owned()),
+        call.headers.extend(match self.condition {
+            Condition::Absent => Some(("if-none-match", "*".to_owned())),
+            Condition::Unchanged(etag) => Some(("if-match", etag.to_owned())),
+            Condition::Nothing => None,
         });
         call
     }

@@ -1,5 +1,6 @@
 //! The objects of a lake in S3.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use log::warn;
@@ -23,6 +24,17 @@ pub(super) struct Bucket {
     pub(super) aws: Rc<Aws>,
     pub(super) put_options: Rc<PutOptions>,
     pub(super) parts: PartsInFlight,
+    pub(super) conditions: Cell<Conditions>,
+}
+
+/// Whether the store writes only under the conditions that a write names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Conditions {
+    #[default]
+    Unknown,
+    Kept,
+    /// It refuses such writes, or does them whatever it holds.
+    Ignored,
 }
 
 impl Bucket {
@@ -99,6 +111,76 @@ impl Bucket {
             .map(|stored| stored.etag))
     }
 
+    /// Writes under a condition; nothing where it does not hold.
+    fn put_under(
+        &self,
+        key: &str,
+        body: &[u8],
+        condition: s3::Condition<'_>,
+    ) -> Result<Option<ETag>> {
+        let put = s3::PutObject {
+            key,
+            body: self.put_options.body(body.into()),
+            options: &self.put_options,
+        };
+        match self.perform_put(&s3::PutObjectIf { put, condition }) {
+            Ok(etag) if !etag.is_empty() => Ok(Some(ETag(etag))),
+            Ok(_) => self.etag_if_holds(key, body),
+            // An earlier attempt of ours may have been the one that changed the object.
+            Err(error) if does_not_hold(&error) => self.etag_if_holds(key, body),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Finds out once whether another store than S3 keeps the conditions of writes: one that would replace an object that
+    /// does not exist must fail. An object that nobody reads is all that comes of it, and is deleted.
+    fn try_conditions(&self, key: &str) -> Result<()> {
+        if self.conditions.get() != Conditions::Unknown || !self.aws.has_other_store() {
+            return Ok(());
+        }
+        let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
+        let probe = format!("{folder}.probe/{name}");
+        let put = s3::PutObject {
+            key: &probe,
+            body: self.put_options.body(b"{}".into()),
+            options: &self.put_options,
+        };
+        let condition = s3::Condition::Unchanged("\"00000000000000000000000000000000\"");
+        match self.perform_put(&s3::PutObjectIf { put, condition }) {
+            Ok(_) => {
+                self.lack_conditions();
+                self.delete(&[probe])?;
+            }
+            Err(error) if does_not_hold(&error) => self.conditions.set(Conditions::Kept),
+            Err(error) if is_not_implemented(&error) => self.lack_conditions(),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn lack_conditions(&self) {
+        self.conditions.set(Conditions::Ignored);
+        warn!(
+            "the store has no conditional writes (If-None-Match, If-Match): let one run at a time write to a table, for nothing decides between two that overlap"
+        );
+    }
+
+    /// Writes the object if it is as expected, without a guard against others that write between the look and the write.
+    fn put_if_read(&self, key: &str, body: &[u8], expected: Expected<'_>) -> Result<Option<ETag>> {
+        let stored = self.read(key)?;
+        let holds = match (&stored, expected) {
+            (None, Expected::Absent) => true,
+            (Some(stored), Expected::Unchanged(etag)) => stored.etag == *etag,
+            _ => false,
+        };
+        // A lost response to an earlier attempt of ours.
+        let is_ours = stored.is_some_and(|stored| stored.body == body);
+        if !holds && !is_ours {
+            return Ok(None);
+        }
+        self.put_under(key, body, s3::Condition::Nothing)
+    }
+
     /// Whether the object exists as these parts make it.
     fn is_complete(&self, complete: &s3::CompleteUpload<'_>) -> Result<bool> {
         let head = match self.aws.perform(&s3::HeadObject { key: complete.key }) {
@@ -114,6 +196,16 @@ impl Bucket {
         let number = format!("-{}", complete.parts.len());
         Ok(head.etag.trim_matches('"').ends_with(&number))
     }
+}
+
+/// Whether a write was refused because its condition does not hold.
+fn does_not_hold(error: &Error) -> bool {
+    matches!(error.code(), "PreconditionFailed" | "NoSuchKey")
+}
+
+/// Whether the store does not know what was asked of it. Some say so without S3's code.
+fn is_not_implemented(error: &Error) -> bool {
+    error.refusal().is_some_and(|refusal| refusal.status == 501)
 }
 
 impl Objects for Bucket {
@@ -147,36 +239,25 @@ impl Objects for Bucket {
     }
 
     fn put_if(&self, key: &str, body: &[u8], expected: Expected<'_>) -> Result<Option<ETag>> {
-        let put = || s3::PutObject {
-            key,
-            body: self.put_options.body(body.into()),
-            options: &self.put_options,
-        };
         let condition = match expected {
             Expected::Absent => s3::Condition::Absent,
             Expected::Unchanged(etag) => s3::Condition::Unchanged(&etag.0),
         };
-        let put_if = s3::PutObjectIf {
-            put: put(),
-            condition,
+        let written = self.try_conditions(key).and_then(|()| {
+            if self.conditions.get() == Conditions::Ignored {
+                self.put_if_read(key, body, expected)
+            } else {
+                self.put_under(key, body, condition)
+            }
+        });
+        let written = match written {
+            Err(error) if is_not_implemented(&error) => {
+                self.lack_conditions();
+                self.put_if_read(key, body, expected)
+            }
+            written => written,
         };
-        let fail = |error: Error| error.while_doing(format!("writing {}", self.url(key)));
-        match self.perform_put(&put_if) {
-            Ok(etag) if !etag.is_empty() => Ok(Some(ETag(etag))),
-            Ok(_) => self.etag_if_holds(key, body),
-            // An earlier attempt of ours may have been the one that changed the object.
-            Err(error) if matches!(error.code(), "PreconditionFailed" | "NoSuchKey") => {
-                self.etag_if_holds(key, body)
-            }
-            Err(error) if error.code() == "NotImplemented" => {
-                warn!(
-                    "the store has no conditional writes: runs that overlap cannot be told from dead ones with certainty"
-                );
-                self.perform_put(&put()).map_err(fail)?;
-                self.etag_if_holds(key, body)
-            }
-            Err(error) => Err(fail(error)),
-        }
+        written.map_err(|error| error.while_doing(format!("writing {}", self.url(key))))
     }
 
     fn read(&self, key: &str) -> Result<Option<Stored>> {
@@ -335,7 +416,7 @@ impl Objects for Bucket {
             let page = match perform(&self.aws, &list) {
                 Ok(page) => page,
                 // A compatible store may not support it; only the removal of leftovers depends on it.
-                Err(error) if error.code() == "NotImplemented" => {
+                Err(error) if is_not_implemented(&error) => {
                     warn!("cannot list unfinished uploads, so those of earlier runs stay: {error}");
                     return Ok(found);
                 }

@@ -11,6 +11,7 @@ pub(crate) mod permissions;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::aws::{self, Aws, PutOptions, RequestChecksum};
@@ -68,6 +69,7 @@ pub(crate) fn open(
             aws: Rc::clone(&aws),
             put_options: Rc::new(put_options),
             parts: PartsInFlight::new(part_memory),
+            conditions: Cell::default(),
         }),
         catalog: Box::new(Glue { aws, database_tag }),
     })

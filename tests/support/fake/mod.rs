@@ -44,6 +44,8 @@ use wire::{Answer, BLOCK, Bandwidth, Bodies, Request};
 
 pub(crate) use calls::{named, refusal};
 pub(crate) use faults::{Fault, Gate};
+#[allow(unused_imports)] // benches have no use for them
+pub(crate) use {faults::Hook, s3::Conditions};
 
 /// The keys of every configuration for this server, which does not look at them.
 pub(crate) const KEY: &str = "AKIAIOSFODNN7EXAMPLE";

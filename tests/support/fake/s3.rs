@@ -32,6 +32,18 @@ pub(crate) struct Bucket {
     /// How many entries a listing gives at most; S3's own number is 1000.
     pub(crate) page: usize,
     pub(super) begun: usize,
+    pub(crate) conditions: Conditions,
+}
+
+/// What the store does with a write under a condition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Conditions {
+    #[default]
+    Kept,
+    /// It answers that it does not know them.
+    Refused,
+    /// It writes whatever there is.
+    Ignored,
 }
 
 /// The operation that the request is for.
@@ -84,6 +96,7 @@ impl Bucket {
             clock,
             page: 1000,
             begun: 0,
+            conditions: Conditions::Kept,
         }
     }
 
@@ -210,6 +223,14 @@ impl Bucket {
 
     /// Whether the conditions hold under which the request writes or deletes the object.
     pub(super) fn allowed(&self, key: &str, request: &Request) -> Result<(), Answer> {
+        let is_conditional = ["if-none-match", "if-match"]
+            .iter()
+            .any(|name| request.headers.contains_key(*name));
+        match self.conditions {
+            Conditions::Refused if is_conditional => return Err(error(501, "NotImplemented")),
+            Conditions::Ignored => return Ok(()),
+            _ => {}
+        }
         let known = self.facts.get(key).map(|fact| fact.etag.clone());
         let found = known.or_else(|| self.objects.get(key).map(|body| etag(body)));
         match request.header("if-none-match") {
