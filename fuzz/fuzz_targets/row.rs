@@ -1,4 +1,4 @@
-//! A schema and records, a line each: one becomes a row exactly when serde_json takes it for an object or null, and the
+//! A schema and records, a line each: one becomes a row exactly when serde_json takes it for an object, and the
 //! same row whatever records came before it.
 
 #![no_main]
@@ -54,7 +54,7 @@ fuzz_target!(|input: &[u8]| {
 
 fn check(rows: &mut Rows, record: &[u8], names: &BTreeSet<String>) -> Result<Vec<u8>, String> {
     let valid = std::str::from_utf8(record).is_ok_and(|text| {
-        text.trim_ascii_start().starts_with(['{', 'n'])
+        text.trim_ascii_start().starts_with('{')
             && serde_json::from_str::<IgnoredAny>(text).is_ok()
     });
     let mut out = Vec::new();

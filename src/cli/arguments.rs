@@ -10,7 +10,8 @@ use crate::cli::LakeArguments;
 use crate::feedback::ReportFiles;
 
 /// Options that take a value.
-const VALUES: [&str; 14] = [
+const VALUES: [&str; 16] = [
+    "bad-records",
     "catalog",
     "checkpoint-interval",
     "config",
@@ -18,6 +19,7 @@ const VALUES: [&str; 14] = [
     "endpoint-url",
     "input",
     "local",
+    "max-bad-records",
     "metrics",
     "mode",
     "region",

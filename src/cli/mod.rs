@@ -63,13 +63,16 @@ pub(crate) struct LoadArguments {
     pub(crate) strict: bool,
     /// Whether an input without rows sets the exit code.
     pub(crate) require_rows: bool,
+    /// How many bad records are set aside, and the file that they are written to.
+    pub(crate) max_bad_records: u64,
+    pub(crate) bad_records: Option<PathBuf>,
     pub(crate) reports: ReportFiles,
 }
 
-/// The format of the lines that `load` reads.
+/// The format of the input that `load` reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
-    /// Bare records, of this table.
+    /// JSON objects, records of this table.
     Records { table: String },
     /// A Singer tap's messages, which name their streams.
     Singer,
@@ -234,8 +237,11 @@ fn load(arguments: &mut Arguments) -> Result<LoadArguments, String> {
         })?),
         None => None,
     };
+    let (max_bad_records, bad_records) = bad_records(arguments, &input)?;
     Ok(LoadArguments {
         lake,
+        max_bad_records,
+        bad_records,
         input,
         mode,
         schema,
@@ -245,6 +251,30 @@ fn load(arguments: &mut Arguments) -> Result<LoadArguments, String> {
         reports: arguments.reports(),
         files: arguments.files(),
     })
+}
+
+/// How many bad records are set aside, and where.
+fn bad_records(arguments: &mut Arguments, input: &Input) -> Result<(u64, Option<PathBuf>), String> {
+    let most = arguments.text("max-bad-records")?;
+    let file = arguments.path("bad-records");
+    match (&most, &file) {
+        (None, None) => return Ok((0, None)),
+        (Some(_), None) => {
+            return Err(
+                "--max-bad-records requires --bad-records FILE, which keeps them".to_owned(),
+            );
+        }
+        (None, Some(_)) => return Err("--bad-records requires --max-bad-records N".to_owned()),
+        (Some(_), Some(_)) if *input == Input::Singer => {
+            return Err("--max-bad-records cannot be used with --input singer: a message that is lost may be a state".to_owned());
+        }
+        (Some(_), Some(_)) => {}
+    }
+    let most = most.unwrap_or_default();
+    let most = most
+        .parse()
+        .map_err(|_| expected("--max-bad-records", "a whole number", &most))?;
+    Ok((most, file))
 }
 
 fn plan(arguments: &mut Arguments) -> Result<PlanArguments, String> {

@@ -29,6 +29,8 @@ fn load_of(table: &str, lake: LakeArguments) -> LoadArguments {
         checkpoint_interval: None,
         strict: false,
         require_rows: false,
+        max_bad_records: 0,
+        bad_records: None,
         reports: ReportFiles::default(),
     }
 }
@@ -75,6 +77,8 @@ fn load_takes_a_location_files_and_settings() {
         checkpoint_interval: Some(Duration::from_secs(300)),
         strict: true,
         require_rows: true,
+        max_bad_records: 7,
+        bad_records: Some("bad".into()),
         reports: ReportFiles {
             summary: Some("sum.json".into()),
             metrics: None,
@@ -84,7 +88,7 @@ fn load_takes_a_location_files_and_settings() {
     assert_eq!(
         parsed(
             "load a.jsonl.gz - --table events --mode append --schema s.json --checkpoint-interval 5m --strict --require-rows \
-             --summary sum.json --config c --set target_file_size_mb=5 --region eu-west-1 --database raw"
+             --max-bad-records 7 --bad-records bad --summary sum.json --config c --set target_file_size_mb=5 --region eu-west-1 --database raw"
         ),
         Ok(Invocation::Load(expected))
     );
@@ -106,6 +110,22 @@ fn usage_errors_name_the_argument_and_the_help() {
         ("spec more", "more"),
         ("load --local d", "load requires --table NAME"),
         ("load --table t --mode upsert", "append or overwrite"),
+        (
+            "load --table t --max-bad-records 7",
+            "requires --bad-records FILE",
+        ),
+        (
+            "load --table t --bad-records b",
+            "requires --max-bad-records N",
+        ),
+        (
+            "load --table t --bad-records b --max-bad-records -1",
+            "a whole number",
+        ),
+        (
+            "load --input singer --bad-records b --max-bad-records 1",
+            "with --input singer",
+        ),
         (
             "load --table t --table u",
             "--table: expected once, found twice",

@@ -11,12 +11,13 @@ use crate::input::{Lines, Stdout};
 use crate::interrupt;
 use crate::out::{self, Audience};
 use crate::sink::{Acknowledgement, Sink, StreamTally};
+use crate::source::bad::BadRecords;
 use crate::source::{self, Interruption, json, singer};
 use crate::table::Creation;
 use crate::table::layout::Run;
 use crate::time::Clock;
 
-/// The exit code of `--strict` if everything was loaded but values were rescued.
+/// The exit code of `--strict` if values were rescued or records were set aside.
 const RESCUED: u8 = 3;
 
 /// The exit code of `--require-rows` if no rows came.
@@ -46,8 +47,14 @@ fn load(
     } else {
         asked.files.clone()
     };
+    let inputs = files.clone();
     let mut lines =
         Lines::files(files, config.max_record, stdout, clock.clone())?.within(config.memory_budget);
+    if matches!(asked.input, Input::Records { .. }) {
+        lines = lines.objects();
+    }
+    let path = asked.bad_records.as_deref();
+    let mut bad = BadRecords::open(asked.max_bad_records, path, &inputs)?;
     let mut options = options(&config, environment);
     options.table.creation = Creation::AtTheFirstCheckpoint;
     if matches!(asked.input, Input::Records { .. }) {
@@ -74,7 +81,8 @@ fn load(
         }
         _ => AtSignal::Discard,
     };
-    let read = read(asked, &mut lines, &mut sink, feedback, &clock);
+    let read = read(asked, &mut lines, &mut sink, feedback, &clock, &mut bad);
+    feedback.set_bad_records(bad.count());
     let exit = exit::conclude(
         read,
         at_signal,
@@ -88,6 +96,15 @@ fn load(
         return Ok(without_rows(asked, lines.bytes()));
     }
     let rescued = sink.tally().sum(StreamTally::rescued);
+    if asked.strict && exit == Exit::Success && bad.count() > 0 {
+        let error = Error::config(format!(
+            "loaded, but some records were bad and were set aside: {}",
+            bad.count()
+        ))
+        .hint("correct them and load them");
+        out::failure(Audience::Person, &error);
+        return Ok(Exit::Reported(RESCUED));
+    }
     if asked.strict && exit == Exit::Success && rescued > 0 {
         let error = Error::config(format!(
             "loaded, but some values did not fit their columns and were rescued: {rescued}"
@@ -122,6 +139,7 @@ fn read(
     sink: &mut Sink<'_>,
     feedback: &mut Feedback,
     clock: &Clock,
+    bad: &mut BadRecords,
 ) -> Result<(), Interruption> {
     let refresh = refresh(asked.mode);
     match &asked.input {
@@ -131,8 +149,10 @@ fn read(
                 schema: asked.schema.as_deref().map(read_schema).transpose()?,
                 refresh,
                 checkpoint_interval: asked.checkpoint_interval,
+                bad: &mut *bad,
             };
-            json::read(target, lines, sink, feedback, clock)
+            json::read(target, lines, sink, feedback, clock)?;
+            Ok(bad.finish()?)
         }
         Input::Singer => source::read(lines, &mut singer::Tap::new(refresh), sink, feedback),
     }

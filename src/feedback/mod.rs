@@ -51,6 +51,8 @@ pub(crate) struct Feedback {
     began_at: Millis,
     next: Instant,
     until_look: u32,
+    /// Bad records of the input that were set aside.
+    bad_records: u64,
     has_ended: bool,
 }
 
@@ -111,9 +113,15 @@ impl Feedback {
             began_at: clock.now(),
             next: began + every,
             until_look: LINES_BETWEEN_LOOKS,
+            bad_records: 0,
             has_ended: false,
             clock,
         })
+    }
+
+    /// Takes the number of bad records that were set aside, for the summary.
+    pub(crate) fn set_bad_records(&mut self, count: u64) {
+        self.bad_records = count;
     }
 
     /// When progress is due next.
@@ -175,6 +183,7 @@ impl Feedback {
             ended: self.clock.now(),
             elapsed: self.clock.instant().saturating_duration_since(self.began),
             bytes_in,
+            bad_records: self.bad_records,
             retries: crate::http::retry::retries(),
             peak_memory: memory::peak(),
             tally,

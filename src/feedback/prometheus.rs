@@ -57,6 +57,11 @@ pub(super) fn text(summary: &Summary) -> String {
             "States acknowledged.",
             whole(summary.tally.states),
         ),
+        (
+            "bad_records",
+            "Bad records of the input that were set aside.",
+            whole(summary.bad_records),
+        ),
         ("retries", "Requests retried.", whole(summary.retries)),
         (
             "peak_memory_bytes",

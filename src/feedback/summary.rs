@@ -25,6 +25,7 @@ pub(super) struct Summary {
     pub(super) elapsed: Duration,
     /// Bytes of the whole input, envelopes included.
     pub(super) bytes_in: u64,
+    pub(super) bad_records: u64,
     pub(super) retries: u64,
     pub(super) peak_memory: Option<u64>,
     pub(super) tally: Tally,
@@ -48,8 +49,12 @@ impl Summary {
         let memory = self.peak_memory.map_or_else(String::new, |peak| {
             format!(" peak_memory={:?}", bytes(peak))
         });
+        let bad = match self.bad_records {
+            0 => String::new(),
+            count => format!(", {} bad", grouped(count)),
+        };
         log::info!(
-            "{} after {:.1} s: {} records, {} in, {} out, {}; objects={} checkpoints={} retries={}{memory}",
+            "{} after {:.1} s: {} records{bad}, {} in, {} out, {}; objects={} checkpoints={} retries={}{memory}",
             self.word(),
             self.elapsed.as_secs_f64(),
             grouped(sum(|stream| stream.records)),
@@ -78,6 +83,7 @@ impl Summary {
             "ended_at": self.ended.iso(),
             "seconds": (self.elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
             "records": sum(|stream| stream.records),
+            "bad_records": self.bad_records,
             "rescued_values": sum(StreamTally::rescued),
             "bytes_in": self.bytes_in,
             "bytes_out": sum(|stream| stream.bytes_out),

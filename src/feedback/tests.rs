@@ -103,6 +103,7 @@ fn summary(outcome: Outcome) -> Summary {
         ended: Millis(1_795_338_961_500),
         elapsed: Duration::from_millis(10_500),
         bytes_in: 1_600_000_000,
+        bad_records: 2,
         retries: 1,
         peak_memory: Some(20_000_000),
         tally: tally(),
@@ -119,6 +120,7 @@ fn a_summary_says_everything() {
             "ended_at": "2026-11-22T09:16:01.500Z",
             "seconds": 10.5,
             "records": 12_345_678,
+            "bad_records": 2,
             "rescued_values": 2,
             "bytes_in": 1_600_000_000,
             "bytes_out": 345_000_000,
@@ -150,6 +152,7 @@ fn metrics_are_what_prometheus_reads() {
     for line in [
         "# TYPE datalake_success gauge",
         "datalake_success 1",
+        "datalake_bad_records 2",
         "datalake_duration_seconds 10.5",
         "datalake_end_timestamp_seconds 1795338961.5",
         "datalake_records{database=\"raw\",table=\"my_events\"} 12345678",

@@ -1,8 +1,9 @@
-//! Input as lines, read with a deadline; only this module waits for input.
+//! Input as lines or as JSON objects, read with a deadline; only this module waits for input.
 //!
 //! Between lines it also watches for signals, and for the closing of stdout by its reader.
 
 mod compressed;
+mod objects;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -20,9 +21,11 @@ use crate::error::{Error, Result};
 use crate::interrupt::{self, Signal};
 use crate::time::Clock;
 
+pub(crate) use objects::BadRecord;
 pub(crate) use watch::Stdout;
 
 use compressed::Compression;
+use objects::Objects;
 use watch::{Wake, Watch};
 
 /// Bytes per read: at least a pipe's default capacity (64 KiB) and a file's read-ahead.
@@ -31,14 +34,18 @@ const BLOCK: usize = 256 * 1024;
 /// The requested capacity of a pipe on stdin: the most that Linux allows an unprivileged process (default 64 KiB).
 const PIPE: usize = 1 << 20;
 
+/// The mark that some programs of Windows begin UTF-8 files with.
+const BOM: [u8; 3] = [0xEF, 0xBB, 0xBF];
+
 /// What `Lines::next` returned for.
 #[derive(Debug)]
 pub(crate) enum Event<'a> {
-    /// A line that is not blank, without its line end (`\n` or `\r\n`). Each input's lines are numbered from 1, blank
-    /// lines included.
+    /// A line that is not blank, without its line end (`\n` or `\r\n`), or an object of [`Lines::objects`]. Each input's
+    /// lines are numbered from 1, blank lines included.
     Line {
         /// The name of the input.
         input: &'a str,
+        /// The number of the line, or of that on which the object begins.
         number: u64,
         text: &'a [u8],
     },
@@ -65,9 +72,14 @@ pub(crate) struct Lines {
     start: usize,
     searched: usize,
     end: usize,
+    /// How many lines of the current input end before `start`.
     number: u64,
+    /// How the input is split where it is more than lines.
+    objects: Option<Objects>,
     /// Bytes of text read so far, over all inputs.
     read: u64,
+    /// The same when the current input began.
+    read_before: u64,
     /// The most bytes that a line may have.
     longest: usize,
     decompression: Decompression,
@@ -118,7 +130,7 @@ impl Lines {
             let found = std::fs::metadata(path).map_err(|error| unreadable(path, error))?;
             if found.is_dir() {
                 return Err(Error::config(format!(
-                    "{} is a directory; expected a JSON Lines file",
+                    "{} is a directory; expected a file of JSON",
                     path.display()
                 ))
                 .hint("name the files in it, as in DIR/*.jsonl"));
@@ -134,7 +146,9 @@ impl Lines {
             searched: 0,
             end: 0,
             number: 0,
+            objects: None,
             read: 0,
+            read_before: 0,
             longest,
             decompression: Decompression {
                 most: u64::MAX,
@@ -175,31 +189,15 @@ impl Lines {
             {
                 return Ok(Event::Signal(signal));
             }
-            let searched = &self.buffer[self.searched..self.end];
-            if let Some(offset) = memchr::memchr(b'\n', searched) {
-                let line_end = self.searched + offset;
-                let line = (self.start, line_end);
-                self.number += 1;
-                self.start = line_end + 1;
-                self.searched = self.start;
-                if let Some(line) = self.trimmed(line) {
-                    break line;
-                }
-                continue;
+            let found = match self.objects {
+                None => self.line(),
+                Some(_) => self.object()?,
+            };
+            if let Some(found) = found {
+                break found;
             }
-            self.searched = self.end;
-            if matches!(self.content, CurrentInput::Ended) {
-                if self.start < self.end {
-                    let line = (self.start, self.end);
-                    self.number += 1;
-                    self.start = self.end;
-                    if let Some(line) = self.trimmed(line) {
-                        break line;
-                    }
-                }
-                if !self.open_next()? {
-                    return Ok(Event::End);
-                }
+            if self.is_ended() && !self.open_next()? {
+                return Ok(Event::End);
             }
             if self.end - self.start > self.longest {
                 return Err(self.too_long());
@@ -223,15 +221,57 @@ impl Lines {
         }
         Ok(Event::Line {
             input: &self.name,
-            number: self.number,
+            number: self.objects.as_ref().map_or(self.number, Objects::line),
             text: &self.buffer[from..to],
         })
     }
 
+    /// The range of the next line that is not blank; `None` if more must be read.
+    #[inline]
+    fn line(&mut self) -> Option<(usize, usize)> {
+        loop {
+            let (end, next) = match self.line_end() {
+                Some(end) => (end, end + 1),
+                None if self.is_ended() && self.start < self.end => (self.end, self.end),
+                None => return None,
+            };
+            let mut line = (self.start, end);
+            self.number += 1;
+            if self.number == 1 && self.buffer[self.start..end].starts_with(&BOM) {
+                line.0 += BOM.len();
+            }
+            self.start = next;
+            self.searched = next;
+            if let Some(line) = self.trimmed(line) {
+                return Some(line);
+            }
+        }
+    }
+
+    /// The place of the first line end; `None` if it was not read yet.
+    #[inline]
+    fn line_end(&mut self) -> Option<usize> {
+        let searched = &self.buffer[self.searched..self.end];
+        if let Some(offset) = memchr::memchr(b'\n', searched) {
+            self.searched += offset;
+            return Some(self.searched);
+        }
+        self.searched = self.end;
+        None
+    }
+
+    fn is_ended(&self) -> bool {
+        matches!(self.content, CurrentInput::Ended)
+    }
+
     fn too_long(&self) -> Error {
+        let what = match self.objects {
+            None => "lines",
+            Some(_) => "records",
+        };
         // A line is counted once its end is found, so an unfinished line that exceeds the limit is the next one.
         Error::config(format!(
-            "{} near line {}: expected lines of at most {} MiB, found a longer one",
+            "{} near line {}: expected {what} of at most {} MiB, found a longer one",
             self.name,
             self.number + 1,
             self.longest >> 20
@@ -270,6 +310,10 @@ impl Lines {
         self.content = CurrentInput::Undetected(file.map_err(|error| unreadable(&path, error))?);
         self.decompression.taken = 0;
         self.number = 0;
+        self.read_before = self.read;
+        if self.objects.is_some() {
+            self.objects = Some(Objects::default());
+        }
         Ok(true)
     }
 

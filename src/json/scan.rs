@@ -82,10 +82,12 @@ impl<'a> Scanner<'a> {
 
     /// The error for a fault that was found here: where, and what was expected. It holds no text.
     pub(crate) fn error(&self, fault: Fault) -> Error {
-        Error::system(format!(
-            "malformed at byte {}: expected {}",
-            self.at, fault.0
-        ))
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let message = format!("malformed at byte {}: expected {}", self.at, fault.0);
+        match found(rest) {
+            Some((found, hint)) => Error::config(message + found).hint(hint),
+            None => Error::system(message),
+        }
     }
 
     /// Walks over whitespace.
@@ -378,6 +380,30 @@ impl<'a> Scanner<'a> {
         }
     }
 }
+
+/// Checks that a text is one JSON object and nothing else; the error has the scanner where the fault is.
+pub(crate) fn check_object(text: &[u8]) -> Result<(), (Scanner<'_>, Fault)> {
+    let mut scan = Scanner::new(text);
+    scan.space();
+    let checked = match scan.peek() {
+        b'{' => scan.skip().and_then(|()| scan.end().map(drop)),
+        _ => Err(Fault(RECORD)),
+    };
+    checked.map_err(|fault| (scan, fault))
+}
+
+/// What was found where a fault is, if it is a word that JSON does not have and some programs write, and what to do.
+pub(crate) fn found(rest: &[u8]) -> Option<(&'static str, &'static str)> {
+    // The fault is after a minus.
+    let is_word = rest.starts_with(b"NaN") || rest.starts_with(b"Infinity");
+    is_word.then_some((
+        ", found NaN or Infinity, which JSON does not have",
+        "let the producer write null or a string instead",
+    ))
+}
+
+/// What is expected where a record begins.
+pub(crate) const RECORD: &str = "a record, which is a JSON object";
 
 pub(crate) const AFTER_MEMBER: &str = "a comma or a closing brace";
 pub(crate) const AFTER_ELEMENT: &str = "a comma or a closing bracket";

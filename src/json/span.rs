@@ -24,6 +24,30 @@ pub(super) fn digits(text: &[u8], at: usize) -> usize {
     })
 }
 
+/// The end of the run of bytes that begins at `at` without a quote or a bracket of any kind.
+#[inline]
+pub(crate) fn without_brackets(text: &[u8], at: usize) -> usize {
+    span(text, at, |bytes| {
+        // The bit that tells braces from square brackets is set.
+        let brackets = bytes | u8x16::splat(0x20);
+        let open = brackets.simd_eq(u8x16::splat(b'{'));
+        let closed = brackets.simd_eq(u8x16::splat(b'}'));
+        let quote = bytes.simd_eq(u8x16::splat(b'"'));
+        (open | closed | quote).to_bitmask()
+    })
+}
+
+/// The end of the run of bytes that begins at `at` without a quote, a backslash or a line feed.
+#[inline]
+pub(crate) fn in_string(text: &[u8], at: usize) -> usize {
+    span(text, at, |bytes| {
+        let quote = bytes.simd_eq(u8x16::splat(b'"'));
+        let backslash = bytes.simd_eq(u8x16::splat(b'\\'));
+        let line_feed = bytes.simd_eq(u8x16::splat(b'\n'));
+        (quote | backslash | line_feed).to_bitmask()
+    })
+}
+
 /// How many bytes are looked at together.
 const WIDTH: usize = 16;
 
@@ -85,6 +109,12 @@ mod tests {
             plain,
             |byte| matches!(byte, b'"' | b'\\' | 0..0x20 | 0x80..),
         );
+    }
+
+    #[test]
+    fn the_bytes_that_bound_values_end_a_run() {
+        check(b':', without_brackets, |byte| b"\"{}[]".contains(&byte));
+        check(b'{', in_string, |byte| b"\"\\\n".contains(&byte));
     }
 
     #[test]

@@ -66,8 +66,8 @@ impl RowEncoder {
         }
     }
 
-    /// Appends one row and a line feed; on an error `out` is as it was. `data` is the JSON text of the record: an
-    /// object, or null for an empty one.
+    /// Appends one row and a line feed; on an error `out` is as it was. `data` is the JSON text of the record, an
+    /// object.
     pub(crate) fn encode(
         &mut self,
         data: &[u8],

@@ -1,10 +1,10 @@
-//! Bare records, one JSON object per line, of one stream.
+//! Bare records, JSON objects of one stream.
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::feedback::Feedback;
 use crate::input::Lines;
 use crate::protocol::StreamKey;
@@ -12,6 +12,7 @@ use crate::protocol::catalog::{ConfiguredStream, JsonSchema, Refresh};
 use crate::protocol::message::Record;
 use crate::schema::evolve::SchemaOrigin;
 use crate::sink::Sink;
+use crate::source::bad::BadRecords;
 use crate::source::sample::{self, Sample};
 use crate::source::{self, Interruption, Source};
 use crate::time::Clock;
@@ -28,6 +29,7 @@ pub(crate) struct RecordTarget<'a> {
     pub(crate) refresh: Refresh,
     /// How often rows are published; without it they are published by `Sink::finish`.
     pub(crate) checkpoint_interval: Option<Duration>,
+    pub(crate) bad: &'a mut BadRecords,
 }
 
 /// Reads to the end of input. The sink gets the stream with its first record.
@@ -43,7 +45,7 @@ pub(crate) fn read(
         Some(_) => sample::ONE,
         None => sample::SIZE,
     };
-    let sample = Sample::read(lines, size, interval, clock)?;
+    let sample = Sample::read(lines, size, interval, clock, target.bad)?;
     if sample.is_empty() {
         // A producer that failed: nothing is made or changed for it.
         return Ok(());
@@ -64,6 +66,7 @@ pub(crate) fn read(
     })?;
     let mut records = Records {
         stream: target.name,
+        bad: target.bad,
         clock,
         interval,
         due: None,
@@ -82,6 +85,7 @@ pub(crate) fn read(
 /// Bare records of one stream, published at an interval if there is one.
 struct Records<'a> {
     stream: &'a str,
+    bad: &'a mut BadRecords,
     clock: &'a Clock,
     interval: Option<Duration>,
     /// When the rows accepted since the last checkpoint are to be published; `None` if there are none.
@@ -104,6 +108,13 @@ impl Source for Records<'_> {
             self.tick(sink)?;
         }
         Ok(())
+    }
+
+    fn refused(&mut self, error: Error, lines: &mut Lines) -> Result<()> {
+        if lines.is_object() {
+            return Err(error);
+        }
+        self.bad.reject(lines)
     }
 
     fn deadline(&self, _: &Sink<'_>) -> Option<Instant> {

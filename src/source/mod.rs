@@ -4,6 +4,7 @@
 //! the input ends, an error occurs, or the run is to stop.
 
 pub(crate) mod airbyte;
+pub(crate) mod bad;
 pub(crate) mod json;
 mod sample;
 pub(crate) mod singer;
@@ -22,10 +23,15 @@ use crate::sink::Sink;
 /// A format of input whose lines become calls of the sink.
 ///
 /// `read` calls `take` for each line, `tick` whenever `deadline` has passed while no line arrived, and `end` once, after
-/// the last line. After an error no method is called again.
+/// the last line. After an error no method is called again, but `refused` after one of `take`.
 pub(crate) trait Source {
     /// Takes one line, which is not blank and has no line end.
     fn take(&mut self, line: &[u8], sink: &mut Sink<'_>) -> Result<()>;
+
+    /// Takes the error of `take`, after which reading goes on only if this returns none.
+    fn refused(&mut self, error: Error, _lines: &mut Lines) -> Result<()> {
+        Err(error)
+    }
 
     /// When to call `tick` at the latest if no line arrives; `None` means never.
     fn deadline(&self, sink: &Sink<'_>) -> Option<Instant>;
@@ -68,8 +74,10 @@ pub(crate) fn read(
                 number,
                 text,
             } => {
-                let taken = source.take(text, sink);
-                taken.map_err(|error| at_line(error, number, input))?;
+                if let Err(error) = source.take(text, sink) {
+                    let error = at_line(error, number, input);
+                    source.refused(error, lines)?;
+                }
                 sink.set_input(lines.memory());
                 feedback.line(sink, lines.bytes());
             }

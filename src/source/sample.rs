@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::input::{Event, Lines};
+use crate::json::scan;
 use crate::schema::infer::Inference;
 use crate::source::Interruption;
+use crate::source::bad::BadRecords;
 use crate::time::Clock;
 
 /// How many bytes of records are sampled. Values of later records that do not fit are rescued.
@@ -39,6 +41,7 @@ impl Sample {
         size: usize,
         longest_wait: Option<Duration>,
         clock: &Clock,
+        bad: &mut BadRecords,
     ) -> Result<Self, Interruption> {
         let mut sample = Self::default();
         let mut deadline: Option<Instant> = None;
@@ -48,14 +51,20 @@ impl Sample {
                     input,
                     number,
                     text,
-                } => sample.add(input, number, text),
+                } => {
+                    if scan::check_object(text).is_ok() {
+                        sample.add(input, number, text);
+                    } else {
+                        bad.reject(lines)?;
+                    }
+                }
                 Event::Deadline | Event::End => break,
                 Event::StdoutClosed => return Err(Interruption::StdoutClosed),
                 // A source that is read only once: what came is written like the rest.
                 Event::Signal(_) if longest_wait.is_some() && !sample.is_empty() => break,
                 Event::Signal(signal) => return Err(Interruption::Signal(signal)),
             }
-            if deadline.is_none() {
+            if deadline.is_none() && !sample.is_empty() {
                 deadline = longest_wait.map(|wait| clock.instant() + wait);
             }
         }

@@ -136,10 +136,6 @@ fn a_broken_line_is_reported_by_file_and_number_and_nothing_is_published() {
     ended(&output, 1, &["line 3 of b.jsonl", "malformed at byte 9"]);
     assert!(!output.stderr.contains("MARKER"), "{}", output.report());
     assert!(!folder.path().join("catalog/default/t.json").exists());
-    for (input, words) in [("[1]\n", "a JSON object"), ("7", "a JSON object")] {
-        let output = load(folder.path(), &["--table", "t"]).stdin(input).run();
-        ended(&output, 1, &["line 1 of stdin", words]);
-    }
     let output = load(folder.path(), &["--table", "t", "none.jsonl"]).run();
     ended(&output, 1, &["cannot read none.jsonl"]);
 }

@@ -19,6 +19,7 @@ mod endings; // how a source can end, and what becomes of its rows
 mod engines; // the value cases, read back by DuckDB, Arrow and Spark
 mod faults; // seeded faults at any call, before moto
 mod feedback; // progress, summaries and metrics
+mod forms; // JSON in any arrangement, and what becomes of bad records
 mod generations; // refreshes and overwrites: what is published, when, and what is kept
 mod growing; // columns that come into being while rows are written
 mod hostile; // hostile input and surroundings: bounded in time and memory, and by name

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, civil};
 use crate::row::tests::tree::{Tree, Value, decoded, read, units};
 use crate::schema::{Field, Type, Width};
 
-/// The row (without a line feed) of a record that is valid JSON: an object or null.
+/// The row (without a line feed) of a record that is valid JSON, an object.
 pub(super) fn row(fields: &[Field], rescue_column: &str, record: &str) -> String {
     let tree = read(record);
     let none = Vec::new();

@@ -5,7 +5,7 @@ mod object;
 mod order;
 mod scalar;
 
-use crate::json::scan::{AFTER_ELEMENT, Fault, ReadToEnd, Scanner};
+use crate::json::scan::{AFTER_ELEMENT, Fault, RECORD, ReadToEnd, Scanner};
 use crate::row::learned::Learned;
 use crate::row::misfit::Misfit;
 use crate::row::plan::{ObjectPlan, ValuePlan, Verbatim};
@@ -73,15 +73,10 @@ impl Walker<'_> {
     /// Returns what separates a further member.
     pub(super) fn record(&mut self, plan: &ObjectPlan) -> Result<(Separator, ReadToEnd), Fault> {
         self.scan.space();
-        let separator = match self.scan.peek() {
-            b'{' => self.object(plan, Level::Record)?.1,
-            b'n' => {
-                self.scan.literal("null")?;
-                self.row.put(b"{");
-                Separator::Open
-            }
-            _ => return Err(Fault("a record, which is a JSON object")),
-        };
+        if self.scan.peek() != b'{' {
+            return Err(Fault(RECORD));
+        }
+        let (_, separator) = self.object(plan, Level::Record)?;
         let end = self.scan.end()?;
         self.row.out();
         Ok((separator, end))
