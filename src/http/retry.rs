@@ -47,14 +47,21 @@ impl RetryPolicy {
         }
     }
 
-    /// The policy with the environment's changes: `AWS_MAX_ATTEMPTS`, as for every AWS tool, and
-    /// `DATALAKE_RETRY_SECONDS`, the total time of a call with its retries.
+    /// The policy with the environment's changes: `AWS_MAX_ATTEMPTS`, as for every AWS tool,
+    /// `DATALAKE_RETRY_SECONDS`, the total time of a call with its retries, and `DATALAKE_SILENCE_SECONDS`, the time without
+    /// a byte after which an attempt is given up. The bound of the whole attempt grows or shrinks with that.
     pub(crate) fn adjusted(mut self, environment: &Environment) -> Result<Self> {
         if let Some(attempts) = number(environment, "AWS_MAX_ATTEMPTS")? {
             self.attempts = u32::try_from(attempts).unwrap_or(u32::MAX).max(1);
         }
         if let Some(seconds) = number(environment, "DATALAKE_RETRY_SECONDS")? {
             self.total = Duration::from_secs(seconds);
+        }
+        if let Some(seconds) = number(environment, "DATALAKE_SILENCE_SECONDS")? {
+            let seconds = u32::try_from(seconds.clamp(1, 3600)).unwrap_or(1);
+            let ratio = self.timeouts.attempt.as_secs_f64() / self.timeouts.silence.as_secs_f64();
+            self.timeouts.silence = Duration::from_secs(seconds.into());
+            self.timeouts.attempt = self.timeouts.silence.mul_f64(ratio);
         }
         Ok(self)
     }
@@ -204,6 +211,16 @@ mod tests {
         assert_eq!(
             of("DATALAKE_RETRY_SECONDS", "1").unwrap().total,
             Duration::from_secs(1)
+        );
+        let timeouts = |value| {
+            let timeouts = of("DATALAKE_SILENCE_SECONDS", value).unwrap().timeouts;
+            (timeouts.silence.as_secs(), timeouts.attempt.as_secs())
+        };
+        assert_eq!(timeouts("2"), (2, 20));
+        assert_eq!(timeouts("120"), (120, 1200));
+        assert_eq!(
+            [timeouts("0"), timeouts("99999")],
+            [(1, 10), (3600, 36_000)]
         );
         assert_eq!(
             of("AWS_MAX_ATTEMPTS", "many").unwrap_err().to_string(),

@@ -50,7 +50,7 @@ mod sync; // whole syncs into moto, read back by DuckDB
 mod tables_of_others; // what a sync refuses of them, and what an overwrite removes
 mod tidy; // the source keeps its own rules
 mod tls; // TLS servers that are refused, and why
-mod tricks; // hostile servers: floods, drips, bombs, wrong lengths, redirects
+mod tricks; // hostile servers: floods, drips, bombs, wrong lengths, redirects, at every call
 mod upstream; // tables that the Python connector made are gone on with
 mod versions; // versions of a Singer tap, against a model
 mod wire; // TLS, proxies, and roles that end while the work goes on

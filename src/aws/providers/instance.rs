@@ -43,6 +43,11 @@ pub(super) fn identity(context: &Context) -> Result<Option<Identity>> {
         return Ok(None);
     };
     let role = role.trim();
+    if !is_name(role) {
+        return Err(Error::config(
+            "instance metadata: expected the name of a role, found something else",
+        ));
+    }
     let response = instance
         .get(&format!("{ROLES}{role}"), &token)
         .unwrap_or_default();
@@ -55,11 +60,19 @@ pub(super) fn identity(context: &Context) -> Result<Option<Identity>> {
             let code = document
                 .get("Code")
                 .and_then(Value::as_str)
+                .filter(|code| is_name(code))
                 .unwrap_or("none");
             Error::config(format!(
                 "instance metadata, role {role}: {what}; its code is {code}"
             ))
         })
+}
+
+/// Whether the text can be the name of a role, which becomes a part of a URL and of messages.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+fn is_name(text: &str) -> bool {
+    let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte);
+    (1..=128).contains(&text.len()) && text.bytes().all(is_fine)
 }
 
 /// Extends expired credentials: when the service cannot renew them, it returns expired ones, which AWS goes on to

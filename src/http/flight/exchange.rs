@@ -42,6 +42,8 @@ pub(super) struct Exchange {
     input: Vec<u8>,
     /// Bytes of heads read, interim answers' too.
     heads: usize,
+    /// Bytes read of the body that are not part of it: those that say how long its chunks are.
+    framing: usize,
     response: Response,
     limit: usize,
 }
@@ -89,6 +91,7 @@ impl Exchange {
             step: Step::Head(call),
             input: Vec::new(),
             heads: 0,
+            framing: 0,
             response: Response::default(),
             limit: request.limit,
         })
@@ -190,25 +193,39 @@ impl Exchange {
     }
 
     fn read_body(&mut self) -> Result<(), Failure> {
+        if !matches!(self.step, Step::Body(_)) {
+            return Ok(());
+        }
+        // What is read is moved once, however many chunks it consists of.
+        let mut used = 0;
+        let mut filled = self.response.body.len();
+        self.response.body.resize(filled + self.input.len(), 0);
+        let outcome = self.read_chunks(&mut used, &mut filled);
+        self.response.body.truncate(filled);
+        self.input.drain(..used);
+        outcome
+    }
+
+    fn read_chunks(&mut self, at: &mut usize, filled: &mut usize) -> Result<(), Failure> {
         while let Step::Body(call) = &mut self.step {
-            let body = &mut self.response.body;
-            let known = body.len();
-            body.resize(known + self.input.len(), 0);
-            let read = call.read(&self.input, &mut body[known..]);
+            let (input, room) = (&self.input[*at..], &mut self.response.body[*filled..]);
+            let read = call.read(input, room);
             let (used, made) = read.map_err(|error| lost(&error.to_string()))?;
-            body.truncate(known + made);
-            self.input.drain(..used);
+            *at += used;
+            *filled += made;
+            self.framing += used - made;
             let is_open_ended = call.body_mode() == BodyMode::CloseDelimited;
             let is_whole = !is_open_ended && call.can_proceed();
-            self.check_length(self.response.body.len())?;
+            self.check_length(*filled)?;
+            // Chunks of a few bytes, and what lies between chunks: a service sends little of it.
+            let between = if used == 0 { self.input.len() - *at } else { 0 };
+            if self.framing + between > LONGEST_HEAD + *filled / 4 {
+                return Err(Failure::TooLong(LONGEST_HEAD));
+            }
             if is_whole {
                 self.end_body();
             } else if used == 0 {
-                // What lies between chunks has a bound too.
-                return match self.input.len() {
-                    0..=LONGEST_HEAD => Ok(()),
-                    _ => Err(Failure::TooLong(LONGEST_HEAD)),
-                };
+                return Ok(());
             }
         }
         Ok(())

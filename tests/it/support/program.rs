@@ -118,7 +118,13 @@ impl Program {
 
     /// Runs it to its end.
     #[track_caller]
-    pub(crate) fn run(mut self) -> Output {
+    pub(crate) fn run(self) -> Output {
+        self.run_beside(|_| ()).0
+    }
+
+    /// Runs it to its end; `beside` is called with its process id once it runs.
+    #[track_caller]
+    pub(crate) fn run_beside<T>(mut self, beside: impl FnOnce(u32) -> T) -> (Output, T) {
         let input = std::mem::take(&mut self.stdin);
         let mut running = self.start();
         let mut stdin = running.stdin.take().unwrap();
@@ -127,9 +133,10 @@ impl Program {
             // The program may stop reading early; what it says then is what is tested.
             let _ = stdin.write_all(&input);
         });
+        let value = beside(running.pid());
         let output = running.finish();
         feeder.join().unwrap();
-        output
+        (output, value)
     }
 
     /// Starts it; the test feeds it line by line.

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::s3;
 use super::wire::{Answer, Request, escaped};
+use super::{s3, sts};
 
 /// The operation's name in the service's API, and the key or table that it is about.
 pub(crate) fn named(request: &Request) -> (String, String) {
@@ -24,7 +24,11 @@ pub(crate) fn named(request: &Request) -> (String, String) {
     if let Some(action) = action(request) {
         return (action, String::new());
     }
-    (s3::operation(request).to_owned(), request.path.clone())
+    if request.header("authorization").contains("/lakeformation/") {
+        return (request.path.trim_matches('/').to_owned(), String::new());
+    }
+    let operation = sts::local_call(&request.path).unwrap_or_else(|| s3::operation(request));
+    (operation.to_owned(), request.path.clone())
 }
 
 /// The operation of STS that the request is for, if it is for STS.

@@ -431,7 +431,7 @@ impl Shared {
         let mut note = |line: String| self.journal.note(line);
         match operation {
             "AssumeRole" | "AssumeRoleWithWebIdentity" => sts::assumed(operation),
-            _ if request.path == "/container" => sts::contained(),
+            call if sts::local_call(&request.path) == Some(call) => sts::local_answer(call),
             "GetCallerIdentity" => sts::caller(),
             _ if request.header("x-amz-target").starts_with("AWSGlue.") => {
                 store.glue(operation, request, &mut note)
