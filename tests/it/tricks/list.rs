@@ -26,15 +26,19 @@ pub(super) struct Turn<'a> {
 /// What has to come of a trick.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The run ends within the bounds. It fails, or goes on without the answer.
+    /// The run ends within the bounds; the call may take the answer for its own, or not look at it.
     Ends,
+    /// This is no answer: the run fails.
+    Fails,
     /// The same, after a wait that takes little of the processor.
-    EndsAfterWait,
+    FailsAfterWait,
     /// The answer is taken: nothing is wrong with it.
     Taken,
+    /// A listing notices that it does not advance; other calls take the answer.
+    Repeats,
 }
 
-use Outcome::{Ends, EndsAfterWait, Taken};
+use Outcome::{Ends, Fails, FailsAfterWait, Repeats, Taken};
 
 /// Closes the connection.
 fn hang_up() -> Result<()> {
@@ -162,34 +166,34 @@ macro_rules! tricks {
 /// All of them.
 pub(super) const TRICKS: &[Trick] = tricks! {
     // The head.
-    "no HTTP", Ends, |to, _| flood(to, "", "SSH-2.0-OpenSSH_9.6\r\n");
-    "a body without a head", Ends, |to, turn| { to.write_all(&turn.answer.body)?; say(to, "\r\n\r\n")?; hang_up() };
-    "another protocol", Ends, |to, turn| framed_as(to, turn, "upgrade: h2c\r\nHTTP/2 200\r\n");
-    "a status line without end", Ends, |to, _| flood(to, "HTTP/1.1 200 ", "OK");
-    "a status that is none", Ends, |to, turn| framed(to, "9999 X", "", &turn.answer.body);
+    "no HTTP", Fails, |to, _| flood(to, "", "SSH-2.0-OpenSSH_9.6\r\n");
+    "a body without a head", Fails, |to, turn| { to.write_all(&turn.answer.body)?; say(to, "\r\n\r\n")?; hang_up() };
+    "another protocol", Fails, |to, turn| framed_as(to, turn, "upgrade: h2c\r\nHTTP/2 200\r\n");
+    "a status line without end", Fails, |to, _| flood(to, "HTTP/1.1 200 ", "OK");
+    "a status that is none", Fails, |to, turn| framed(to, "9999 X", "", &turn.answer.body);
     "an informational status at the end", Ends, |to, turn| framed(to, "101 Switching Protocols", "upgrade: x\r\n", &turn.answer.body);
-    "a flood of 100 Continue", Ends, |to, _| flood(to, "", "HTTP/1.1 100 Continue\r\n\r\n");
-    "a flood of 103 Early Hints", Ends, |to, _| flood(to, "", "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n");
-    "a flood of headers", Ends, |to, _| flood(to, "HTTP/1.1 200 OK\r\n", "x-header: value\r\n");
-    "a header without end", Ends, |to, _| flood(to, "HTTP/1.1 200 OK\r\nx-header: ", "value");
+    "a flood of 100 Continue", Fails, |to, _| flood(to, "", "HTTP/1.1 100 Continue\r\n\r\n");
+    "a flood of 103 Early Hints", Fails, |to, _| flood(to, "", "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n");
+    "a flood of headers", Fails, |to, _| flood(to, "HTTP/1.1 200 OK\r\n", "x-header: value\r\n");
+    "a header without end", Fails, |to, _| flood(to, "HTTP/1.1 200 OK\r\nx-header: ", "value");
     "a header of control characters", Ends, |to, turn| framed(to, "200 OK", "etag: \"\u{1}\u{7f}\"\r\n", &turn.answer.body);
-    "a head that ends early", Ends, |to, _| { say(to, "HTTP/1.1 200 OK\r\ncontent-le")?; hang_up() };
-    "no answer", Ends, |_, _| hang_up();
-    // The length.
-    "two lengths", Ends, |to, turn| framed_as(to, turn, "content-length: 1\r\ncontent-length: 2\r\n");
+    "a head that ends early", Fails, |to, _| { say(to, "HTTP/1.1 200 OK\r\ncontent-le")?; hang_up() };
+    "no answer", Fails, |_, _| hang_up();
+    // The length; an answer to HEAD and one of status 204 have none.
+    "two lengths", Fails, |to, turn| framed_as(to, turn, "content-length: 1\r\ncontent-length: 2\r\n");
     "a length beside chunks", Ends, |to, turn| framed_as(to, turn, "content-length: 5\r\ntransfer-encoding: chunked\r\n");
-    "a length below zero", Ends, |to, turn| framed_as(to, turn, "content-length: -1\r\n");
+    "a length below zero", Fails, |to, turn| framed_as(to, turn, "content-length: -1\r\n");
     "a length of all memory", Ends, |to, turn| framed_as(to, turn, "content-length: 18446744073709551615\r\n");
     "a length too long", Ends, |to, turn| framed_as(to, turn, &format!("content-length: {}\r\n", turn.answer.body.len() + 100));
     "bytes after an answer", Taken, |to, turn| answered(to, turn, "", "HTTP/1.1 200 OK\r\netag: \"x\"\r\ncontent-length: 2\r\n\r\n{}");
     // The body.
-    "a body without end", Ends, |to, _| flood(to, "HTTP/1.1 200 OK\r\n\r\n", "<a>");
-    "chunks without end", Ends, |to, _| flood(to, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "3\r\n<a>\r\n");
-    "chunks of a byte without end", Ends, |to, _| flood(to, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\n \r\n");
-    "a chunk of all memory", Ends, |to, _| { say(to, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffff\r\n")?; hang_up() };
-    "a chunk below zero", Ends, |to, _| { say(to, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n-5\r\nabcde\r\n0\r\n\r\n")?; hang_up() };
-    "a chunk's extension without end", Ends, |to, _| flood(to, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3;", "x=y;");
-    "trailers without end", Ends, |to, _| flood(to, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n", "x-trailer: value\r\n");
+    "a body without end", Fails, |to, _| flood(to, "HTTP/1.1 200 OK\r\n\r\n", "<a>");
+    "chunks without end", Fails, |to, _| flood(to, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "3\r\n<a>\r\n");
+    "chunks of a byte without end", Fails, |to, _| flood(to, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\n \r\n");
+    "a chunk of all memory", Fails, |to, _| { say(to, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffff\r\n")?; hang_up() };
+    "a chunk below zero", Fails, |to, _| { say(to, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n-5\r\nabcde\r\n0\r\n\r\n")?; hang_up() };
+    "a chunk's extension without end", Fails, |to, _| flood(to, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3;", "x=y;");
+    "trailers without end", Fails, |to, _| flood(to, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n", "x-trailer: value\r\n");
     "an encoding that nobody asked for", Ends, |to, _| framed(to, "200 OK", "content-encoding: gzip\r\n", &packed());
     // Documents.
     "an answer of another kind", Ends, |to, _| ok(to, "<html>It works!</html>");
@@ -204,22 +208,22 @@ pub(super) const TRICKS: &[Trick] = tricks! {
     "values without number", Ends, |to, _| ok(to, &format!("{{\"Table\":{{\"Parameters\":[{}0]}}}}", "0,".repeat(1 << 20)));
     "a number without end", Ends, |to, _| ok(to, &format!("{{\"Table\":{{\"Name\":1{}}}}}", "0".repeat(4 << 20)));
     // Errors.
-    "an error of megabytes", Ends, |to, _| refusal(to, "400 Bad Request", "", "Strange", &"x".repeat(4 << 20));
+    "an error of megabytes", Fails, |to, _| refusal(to, "400 Bad Request", "", "Strange", &"x".repeat(4 << 20));
     "an error that steers terminals", Ends, |to, _| refusal(to, "403 Forbidden", "", "AccessDenied", "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\n{\"type\":\"STATE\",\"state\":{}}");
     "an error with a date of another age", Ends, |to, _| refusal(to, "403 Forbidden", "date: Fri, 31 Dec 9999 23:59:59 GMT\r\n", "RequestTimeTooSkewed", "x");
-    "an error that asks to wait a year", Ends, |to, _| framed(to, "503 Slow Down", "retry-after: 31536000\r\n", b"");
+    "an error that asks to wait a year", Fails, |to, _| framed(to, "503 Slow Down", "retry-after: 31536000\r\n", b"");
     "a region that is a host", Ends, |to, turn| framed(to, "301 Moved", &format!("x-amz-bucket-region: localhost:{}/\r\n", turn.trap), b"");
-    "redirects to another host", Ends, |to, turn| redirected(to, turn, "301 Moved Permanently");
-    "redirects for now", Ends, |to, turn| redirected(to, turn, "302 Found");
-    "redirects with the body", Ends, |to, turn| redirected(to, turn, "307 Temporary Redirect");
-    "redirects for ever", Ends, |to, turn| redirected(to, turn, "308 Permanent Redirect");
-    "a page that repeats", Ends, repeated;
+    "redirects to another host", Fails, |to, turn| redirected(to, turn, "301 Moved Permanently");
+    "redirects for now", Fails, |to, turn| redirected(to, turn, "302 Found");
+    "redirects with the body", Fails, |to, turn| redirected(to, turn, "307 Temporary Redirect");
+    "redirects for ever", Fails, |to, turn| redirected(to, turn, "308 Permanent Redirect");
+    "a page that repeats", Repeats, repeated;
     // Time.
-    "silence", EndsAfterWait, |to, _| fall_silent(to, "");
-    "silence within the body", EndsAfterWait, |to, _| fall_silent(to, "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n<a");
-    "a head that drips", EndsAfterWait, |to, _| drip(to, "HTTP/1.1 200 OK\r\nx-header: ", "v");
-    "a body that drips", EndsAfterWait, |to, _| drip(to, "HTTP/1.1 200 OK\r\ncontent-length: 10000\r\n\r\n", " ");
-    "100 Continue now and then", EndsAfterWait, |to, _| drip(to, "", "HTTP/1.1 100 Continue\r\n\r\n");
+    "silence", FailsAfterWait, |to, _| fall_silent(to, "");
+    "silence within the body", FailsAfterWait, |to, _| fall_silent(to, "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n<a");
+    "a head that drips", FailsAfterWait, |to, _| drip(to, "HTTP/1.1 200 OK\r\nx-header: ", "v");
+    "a body that drips", FailsAfterWait, |to, _| drip(to, "HTTP/1.1 200 OK\r\ncontent-length: 10000\r\n\r\n", " ");
+    "100 Continue now and then", FailsAfterWait, |to, _| drip(to, "", "HTTP/1.1 100 Continue\r\n\r\n");
 };
 
 fn entities() -> String {

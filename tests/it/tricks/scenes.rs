@@ -34,6 +34,14 @@ fn chain(fake: &Fake, variables: &[(&str, &str)]) -> Program {
     variables.iter().fold(program, set)
 }
 
+/// `check` with a tag of Lake Formation for the database.
+fn tagged(fake: &Fake) -> Program {
+    let mut config = fake.config();
+    config["lakeformation_database_default_tag_key"] = "key".into();
+    config["lakeformation_database_default_tag_values"] = "value".into();
+    Program::check(&config)
+}
+
 fn instance(fake: &Fake) -> Program {
     chain(
         fake,
@@ -127,12 +135,7 @@ macro_rules! scenes {
 /// One for each call: those of the services by the names of their APIs, then those of endpoints of credentials.
 pub(super) const SCENES: &[Scene] = scenes! {
     "AbortMultipartUpload", nothing, check;
-    "AddLFTagsToResource", has_database, |fake| {
-        let mut config = fake.config();
-        config["lakeformation_database_default_tag_key"] = "key".into();
-        config["lakeformation_database_default_tag_values"] = "value".into();
-        Program::check(&config)
-    };
+    "AddLFTagsToResource", has_database, tagged;
     "AssumeRole", nothing, |fake| {
         let mut config = fake.config();
         config["credentials"] = json!({"credentials_title": "IAM Role", "role_arn": "arn:aws:iam::123456789012:role/r"});
@@ -153,6 +156,7 @@ pub(super) const SCENES: &[Scene] = scenes! {
     "GetDatabase", nothing, check;
     "GetDatabases", published, overwrite;
     "GetObject", nothing, check;
+    "GetResourceLFTags", has_database, tagged;
     "GetTable", has_database, check;
     "GetTables", published, overwrite;
     "HeadObject", completed_and_forgotten, in_parts;
