@@ -50,8 +50,12 @@ fn others_act_at_a_call_as_a_test_says() {
         fake.clock().forward(Duration::from_secs(48 * 3600));
         true
     };
-    // The first is the record of the checkpoint.
-    fake.fault("PutObject", 2, Fault::After(Arc::new(drop_table)));
+    fake.fault_on(
+        "PutObject",
+        "/people/",
+        1,
+        Fault::After(Arc::new(drop_table)),
+    );
     fake.fault(
         "GetDatabase",
         1,
