@@ -88,4 +88,18 @@ fn pyairbyte_finds_as_many_rows_as_its_source_sent() {
     assert_eq!(client.sync(killed), None);
     let [users, products] = client.sync(append).unwrap();
     assert_eq!(client.rows(), [rows[0] + users, rows[1] + products]);
+    // Everything anew, twice, with another number of rows.
+    for count in [50, 40] {
+        let replace = json!({"strategy": "replace", "users": count, "full": true});
+        assert_eq!(client.sync(replace), Some([count, count]));
+        assert_eq!(client.rows(), [count, count]);
+    }
+    // One that dies leaves the old rows, and the next one replaces them.
+    let replace = json!({"strategy": "replace", "users": 30, "full": true});
+    let mut killed = replace.clone();
+    killed["kill"] = json!({"lines": 20});
+    assert_eq!(client.sync(killed), None);
+    assert_eq!(client.rows(), [40, 40]);
+    assert_eq!(client.sync(replace), Some([30, 30]));
+    assert_eq!(client.rows(), [30, 30]);
 }
