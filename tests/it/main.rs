@@ -26,6 +26,7 @@ mod hostile; // hostile input and surroundings: bounded in time and memory, and 
 mod images; // what is in the images, and a sync under Airbyte's launcher
 mod journal; // order of effects and states, whole, against the scripted server
 mod lake_formation; // tags, locations of databases, and what Lake Formation refuses
+mod leftovers; // what runs leave to each other, and what is no leftover
 mod load; // bare records, from pipes and files
 mod memory; // what one large record takes, and what waiting states take
 mod model; // random sequences of syncs, kills and hands: no acknowledged row is lost, none is doubled
@@ -35,7 +36,7 @@ mod plan; // what plan forecasts happens, and planning changes nothing
 mod policy; // what policy prints is enough, and nothing of it too much
 mod process; // one thread, closed pipes, exit codes, secrets
 mod proof; // other hands in the middle of a checkpoint or a swap
-mod readme; // the commands of the README, as they stand there
+mod readme; // the commands of the README as they stand there, and the tests of its guarantees
 mod refusals; // what is refused before a database or a table is made
 mod scripted; // the scripted server against AWS's own client
 mod secrets; // marker secrets in every place a secret can be

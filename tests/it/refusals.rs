@@ -81,12 +81,9 @@ fn a_wrong_bucket_leaves_no_database_and_no_table() {
     let mut config = account.config();
     config["bucket_name"] = "test-of-nobody".into();
     for (command, output) in commands(&config) {
-        // Planning looks at the catalog alone.
-        if command != "plan" {
-            let text = failure(command, &output);
-            assert!(text.contains("test-of-nobody"), "{command}: {text}");
-            assert!(text.contains("bucket_name"), "{command}: {text}");
-        }
+        let text = failure(command, &output);
+        assert!(text.contains("test-of-nobody"), "{command}: {text}");
+        assert!(text.contains("bucket_name"), "{command}: {text}");
         let databases = tools().call("databases", json!({}));
         let databases = databases.as_array().unwrap();
         assert!(

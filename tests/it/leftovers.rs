@@ -1,0 +1,313 @@
+//! What runs leave to each other, and what a run may not take for a leftover: nothing is deleted on a guess.
+
+use std::fs::File;
+use std::ops::Range;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::generations::{assert_rows, refresh, rows};
+use crate::proof::hold_object;
+use crate::support::fake::{Fake, Fault};
+use crate::support::local::{ended, ids, left, lines, load, table};
+use crate::support::messages::{catalog, complete, people, person, state, stream};
+use crate::support::program::{Output, Program};
+
+fn append(fake: &Fake, ids: Range<u64>) {
+    let input = rows(ids);
+    let append = people("people", "append");
+    fake.write(&append).stdin(input).run().succeeded();
+}
+
+fn warns(output: &Output, words: &str) -> bool {
+    output.of_type("LOG").any(|message| {
+        let log = &message["log"];
+        log["level"] == "WARN" && log["message"].as_str().unwrap().contains(words)
+    })
+}
+
+#[test]
+fn a_run_waits_for_the_checkpoint_of_one_that_is_alive() {
+    let fake = Fake::start();
+    append(&fake, 0..3);
+    let gate = hold_object(&fake);
+    let mut config = fake.config();
+    config["checkpoint_interval_minutes"] = 0.into();
+    let all = people("people", "append");
+    let mut slow = fake
+        .write(&all)
+        .file("config.json", &config.to_string())
+        .start();
+    slow.feed(rows(3..5) + &state("people", 1));
+    gate.wait_until_reached();
+    let journal = fake.journal().clone();
+    let quick = Program::write(&fake.config(), &all).stdin(rows(5..7));
+    let quick = std::thread::scope(|scope| {
+        let quick = scope.spawn(|| quick.run());
+        std::thread::sleep(Duration::from_secs(2));
+        // It has not even asked for the table.
+        let lines = journal.lines();
+        assert!(lines.last().unwrap().starts_with("PUT people"), "{lines:?}");
+        gate.release();
+        quick.join().unwrap()
+    });
+    quick.succeeded();
+    assert!(
+        quick
+            .stdout
+            .contains("waiting for another run's checkpoint of the table test.people"),
+        "{}",
+        quick.report()
+    );
+    slow.finish().succeeded();
+    assert_rows(&fake, 0..7);
+}
+
+/// A dead overwrite, a cancelled refresh, and the rows that are shown.
+fn with_leftovers() -> Fake {
+    let fake = Fake::start();
+    append(&fake, 0..3);
+    fake.fault_on("PutObject", "/lake/test/people/", 1, Fault::KillAfter);
+    let overwrite = people("people", "overwrite");
+    let output = fake.write(&overwrite).stdin(rows(3..5)).run();
+    assert_eq!(output.status.code(), None, "{}", output.report());
+    let input = rows(5..7) + &state("people", 1);
+    fake.write(&refresh(2, 2)).stdin(input).run().failed();
+    fake.clock().forward(Duration::from_secs(3 * 24 * 3600));
+    fake
+}
+
+#[test]
+fn a_run_that_fails_deletes_only_its_own_objects() {
+    let failed = json!({"type": "TRACE", "trace": {"type": "ERROR", "emitted_at": 1, "error": {"message": "x"}}});
+    let failed = rows(20..22) + &format!("{failed}\n");
+    for next in [people("people", "append"), people("people", "overwrite")] {
+        for input in ["no message\n".to_owned(), failed.clone()] {
+            let fake = with_leftovers();
+            let before = fake.data_objects();
+            assert_eq!(before.len(), 3);
+            fake.write(&next).stdin(input).run().failed();
+            assert_eq!(fake.data_objects(), before);
+            assert_rows(&fake, 0..3);
+        }
+    }
+    let refused = Fault::Reject(400, "AccessDeniedException");
+    for call in ["GetTable", "CreateDatabase", "UpdateTable"] {
+        let fake = with_leftovers();
+        let before = fake.data_objects();
+        fake.fault_from(call, 1, refused.clone());
+        if call == "CreateDatabase" {
+            fake.fault_from("GetDatabase", 1, refused.clone());
+        }
+        let overwrite = people("people", "overwrite");
+        let output = fake.write(&overwrite).stdin(rows(20..22)).run();
+        output.failed();
+        // Those of its own, which no table shows, are left to a later run.
+        let after = fake.data_objects();
+        assert!(before.iter().all(|key| after.contains(key)), "{after:?}");
+        assert_rows(&fake, 0..3);
+    }
+}
+
+#[test]
+fn folders_of_other_tables_outlive_an_overwrite_of_the_table_above_them() {
+    let fake = Fake::start();
+    let properties = json!({"id": {"type": "integer"}, "name": {"type": "string"}});
+    let names = ["people", "orders", "people_generations"];
+    let all = |mode: &str| catalog(&names.map(|name| stream(name, mode, &properties)));
+    let each = |id: u64| names.map(|name| person(name, id)).concat();
+    fake.write(&all("append")).stdin(each(1)).run().succeeded();
+    // As an analyst, or the Python connector, locates a table: above all others, with objects of its own.
+    let theirs = "lake/test/0123456789abcdef0123456789abcdef.json";
+    let row = b"{\"id\":7}\n".to_vec();
+    let objects = |fake: &Fake| fake.store().bucket.objects.clone();
+    fake.store().bucket.objects.insert(theirs.to_owned(), row);
+    fake.edit_table("people", |input| {
+        input["StorageDescriptor"]["Location"] = "s3://test-lake/lake/test/".into();
+    });
+    let before = objects(&fake);
+    let overwrite = people("people", "overwrite");
+    let output = fake.write(&overwrite).stdin(person("people", 2)).run();
+    output.succeeded();
+    let after = objects(&fake);
+    assert!(
+        before.keys().all(|key| after.contains_key(key)),
+        "{:?}",
+        fake.journal().lines()
+    );
+    assert!(
+        warns(&output, "a superseded generation is left"),
+        "{}",
+        output.report()
+    );
+    for (name, id) in names.into_iter().zip([2, 1, 1]) {
+        let rows = fake.rows(name);
+        assert_eq!(rows.len(), 1, "{name}");
+        assert_eq!(rows[0]["id"], id, "{name}");
+    }
+    // And where all of them are overwritten, each loses its own rows.
+    fake.write(&all("overwrite"))
+        .stdin(each(3))
+        .run()
+        .succeeded();
+    for name in names {
+        assert_eq!(fake.rows(name)[0]["id"], 3, "{name}");
+        assert_eq!(fake.rows(name).len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn another_region_deletes_nothing() {
+    for next in [
+        people("people", "append"),
+        people("people", "overwrite"),
+        refresh(2, 2),
+    ] {
+        let fake = with_leftovers();
+        let before = fake.data_objects();
+        let mut config = fake.config();
+        config["region"] = "eu-west-1".into();
+        let program = fake
+            .write(&next)
+            .file("config.json", &config.to_string())
+            .stdin(rows(20..22) + &complete("people"));
+        program.run().succeeded();
+        // The catalog of the other region has a table of its own now. What its sync may take for an unpublished
+        // generation is one that a dead run never acknowledged.
+        let after = fake.data_objects();
+        let shown = fake.rows("people").len();
+        assert_eq!(shown, 3);
+        let lost = before.iter().filter(|key| !after.contains(key)).count();
+        assert!(lost <= 1, "{before:?} {after:?}");
+        let input = rows(7..8) + &state("people", 2) + &complete("people");
+        fake.write(&refresh(2, 2)).stdin(input).run().succeeded();
+        assert!(fake.rows("people").len() <= 3);
+    }
+}
+
+#[test]
+fn where_tables_cannot_be_listed_the_old_objects_stay() {
+    for call in ["GetTables", "GetDatabases"] {
+        let fake = Fake::start();
+        append(&fake, 0..3);
+        let before = fake.data_objects();
+        fake.fault_from(call, 1, Fault::Reject(400, "AccessDeniedException"));
+        let overwrite = people("people", "overwrite");
+        let output = fake.write(&overwrite).stdin(rows(10..12)).run();
+        output.succeeded();
+        assert!(
+            warns(&output, "objects of superseded generations are left"),
+            "{}",
+            output.report()
+        );
+        assert_rows(&fake, 10..12);
+        assert!(fake.data_objects().contains(&before[0]));
+    }
+}
+
+/// An attempt at a job of the platform, or a sync without jobs.
+fn attempt(fake: &Fake, job: Option<[&str; 2]>, ids: Range<u64>, is_covered: bool) {
+    let mut catalog = refresh(1, 1);
+    if let Some([job, _]) = job {
+        catalog["streams"][0]["sync_id"] = job.parse::<u64>().unwrap().into();
+    }
+    let mut program = fake.write(&catalog);
+    if let Some([job, attempt]) = job {
+        program = program
+            .env("WORKER_JOB_ID", job)
+            .env("WORKER_JOB_ATTEMPT", attempt);
+    }
+    let covered = state("people", ids.end);
+    let input = rows(ids) + if is_covered { &covered } else { "" };
+    let input = input + &complete("people");
+    program.stdin(input).run().succeeded();
+}
+
+#[test]
+fn a_finished_generation_that_comes_again_replaces_unless_its_job_goes_on() {
+    for (first, is_covered, then, expected) in [
+        // The platform failed after the sync: the source resumes after its state.
+        (Some(["7", "0"]), true, Some(["7", "1"]), 0..5),
+        // Without a state it begins anew.
+        (Some(["7", "0"]), false, Some(["7", "1"]), 3..5),
+        // Another job, the same attempt, an earlier one, and one that nobody knows.
+        (Some(["7", "0"]), true, Some(["8", "1"]), 3..5),
+        (Some(["7", "1"]), true, Some(["7", "1"]), 3..5),
+        (Some(["7", "1"]), true, Some(["7", "0"]), 3..5),
+        (None, true, Some(["7", "1"]), 3..5),
+    ] {
+        let fake = Fake::start();
+        attempt(&fake, first, 0..3, is_covered);
+        attempt(&fake, then, 3..5, true);
+        assert_rows(&fake, expected);
+    }
+}
+
+#[test]
+fn a_client_without_jobs_appends_and_replaces_as_it_asks() {
+    let fake = Fake::start();
+    let sync = |mode: &str, ids: Range<u64>| {
+        let mut catalog = refresh(1, 1);
+        let stream = &mut catalog["streams"][0];
+        stream["sync_id"] = 1.into();
+        stream["destination_sync_mode"] = mode.into();
+        let input = rows(ids) + &state("people", 1) + &complete("people");
+        fake.write(&catalog).stdin(input).run().succeeded();
+    };
+    sync("append", 0..3);
+    sync("append", 3..5);
+    assert_rows(&fake, 0..5);
+    sync("overwrite", 10..12);
+    assert_rows(&fake, 10..12);
+    sync("overwrite", 20..23);
+    assert_rows(&fake, 20..23);
+    sync("append", 23..24);
+    assert_rows(&fake, 20..24);
+    assert_eq!(fake.data_objects().len(), 2);
+}
+
+/// The record of a run, as it writes it before it completes these objects of the table `t`.
+fn record(run: &str, keys: &[String]) -> Value {
+    json!({"run": run, "process": "elsewhere/1/1", "sequence": 1, "unacknowledged": {"default.t": keys}})
+}
+
+#[test]
+fn a_lake_in_a_folder_takes_back_what_a_dead_run_left() {
+    let lake = tempfile::tempdir().unwrap();
+    let run = |ids: Range<u64>| {
+        let output = load(lake.path(), &["--table", "t"]).stdin(lines(ids)).run();
+        ended(&output, 0, &[]);
+        output
+    };
+    run(0..3);
+    run(3..5);
+    let objects = lake.path().join("objects");
+    let mut keys = Vec::new();
+    for folder in std::fs::read_dir(objects.join("default/t")).unwrap() {
+        for object in std::fs::read_dir(folder.unwrap().path()).unwrap() {
+            let path = object.unwrap().path();
+            let key = path.strip_prefix(&objects).unwrap();
+            keys.push(key.to_str().unwrap().to_owned());
+        }
+    }
+    keys.sort();
+    let name = keys[1].rsplit_once('/').unwrap().1;
+    let run_of_last = &name[.."20261122T091551123Z-0123456789ab".len()];
+    // As if the second had died before it settled; it names an object of another run too, which is not its own.
+    let path = objects.join(format!("_datalake/runs/{run_of_last}.json"));
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, record(run_of_last, &keys).to_string()).unwrap();
+    let long_ago = SystemTime::now() - Duration::from_secs(600);
+    let file = File::options().write(true).open(&path).unwrap();
+    file.set_modified(long_ago).unwrap();
+    let output = run(3..5);
+    assert!(
+        output
+            .stderr
+            .contains("taking back the rows that a run which died did not acknowledge"),
+        "{}",
+        output.report()
+    );
+    assert_eq!(ids(&table(lake.path(), "t").1), [0, 1, 2, 3, 4]);
+    assert_eq!(left(lake.path()).0, ["t.json"]);
+}
