@@ -156,6 +156,123 @@ fn folders_of_other_tables_outlive_an_overwrite_of_the_table_above_them() {
     }
 }
 
+/// A location that Terraform sets back, to the folder of rows that an overwrite replaced.
+#[test]
+fn a_location_that_is_set_back_leaves_the_rows_that_were_shown() {
+    for mode in ["append", "overwrite"] {
+        let fake = Fake::start();
+        append(&fake, 0..3);
+        let location = |fake: &Fake| {
+            let store = fake.store();
+            let table = store.catalog.table("test", "people").unwrap();
+            table["StorageDescriptor"]["Location"].clone()
+        };
+        let old = location(&fake);
+        let overwrite = people("people", "overwrite");
+        fake.write(&overwrite).stdin(rows(10..12)).run().succeeded();
+        let shown = fake.data_objects();
+        assert_eq!(shown.len(), 1);
+        let new = location(&fake);
+        fake.edit_table("people", |input| {
+            input["StorageDescriptor"]["Location"] = old;
+        });
+        for begin in [20, 30] {
+            let next = people("people", mode);
+            let input = rows(begin..begin + 2) + &state("people", begin);
+            fake.write(&next).stdin(input).run().succeeded();
+        }
+        assert!(fake.data_objects().contains(&shown[0]));
+        let begin = if mode == "append" { 20 } else { 30 };
+        let rows = fake.rows("people");
+        assert!(rows.iter().any(|row| row["id"] == begin), "{rows:?}");
+        fake.edit_table("people", |input| {
+            input["StorageDescriptor"]["Location"] = new;
+        });
+        assert_rows(&fake, 10..12);
+    }
+}
+
+/// Both are at work at once: the overwrite has begun before the checkpoint of the append does.
+#[test]
+fn an_append_beside_an_overwrite_acknowledges_nothing_that_nobody_sees() {
+    let fake = Fake::start();
+    append(&fake, 0..3);
+    let looks = || {
+        let calls = fake.calls();
+        calls.iter().filter(|call| *call == "GetTable").count()
+    };
+    let before = looks();
+    let overwrite = people("people", "overwrite");
+    let mut other = Program::write(&fake.config(), &overwrite).start();
+    other.feed(rows(10..12));
+    let started = std::time::Instant::now();
+    while looks() == before {
+        assert!(started.elapsed().as_secs() < 60, "it does not begin");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let gate = hold_object(&fake);
+    let mut slow = fake.write(&people("people", "append")).start();
+    slow.feed(rows(3..5) + &state("people", 1));
+    slow.close();
+    gate.wait_until_reached();
+    other.finish().succeeded();
+    assert_rows(&fake, 10..12);
+    gate.release();
+    let output = slow.finish();
+    let text = output.failed()["message"].as_str().unwrap().to_owned();
+    assert!(
+        text.contains("the table test.people was moved during this run"),
+        "{text}"
+    );
+    assert_eq!(output.states().len(), 0, "{}", output.report());
+    assert_rows(&fake, 10..12);
+    assert_eq!(fake.data_objects().len(), 1);
+}
+
+/// The stream `people` under numbers of one connection or another.
+fn numbered(sync: u64, generation: u64, minimum: u64) -> Value {
+    let mut catalog = refresh(generation, minimum);
+    catalog["streams"][0]["sync_id"] = sync.into();
+    catalog
+}
+
+#[test]
+fn numbers_of_a_connection_that_was_made_anew_are_not_compared_with_the_old_ones() {
+    let run = |fake: &Fake, catalog: &Value, ids: Range<u64>, end: &str| {
+        let input = rows(ids) + &state("people", 1) + end;
+        fake.write(catalog).stdin(input).run()
+    };
+    let end = complete("people");
+    // The old connection shows a generation, and has acknowledged rows of a later one that was cancelled.
+    let old = |shown: u64| {
+        let fake = Fake::start();
+        run(&fake, &numbered(50, shown, shown), 0..3, &end).succeeded();
+        run(&fake, &numbered(60, 6, 6), 3..5, "").failed();
+        fake
+    };
+    for shown in [1, 5] {
+        // The first generation of the new one replaces, whatever its number.
+        let fake = old(shown);
+        let cancelled = fake.data_objects();
+        run(&fake, &numbered(80, 1, 1), 10..12, &end).succeeded();
+        assert_rows(&fake, 10..12);
+        // The old one's rows that nobody replaced are there.
+        let left = fake.data_objects();
+        assert_eq!(left.len(), 2, "{left:?}");
+        assert_eq!(left.iter().filter(|key| cancelled.contains(key)).count(), 1);
+        // Its first append adds, and makes no row of the old one visible.
+        let fake = old(shown);
+        run(&fake, &numbered(80, 1, 0), 10..12, &end).succeeded();
+        let ids: Vec<_> = fake
+            .rows("people")
+            .iter()
+            .map(|row| row["id"].as_u64().unwrap())
+            .collect();
+        assert_eq!(ids, [0, 1, 2, 10, 11]);
+        assert_eq!(fake.data_objects().len(), 3);
+    }
+}
+
 #[test]
 fn another_region_deletes_nothing() {
     for next in [
@@ -310,4 +427,34 @@ fn a_lake_in_a_folder_takes_back_what_a_dead_run_left() {
     );
     assert_eq!(ids(&table(lake.path(), "t").1), [0, 1, 2, 3, 4]);
     assert_eq!(left(lake.path()).0, ["t.json"]);
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_the_checkpoint_of_another_run() {
+    let fake = Fake::start();
+    append(&fake, 0..3);
+    let all = people("people", "append");
+    fake.fault_on("PutObject", "/lake/test/people/", 1, Fault::KillAfter);
+    let input = rows(3..5) + &state("people", 1);
+    let output = fake.write(&all).stdin(input).run();
+    assert_eq!(output.status.code(), None, "{}", output.report());
+    fake.bury_runs();
+    let calls = fake.calls().len();
+    let running = Program::write(&fake.config(), &all).start();
+    // It reads the record again each second.
+    let reads = || {
+        let calls = fake.calls().split_off(calls);
+        calls.iter().filter(|call| *call == "GetObject").count()
+    };
+    let started = std::time::Instant::now();
+    while reads() < 2 {
+        assert!(started.elapsed().as_secs() < 60, "it does not wait");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let sent = std::time::Instant::now();
+    running.signal(rustix::process::Signal::TERM);
+    let output = running.finish_after_signal();
+    assert_eq!(output.status.code(), Some(143), "{}", output.report());
+    assert!(sent.elapsed() < Duration::from_secs(5));
+    assert!(fake.has_open_record());
 }
