@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::reader::{Mistakes, ObjectReader};
 use super::{Config, aws};
 use crate::error::{Error, Result};
-use crate::file::{Codec, Format};
+use crate::file::{Codec, Format, PageCodec};
 use crate::schema::{ColumnPolicy, Limits, Numbers};
 
 /// What stores the lake; it decides which settings are required.
@@ -201,8 +201,11 @@ fn format(root: &ObjectReader<'_>) -> Option<Format> {
     if root.present("format").is_none() {
         return Some(default);
     }
-    let format = root.object("format", "an object with format_type \"JSONL\"")?;
-    let kind = match format.text("format_type", "\"JSONL\"") {
+    let format = root.object(
+        "format",
+        "an object with format_type \"JSONL\" or \"Parquet\"",
+    )?;
+    let kind = match format.text("format_type", "\"JSONL\" or \"Parquet\"") {
         None if format.present("format_type").is_none_or(Value::is_string) => FormatType::Jsonl,
         _ => format.choice(
             "format_type",
@@ -212,13 +215,20 @@ fn format(root: &ObjectReader<'_>) -> Option<Format> {
             ],
         )?,
     };
+    let codec = format
+        .present("compression_codec")
+        .filter(|codec| codec.as_str() != Some(""));
     if kind == FormatType::Parquet {
-        format.unexpected(
-            "format_type",
-            "\"JSONL\", because Parquet is not supported yet",
-            "Parquet",
-        );
-        return None;
+        let codecs = [
+            ("UNCOMPRESSED", PageCodec::Plain),
+            ("SNAPPY", PageCodec::Snappy),
+            ("GZIP", PageCodec::Gzip),
+            ("ZSTD", PageCodec::Zstd),
+        ];
+        return Some(Format::Parquet(match codec {
+            Some(_) => format.choice("compression_codec", &codecs)?,
+            None => PageCodec::Snappy,
+        }));
     }
     let codecs = [
         ("UNCOMPRESSED", Some(Codec::Plain)),
@@ -226,10 +236,7 @@ fn format(root: &ObjectReader<'_>) -> Option<Format> {
         ("ZSTD", Some(Codec::Zstd)),
         ("SNAPPY", None),
     ];
-    if format
-        .present("compression_codec")
-        .is_none_or(|codec| codec.as_str() == Some(""))
-    {
+    if codec.is_none() {
         return Some(default);
     }
     if let Some(codec) = format.choice("compression_codec", &codecs)? {

@@ -126,8 +126,8 @@ fn all_mistakes_are_reported_together_with_their_paths() {
 fn what_is_not_built_yet_says_so() {
     for (setting, part) in [
         (
-            r#""format":{"format_type":"Parquet","compression_codec":"SNAPPY"}"#,
-            "Parquet is not supported yet",
+            r#""format":{"format_type":"Parquet","compression_codec":"LZO"}"#,
+            "\"UNCOMPRESSED\", \"SNAPPY\", \"GZIP\", \"ZSTD\"",
         ),
         (
             r#""format":{"format_type":"JSONL","compression_codec":"SNAPPY"}"#,

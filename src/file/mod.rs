@@ -1,11 +1,17 @@
 //! File formats: how rows become the bytes of an object. It knows no streams and no store.
 
 mod gzip;
+mod parquet;
 mod zstd;
 
 use crate::schema::{Field, Rules};
 
 use gzip::Gzip;
+use parquet::Parquet;
+
+pub(crate) use parquet::PageCodec;
+#[cfg(test)]
+pub(crate) use parquet::reader as parquet_reader;
 
 /// The window through which a codec writes: what a block becomes mostly fits.
 const WINDOW: usize = 64 * 1024;
@@ -26,6 +32,8 @@ impl Output for Vec<u8> {
 pub(crate) enum Format {
     /// One JSON object per line.
     Jsonl(Codec),
+    /// Columns of values, in row groups.
+    Parquet(PageCodec),
 }
 
 /// The compression of a text format.
@@ -43,15 +51,20 @@ impl Format {
             Self::Jsonl(Codec::Plain) => ".jsonl",
             Self::Jsonl(Codec::Gzip) => ".jsonl.gz",
             Self::Jsonl(Codec::Zstd) => ".jsonl.zst",
+            Self::Parquet(PageCodec::Plain) => ".parquet",
+            Self::Parquet(PageCodec::Snappy) => ".snappy.parquet",
+            Self::Parquet(PageCodec::Gzip) => ".gz.parquet",
+            Self::Parquet(PageCodec::Zstd) => ".zstd.parquet",
         }
     }
 
     /// The writer of a new file whose rows have these columns. A line of JSON names its own, so they do not matter there.
-    pub(crate) fn writer(self, _columns: &[Field]) -> FileWriter {
+    pub(crate) fn writer(self, columns: &[Field]) -> FileWriter {
         match self {
             Self::Jsonl(Codec::Plain) => FileWriter::Plain,
             Self::Jsonl(Codec::Gzip) => FileWriter::Gzip(Gzip::default()),
             Self::Jsonl(Codec::Zstd) => FileWriter::Zstd,
+            Self::Parquet(codec) => FileWriter::Parquet(Box::new(Parquet::new(codec, columns))),
         }
     }
 
@@ -59,6 +72,15 @@ impl Format {
     pub(crate) fn mixes_columns(self) -> bool {
         match self {
             Self::Jsonl(_) => true,
+            Self::Parquet(_) => false,
+        }
+    }
+
+    /// Whether a row can be encoded in pieces, so that it is never held as a whole.
+    pub(crate) fn takes_pieces(self) -> bool {
+        match self {
+            Self::Jsonl(_) => true,
+            Self::Parquet(_) => false,
         }
     }
 
@@ -66,6 +88,7 @@ impl Format {
     pub(crate) fn rules(self) -> Rules {
         match self {
             Self::Jsonl(_) => Rules::JsonSerde,
+            Self::Parquet(_) => Rules::Parquet,
         }
     }
 
@@ -77,6 +100,7 @@ impl Format {
             Self::Jsonl(Codec::Plain) => None,
             Self::Jsonl(Codec::Gzip) => Some(256 * 1024),
             Self::Jsonl(Codec::Zstd) => Some(512 * 1024),
+            Self::Parquet(_) => Some(64 * 1024),
         }
     }
 }
@@ -90,6 +114,7 @@ pub(crate) enum FileWriter {
     Plain,
     Gzip(Gzip),
     Zstd,
+    Parquet(Box<Parquet>),
 }
 
 /// Statistics of a file's rows, for manifests and metrics.
@@ -124,6 +149,7 @@ impl FileWriter {
             Self::Plain => out.append(rows),
             Self::Gzip(gzip) => gzip.write(rows, out),
             Self::Zstd => zstd::write(rows, out),
+            Self::Parquet(parquet) => parquet.write(rows),
         }
     }
 
@@ -132,6 +158,44 @@ impl FileWriter {
         match self {
             Self::Plain | Self::Zstd => {}
             Self::Gzip(gzip) => gzip.cut(),
+            Self::Parquet(parquet) => parquet.cut(),
+        }
+    }
+
+    /// Whether it holds rows that are not appended yet: those of the open row group, which the last cut may be inside of.
+    pub(crate) fn holds_rows(&self) -> bool {
+        self.parquet().is_some_and(Parquet::has_open_rows)
+    }
+
+    /// About how many bytes the rows that it holds will take, and how many those before the last cut if that is among them.
+    pub(crate) fn held(&self) -> (usize, usize) {
+        self.parquet()
+            .map_or((0, 0), |parquet| (parquet.size(), parquet.marked_size()))
+    }
+
+    /// Bytes of memory that the rows take that it holds.
+    #[inline]
+    pub(crate) fn memory(&self) -> usize {
+        self.parquet().map_or(0, Parquet::memory)
+    }
+
+    /// Appends the open row group, but only up to the last cut where that is inside of it. After that the cut is where the
+    /// file ended before the call, or at its end now.
+    pub(crate) fn close_group(&mut self, out: &mut dyn Output) {
+        if let Self::Parquet(parquet) = self {
+            parquet.close_group(out);
+        }
+    }
+
+    /// Whether it was given rows that the row encoder does not write.
+    pub(crate) fn is_faulty(&self) -> bool {
+        self.parquet().is_some_and(Parquet::is_faulty)
+    }
+
+    fn parquet(&self) -> Option<&Parquet> {
+        match self {
+            Self::Parquet(parquet) => Some(parquet),
+            _ => None,
         }
     }
 
@@ -140,6 +204,7 @@ impl FileWriter {
         match self {
             Self::Plain | Self::Zstd => Seam::default(),
             Self::Gzip(gzip) => gzip.split(),
+            Self::Parquet(parquet) => parquet.split(),
         }
     }
 
@@ -148,6 +213,7 @@ impl FileWriter {
         match self {
             Self::Plain | Self::Zstd => {}
             Self::Gzip(gzip) => gzip.end(out),
+            Self::Parquet(parquet) => parquet.end(out),
         }
     }
 }

@@ -7,13 +7,16 @@ use crate::schema::{Type, Width};
 pub(crate) enum Rules {
     /// JSON text, read by the OpenX SerDe and by the engines' own readers of JSON.
     JsonSerde,
+    /// Parquet: the types are in the files.
+    Parquet,
 }
 
 impl Rules {
     /// Whether a column of the table's type holds every value of the stream's type verbatim.
     pub(super) fn holds(self, table: &Type, stream: &Type) -> bool {
         match self {
-            Self::JsonSerde => holds_in_json(table, stream),
+            // The encoder of rows converts values for either.
+            Self::JsonSerde | Self::Parquet => holds_in_json(table, stream),
         }
     }
 
@@ -21,6 +24,8 @@ impl Rules {
     pub(super) fn wider(self, table: &Type, stream: &Type) -> Option<Type> {
         match self {
             Self::JsonSerde => wider_in_json(table, stream),
+            // Athena and Spark refuse files whose types are not the table's.
+            Self::Parquet => None,
         }
     }
 }

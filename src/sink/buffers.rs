@@ -26,6 +26,8 @@ enum Boundary {
     Before,
     /// In `encoded`, at this offset, with the file cut there.
     Encoded(usize),
+    /// In what the file holds, which is cut there.
+    File,
     /// In `rows`, at this offset.
     Rows(usize),
 }
@@ -86,24 +88,31 @@ impl Buffers {
         self.boundary != Boundary::Before
     }
 
-    /// How many bytes are encoded and not sent.
+    /// How many bytes are encoded and not sent; of those that the file holds, about how many they will be.
     pub(super) fn encoded(&self) -> usize {
-        self.encoded.len()
+        self.encoded.len() + self.file.held().0
+    }
+
+    /// Whether the rows were not those of the row encoder.
+    pub(super) fn is_faulty(&self) -> bool {
+        self.file.is_faulty()
     }
 
     /// Bytes of memory that are allocated.
     pub(super) fn memory(&self) -> usize {
-        self.rows.memory() + self.encoded.memory()
+        self.rows.memory() + self.encoded.memory() + self.file.memory()
     }
 
     /// Whether most of the bytes are before the boundary, encoded or not.
     pub(super) fn is_mostly_covered(&self) -> bool {
+        let (held, marked) = self.file.held();
         let covered = match self.boundary {
             Boundary::Before => 0,
             Boundary::Encoded(offset) => offset,
-            Boundary::Rows(offset) => self.encoded.len() + offset,
+            Boundary::File => self.encoded.len() + marked,
+            Boundary::Rows(offset) => self.encoded.len() + held + offset,
         };
-        2 * covered > self.encoded.len() + self.rows.len()
+        2 * covered > self.encoded.len() + held + self.rows.len()
     }
 
     /// Encodes the rows once they are a block.
@@ -136,10 +145,28 @@ impl Buffers {
         match self.boundary {
             Boundary::Rows(offset) => {
                 self.encode_to(offset, Boundary::Before);
-                self.file.cut();
-                self.encode_to(self.rows.len(), Boundary::Encoded(self.encoded.len()));
+                self.cut();
+                self.encode_to(self.rows.len(), self.boundary);
             }
             boundary => self.encode_to(self.rows.len(), boundary),
+        }
+    }
+
+    /// Cuts the file after the last encoded row.
+    fn cut(&mut self) {
+        self.file.cut();
+        self.boundary = if self.file.holds_rows() {
+            Boundary::File
+        } else {
+            Boundary::Encoded(self.encoded.len())
+        };
+    }
+
+    /// Closes the row group that is open, or the part of it before the boundary.
+    pub(super) fn close_group(&mut self) {
+        self.file.close_group(&mut self.encoded);
+        if self.boundary == Boundary::File {
+            self.boundary = Boundary::Encoded(self.encoded.len());
         }
     }
 
@@ -154,6 +181,17 @@ impl Buffers {
             }
         }
         self.boundary = boundary;
+        while self.file.held().0 >= self.sizes.group {
+            self.close_group();
+        }
+    }
+
+    /// Encodes a row that is too large to be collected with others. There must be no rows.
+    pub(super) fn encode_large(&mut self, row: &[u8]) {
+        self.file.write(row, &mut self.encoded);
+        if self.file.held().0 >= self.sizes.group {
+            self.close_group();
+        }
     }
 
     /// Encodes a piece of a row whose earlier pieces were encoded. There must be no rows.
@@ -174,7 +212,7 @@ impl Buffers {
                 NextPart::None
             }
             Boundary::Encoded(_) => NextPart::AcrossBoundary,
-            Boundary::Before | Boundary::Rows(_) => NextPart::Of(self.sizes.part),
+            Boundary::Before | Boundary::File | Boundary::Rows(_) => NextPart::Of(self.sizes.part),
         }
     }
 
@@ -191,24 +229,31 @@ impl Buffers {
         Ok(())
     }
 
-    /// Ends the file at the boundary, which must be here. Returns its last bytes, and the buffers of a new file with what
-    /// follows, if anything does.
+    /// Cuts the file at the boundary, which must be here, and encodes all before it.
+    pub(super) fn cut_at_boundary(&mut self) {
+        if let Boundary::Rows(offset) = self.boundary {
+            self.encode_to(offset, Boundary::Before);
+            self.cut();
+        }
+        if self.boundary == Boundary::File {
+            self.close_group();
+        }
+    }
+
+    /// Ends the file at the boundary. Returns its last bytes, and the buffers of a new file with what follows, if anything
+    /// does.
     pub(super) fn split(mut self) -> (Chunks, Option<Self>) {
+        self.cut_at_boundary();
         let cut = match self.boundary {
-            Boundary::Before => 0,
             Boundary::Encoded(offset) => offset,
-            Boundary::Rows(offset) => {
-                self.encode_to(offset, Boundary::Before);
-                self.file.cut();
-                self.encoded.len()
-            }
+            _ => 0,
         };
         let Seam { ending, beginning } = self.file.split();
         let (mut before, mut after) = self.encoded.split(cut);
         before.push(&ending);
         before.shrink();
         after.prepend(&beginning);
-        let is_rest = !self.rows.is_empty() || !after.is_empty();
+        let is_rest = !self.rows.is_empty() || !after.is_empty() || self.file.holds_rows();
         let rest = is_rest.then_some(Self {
             sizes: self.sizes,
             file: self.file,
@@ -220,9 +265,14 @@ impl Buffers {
         (before, rest)
     }
 
+    /// Encodes all rows of a file that is not split any more.
+    pub(super) fn encode_rest(&mut self) {
+        self.encode_to(self.rows.len(), Boundary::Before);
+    }
+
     /// Ends the file after its last row; returns its last bytes.
     pub(super) fn close(mut self) -> Chunks {
-        self.encode_to(self.rows.len(), Boundary::Before);
+        self.encode_rest();
         self.file.end(&mut self.encoded);
         self.encoded.shrink();
         self.encoded

@@ -93,6 +93,16 @@ impl Object {
         Ok(())
     }
 
+    /// Encodes that row as a whole.
+    pub(super) fn push_whole(&mut self, row: &[u8]) -> Result<usize> {
+        let before = self.encoded();
+        let ObjectState::Open(buffers, _) = &mut self.state else {
+            return Err(self.illegal("push_whole"));
+        };
+        buffers.encode_large(row);
+        Ok(self.encoded().saturating_sub(before))
+    }
+
     /// Encodes the next piece of that row, and sends parts once they are full. Returns by how many bytes the file has grown.
     pub(super) fn push_piece(
         &mut self,
@@ -175,10 +185,18 @@ impl Object {
         }
     }
 
+    /// Encodes the rows and closes the row group, where the format has such, so that all of it can be sent.
+    pub(super) fn close_group(&mut self) {
+        if let ObjectState::Open(buffers, _) = &mut self.state {
+            buffers.close_group();
+        }
+    }
+
     fn send_full_parts(&mut self, objects: &dyn Objects) -> Result<Flushed> {
         let ObjectState::Open(buffers, upload) = &mut self.state else {
             return Err(self.illegal("flush"));
         };
+        refuse_faulty(buffers)?;
         loop {
             let length = match buffers.next_part() {
                 NextPart::None => return Ok(Flushed::Continue),
@@ -200,7 +218,9 @@ impl Object {
         if !self.is_covered() {
             return Err(self.illegal("split"));
         }
-        let (buffers, upload) = self.take_open("split")?;
+        let (mut buffers, upload) = self.take_open("split")?;
+        buffers.cut_at_boundary();
+        refuse_faulty(&buffers)?;
         let (last, rest) = buffers.split();
         self.state = ObjectState::Closed(last, upload);
         let after = Content {
@@ -213,7 +233,9 @@ impl Object {
 
     /// Closes the object after its last row. The object must be open.
     pub(super) fn close(&mut self) -> Result<()> {
-        let (buffers, upload) = self.take_open("close")?;
+        let (mut buffers, upload) = self.take_open("close")?;
+        buffers.encode_rest();
+        refuse_faulty(&buffers)?;
         self.state = ObjectState::Closed(buffers.close(), upload);
         Ok(())
     }
@@ -313,4 +335,14 @@ impl Object {
             "internal error: {call} of an object that is {state}"
         ))
     }
+}
+
+/// An error where the file was given what is no row. It would lack rows.
+fn refuse_faulty(buffers: &Buffers) -> Result<()> {
+    if buffers.is_faulty() {
+        return Err(Error::system(
+            "internal error: a row is not what its columns say; nothing of its file is published",
+        ));
+    }
+    Ok(())
 }

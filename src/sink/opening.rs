@@ -208,7 +208,7 @@ impl<'a> Sink<'a> {
             numbers: self.numbers.clone(),
             format,
             columns: column::fields(&columns).into(),
-            sizes: Sizes::for_format(format),
+            sizes: Sizes::new(format, self.options.memory_budget),
             target_size: self.options.target_file_size,
         };
         let refresh = match planned.configured.refresh {

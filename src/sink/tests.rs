@@ -7,8 +7,9 @@ use std::io::Read;
 use super::sizes::Sizes;
 use super::writer::{Extent, Naming, ObjectNumbers, Writer};
 use crate::error::Result;
-use crate::file::{Codec, Format};
+use crate::file::{Codec, Format, PageCodec, parquet_reader};
 use crate::lake::{Bytes, ETag, Expected, Listed, Objects, Stored, Unfinished, Upload};
+use crate::schema::{Field, Type};
 use crate::table::PartitionId;
 use crate::table::layout::Run;
 use crate::time::Millis;
@@ -17,6 +18,7 @@ use crate::time::Millis;
 const SMALL: Sizes = Sizes {
     block: 64,
     look: LOOK,
+    group: 400,
     part: 256,
     least_part: 160,
 };
@@ -145,6 +147,15 @@ impl Store {
                     let rest = decoder.into_inner();
                     assert!(rest.is_empty(), "{key} has more than one member");
                 }
+                Format::Parquet(_) => {
+                    for group in parquet_reader::read(bytes) {
+                        for entry in &group.chunks[0].entries {
+                            let value = entry.value.clone().expect("no row is null");
+                            text += &row(&String::from_utf8(value).unwrap(), format);
+                            text.push('\n');
+                        }
+                    }
+                }
             }
             assert!(text.ends_with('\n'), "{key} ends in the middle of a row");
             rows.extend(text.lines().map(str::to_owned));
@@ -156,9 +167,25 @@ impl Store {
 #[test]
 fn a_checkpoint_shows_exactly_the_rows_that_a_state_covers() {
     for seed in 0..200 {
-        let codecs = [Codec::Plain, Codec::Gzip, Codec::Zstd];
-        let format = Format::Jsonl(codecs[usize::try_from(seed).unwrap() % codecs.len()]);
-        run(seed, format);
+        let formats = [
+            Format::Jsonl(Codec::Plain),
+            Format::Jsonl(Codec::Gzip),
+            Format::Jsonl(Codec::Zstd),
+            Format::Parquet(PageCodec::Plain),
+            Format::Parquet(PageCodec::Snappy),
+        ];
+        run(
+            seed,
+            formats[usize::try_from(seed).unwrap() % formats.len()],
+        );
+    }
+}
+
+/// A row that holds the text.
+fn row(text: &str, format: Format) -> String {
+    match format {
+        Format::Jsonl(_) => text.to_owned(),
+        Format::Parquet(_) => format!("{{\"v\":\"{text}\"}}"),
     }
 }
 
@@ -210,7 +237,12 @@ fn run(seed: u64, format: Format) {
         run: Run::begin(Millis(0)).unwrap(),
         numbers: ObjectNumbers::default(),
         format,
-        columns: [].into(),
+        columns: [Field {
+            key: "v".to_owned(),
+            name: "v".to_owned(),
+            data_type: Type::String,
+        }]
+        .into(),
         sizes: SMALL,
         target_size: random.choice([100, 700, 5000]).unwrap(),
     };
@@ -226,7 +258,8 @@ fn run(seed: u64, format: Format) {
                     1 => LARGE + 1,
                     _ => random.usize(1..40),
                 };
-                let row: String = (0..length).map(|_| random.alphanumeric()).collect();
+                let text: String = (0..length).map(|_| random.alphanumeric()).collect();
+                let row = row(&text, format);
                 accept(&mut writer, &row, &store);
                 accepted.push(row);
             }

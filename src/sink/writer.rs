@@ -113,6 +113,11 @@ impl Writer {
         objects: &dyn Objects,
     ) -> Result<usize> {
         self.open_or_begin(partition).begin_row(row.len())?;
+        if !self.naming.format.takes_pieces() {
+            let grown = self.open_or_begin(partition).push_whole(row)?;
+            self.recount();
+            return Ok(grown);
+        }
         let mut all_grown = 0;
         for piece in row.chunks(self.naming.sizes.block) {
             let (grown, next) = self.open_or_begin(partition).push_piece(piece, objects)?;
@@ -323,6 +328,14 @@ impl Writer {
         let partition = object.partition();
         let before = object.memory();
         object.compact();
+        if object.memory() <= before - before / 4 {
+            return Ok(());
+        }
+        object.close_group();
+        self.flush_open(partition, objects)?;
+        let Some(object) = self.open_mut(partition) else {
+            return Ok(());
+        };
         if object.memory() <= before - before / 4 {
             return Ok(());
         }

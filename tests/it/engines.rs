@@ -14,7 +14,27 @@ use crate::support::program::Program;
 use crate::support::skip::skip;
 use crate::support::{file, fixture};
 
-const CODECS: [&str; 2] = ["GZIP", "UNCOMPRESSED"];
+/// Each format with its codecs, and the classes by which a table of others is read.
+const FORMATS: [(&str, &[&str], [&str; 3]); 2] = [
+    (
+        "JSONL",
+        &["GZIP", "UNCOMPRESSED"],
+        [
+            "org.apache.hadoop.mapred.TextInputFormat",
+            "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+            "org.openx.data.jsonserde.JsonSerDe",
+        ],
+    ),
+    (
+        "Parquet",
+        &["UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD"],
+        [
+            "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+            "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
+            "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
+        ],
+    ),
+];
 
 /// What the program adds to the columns of a stream.
 const ADDED: [(&str, &str); 5] = [
@@ -49,15 +69,21 @@ fn spark_reads_every_value_that_was_written() {
     read_by("spark", python);
 }
 
-/// Has an engine read a lake of all cases in both codecs; it compares.
+/// Has an engine read a lake of all cases in each format and codec; it compares.
 #[track_caller]
 fn read_by(engine: &str, python: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let rows = write(folder.path());
-    assert!(rows > 1300, "only {rows} rows");
+    let lakes = FORMATS.map(|(format, ..)| folder.path().join(format.to_lowercase()));
+    let rows = FORMATS
+        .iter()
+        .zip(&lakes)
+        .map(|(format, lake)| write(lake, format));
+    let rows: usize = rows.sum();
+    assert!(rows > 3900, "only {rows} rows");
     let output = Command::new(file(python))
         .arg(file("tests/support/engines.py"))
-        .args([engine.as_ref(), folder.path()])
+        .arg(engine)
+        .args(&lakes)
         .current_dir(folder.path())
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .output()
@@ -70,10 +96,10 @@ fn read_by(engine: &str, python: &str) {
     );
 }
 
-/// Writes the streams into a lake in the folder, once in each codec, and beside them `expected.json`, which says what must
+/// Writes the streams into a lake in the folder, once in each codec of the format, and beside them `expected.json`, which says what must
 /// be there. Returns how many rows that is.
 #[track_caller]
-fn write(folder: &Path) -> usize {
+fn write(folder: &Path, (format, codecs, classes): &(&str, &[&str], [&str; 3])) -> usize {
     let mut streams = of_values();
     streams.append(&mut of_records());
     let (mut configured, mut input, mut expected) = (Vec::new(), String::new(), json!({}));
@@ -87,7 +113,7 @@ fn write(folder: &Path) -> usize {
             "sync_id": 7,
         }));
         if stream.made_by_others {
-            make_table(folder, name, &stream.columns);
+            make_table(folder, name, &stream.columns, *classes);
         }
         for record in &stream.records {
             // Some records hold line ends between their members, which a line cannot.
@@ -113,10 +139,10 @@ fn write(folder: &Path) -> usize {
             },
         });
     }
-    for codec in CODECS {
+    for codec in *codecs {
         let config = json!({
             "lakeformation_database_name": "lake",
-            "format": {"format_type": "JSONL", "compression_codec": codec},
+            "format": {"format_type": format, "compression_codec": codec},
             "metadata_columns": true,
         });
         Program::write(&config, &catalog(&configured))
@@ -126,7 +152,7 @@ fn write(folder: &Path) -> usize {
             .succeeded();
     }
     std::fs::write(folder.join("expected.json"), line(&expected)).unwrap();
-    CODECS.len()
+    codecs.len()
         * streams
             .values()
             .map(|stream| stream.rows.len())
@@ -134,7 +160,12 @@ fn write(folder: &Path) -> usize {
 }
 
 /// A table that exists before the program runs.
-fn make_table(folder: &Path, name: &str, columns: &[(String, String)]) {
+fn make_table(
+    folder: &Path,
+    name: &str,
+    columns: &[(String, String)],
+    [input, output, serde]: [&str; 3],
+) {
     let columns: Vec<_> = columns
         .iter()
         .map(|(name, of)| json!({"Name": name, "Type": of}))
@@ -146,9 +177,9 @@ fn make_table(folder: &Path, name: &str, columns: &[(String, String)]) {
         "StorageDescriptor": {
             "Columns": columns,
             "Location": format!("file://{}/objects/lake/{name}/", folder.display()),
-            "InputFormat": "org.apache.hadoop.mapred.TextInputFormat",
-            "OutputFormat": "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
-            "SerdeInfo": {"SerializationLibrary": "org.openx.data.jsonserde.JsonSerDe"},
+            "InputFormat": input,
+            "OutputFormat": output,
+            "SerdeInfo": {"SerializationLibrary": serde},
         },
     });
     let database = folder.join("catalog/lake");

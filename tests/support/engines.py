@@ -1,6 +1,6 @@
-"""Reads a local lake with a query engine, and holds every row against the one that was to be written.
+"""Reads local lakes with a query engine, and holds every row against the one that was to be written.
 
-Arguments: the engine's name and the lake's folder, in which `expected.json` says of each stream its columns, the records
+Arguments: the engine's name and the lakes' folders, in which `expected.json` says of each stream its columns, the records
 that were sent and the rows they must become. Prints how many rows agree; on any difference says which, and fails.
 """
 
@@ -41,11 +41,24 @@ def metadata(name):
     return name.startswith("_airbyte_")
 
 
+# The ends of the objects' names, in the order in which the formats' codecs are written.
+ENDS = {"jsonl": [".jsonl.gz", ".jsonl"], "parquet": [".parquet", ".snappy.parquet", ".gz.parquet", ".zstd.parquet"]}
+
+
 def main():
-    engine, folder = sys.argv[1:]
+    engine, *folders = sys.argv[1:]
+    faults, count = [], 0
+    for folder in folders:
+        count += read_lake(engine, folder, faults)
+    print("\n".join(faults) if faults else f"{count} rows agree")
+    sys.exit(bool(faults))
+
+
+def read_lake(engine, folder, faults):
+    """Returns how many rows were read, and adds what is wrong with them."""
+    format, count = os.path.basename(folder), 0
     with open(os.path.join(folder, "expected.json")) as file:
         expected = json.load(file)
-    faults, count = [], 0
     for name, stream in sorted(expected.items()):
         with open(os.path.join(folder, "catalog", "lake", f"{name}.json")) as file:
             storage = json.load(file)["StorageDescriptor"]
@@ -53,7 +66,7 @@ def main():
         if columns != stream["columns"]:
             faults.append(f"{name}: the columns are {columns}")
         files = sorted(glob.glob(glob.escape(storage["Location"].removeprefix("file://")) + "*"))
-        if [path.endswith(".gz") for path in files] != [True, False]:
+        if [path[path.index(".", len(os.path.dirname(path))) :] for path in files] != ENDS[format]:
             faults.append(f"{name}: the objects are {files}")
         try:
             types, rows = engines_readers.read(engine, columns, files)
@@ -61,8 +74,7 @@ def main():
             count += len(rows)
         except Exception as error:  # One stream that an engine cannot read must not hide the others.
             faults.append(f"{name}: {type(error).__name__}: {error}")
-    print("\n".join(faults) if faults else f"{count} rows agree")
-    sys.exit(bool(faults))
+    return count
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The query engines: each reads objects under the types of the catalog, and answers rows of Python's own values."""
 
+import datetime
 import re
 
 import hive
@@ -10,10 +11,42 @@ FOREIGN = re.compile(r"\b(varchar|char|uniontype)\b.*")
 
 def read(engine, columns, files):
     """The types under which the engine read (its own, where it cannot read the declared one), and the rows."""
-    takes, rows = ENGINES[engine]
+    takes, rows, rows_of_parquet = ENGINES[engine]
     declared = {name: hive.parse(FOREIGN.sub("string", text)) for name, text in columns}
-    types = {name: mapped(tree, takes) for name, tree in declared.items()}
-    return types, rows(types, files)
+    if not files[0].endswith(".parquet"):
+        types = {name: mapped(tree, takes) for name, tree in declared.items()}
+        return types, rows(types, files)
+    # A file has the columns and fields that are ever written, under their very types.
+    unions = {name: ("map", "string", "string") for name, text in columns if "uniontype" in text}
+    (_, stored) = without_maps(("struct", list((declared | unions).items())))
+    rows = rows_of_parquet(dict(stored), files)
+    return declared, [completed(row, ("struct", list(declared.items()))) for row in rows]
+
+
+def without_maps(tree):
+    """The type without the parts that are maps, or nothing."""
+    match tree:
+        case ("map", _, _):
+            return None
+        case ("array", of):
+            return ("array", without_maps(of)) if without_maps(of) else None
+        case ("struct", fields):
+            left = [(name, without_maps(of)) for name, of in fields]
+            left = [(name, of) for name, of in left if of]
+            return ("struct", left) if left else None
+    return tree
+
+
+def completed(value, tree):
+    """The value with nulls for what files do not have, and with moments as their time in UTC."""
+    match value, tree:
+        case dict(), ("struct", fields):
+            return {name: completed(value.get(name), of) for name, of in fields}
+        case list(), ("array", of):
+            return [completed(item, of) for item in value]
+        case datetime.datetime(tzinfo=datetime.tzinfo()), _:
+            return value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+    return value
 
 
 def mapped(tree, leaf):
@@ -43,6 +76,21 @@ def duckdb_rows(types, files):
         if not guessed(found, types[name]):
             raise ValueError(f"DuckDB takes {name} for {found}")
     return rows
+
+
+def duckdb_parquet(types, files):
+    import duckdb
+
+    duckdb.sql("SET TimeZone = 'UTC'")
+    relation = duckdb.read_parquet(files)
+    shapes = {name: hive.duckdb(tree) for name, tree in types.items()}
+    for name, found in zip(relation.columns, relation.types):
+        expected = duckdb.sqltype(shapes[name].replace("TIMESTAMP", "TIMESTAMP WITH TIME ZONE"))
+        if found != expected:
+            raise ValueError(f"DuckDB takes {name} for {found}")
+    casts = ", ".join(f'CAST("{name}" AS {shape}) AS "{name}"' for name, shape in shapes.items())
+    relation = relation.project(casts)
+    return [dict(zip(relation.columns, row)) for row in relation.fetchall()]
 
 
 WHOLE = {"bigint", "ubigint", "hugeint", "uhugeint"}
@@ -79,34 +127,59 @@ def arrow_takes(tree):
     return "string" if tree == "date" or tree[0] == "map" else tree
 
 
+def arrow(tree, zone=None):
+    """Arrow's own type."""
+    import pyarrow
+
+    match tree:
+        case "tinyint" | "smallint" | "int" | "bigint":
+            return pyarrow.type_for_alias(f"int{hive.BITS[tree]}")
+        case "timestamp":
+            return pyarrow.timestamp("us", zone)
+        case "date":
+            return pyarrow.date32()
+        case ("decimal", precision, scale):
+            return pyarrow.decimal128(precision, scale)
+        case ("array", of):
+            return pyarrow.list_(pyarrow.field("element", arrow(of, zone)))
+        case ("struct", fields):
+            return pyarrow.struct([(name, arrow(of, zone)) for name, of in fields])
+    return pyarrow.type_for_alias(tree)
+
+
 def arrow_rows(types, files):
     import pyarrow
     import pyarrow.json
-
-    def arrow(tree):
-        match tree:
-            case "tinyint" | "smallint" | "int" | "bigint":
-                return pyarrow.type_for_alias(f"int{hive.BITS[tree]}")
-            case "timestamp":
-                return pyarrow.timestamp("us")
-            case ("decimal", precision, scale):
-                return pyarrow.decimal128(precision, scale)
-            case ("array", of):
-                return pyarrow.list_(arrow(of))
-            case ("struct", fields):
-                return pyarrow.struct([(name, arrow(of)) for name, of in fields])
-        return pyarrow.type_for_alias(tree)
 
     schema = pyarrow.schema([(name, arrow(tree)) for name, tree in types.items()])
     options = pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
     return [row for file in files for row in pyarrow.json.read_json(file, parse_options=options).to_pylist()]
 
 
+def arrow_parquet(types, files):
+    import pyarrow
+    import pyarrow.parquet
+
+    expected = pyarrow.schema([(name, arrow(tree, "UTC")) for name, tree in types.items()])
+    rows = []
+    for file in files:
+        table = pyarrow.parquet.read_table(file, page_checksum_verification=True)
+        table.validate(full=True)
+        if not table.schema.equals(expected):
+            raise ValueError(f"Arrow finds {table.schema}, expected {expected}")
+        rows += table.to_pylist()
+    return rows
+
+
 def spark_takes(tree):
     return tree
 
 
-def spark_rows(types, files):
+def spark_parquet(types, files):
+    return spark_rows(types, files, "parquet")
+
+
+def spark_rows(types, files, format="json"):
     from pyspark.sql import SparkSession
 
     settings = {
@@ -138,12 +211,12 @@ def spark_rows(types, files):
     # Python cannot make a local time of a moment in the first year, but of a time without a zone it can.
     zoneless = [f"cast(`{name}` as {ddl(tree, 'timestamp_ntz')}) as `{name}`" for name, tree in types.items()]
     # FAILFAST, because otherwise a row that cannot be read is one of nulls.
-    frame = builder.getOrCreate().read.schema(schema).option("mode", "FAILFAST").json(files)
+    frame = builder.getOrCreate().read.schema(schema).option("mode", "FAILFAST").format(format).load(files)
     return [row.asDict(recursive=True) for row in frame.selectExpr(*zoneless).collect()]
 
 
 ENGINES = {
-    "duckdb": (duckdb_takes, duckdb_rows),
-    "arrow": (arrow_takes, arrow_rows),
-    "spark": (spark_takes, spark_rows),
+    "duckdb": (duckdb_takes, duckdb_rows, duckdb_parquet),
+    "arrow": (arrow_takes, arrow_rows, arrow_parquet),
+    "spark": (spark_takes, spark_rows, spark_parquet),
 }

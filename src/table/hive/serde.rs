@@ -1,6 +1,6 @@
 //! The SerDe of each format: what a table says of how its objects are read.
 
-use crate::file::{Codec, Format};
+use crate::file::{Codec, Format, PageCodec};
 
 /// The part of a table's definition that says how its objects are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +34,22 @@ const JSONL: Serde = Serde {
     name: "JSONL",
 };
 
+/// Parquet, as Athena, Hive and Spark read it.
+const PARQUET: Serde = Serde {
+    library: "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
+    input_format: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+    output_format: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
+    classification: "parquet",
+    libraries: &["org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"],
+    input_formats: &["org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat"],
+    name: "Parquet",
+};
+
 impl Serde {
     pub(super) fn of_format(format: Format) -> &'static Self {
         match format {
             Format::Jsonl(_) => &JSONL,
+            Format::Parquet(_) => &PARQUET,
         }
     }
 }
@@ -45,8 +57,9 @@ impl Serde {
 /// The value of the table parameter `compressionType`.
 pub(super) fn compression_type(format: Format) -> &'static str {
     match format {
-        Format::Jsonl(Codec::Plain) => "none",
-        Format::Jsonl(Codec::Gzip) => "gzip",
-        Format::Jsonl(Codec::Zstd) => "zstd",
+        Format::Jsonl(Codec::Plain) | Format::Parquet(PageCodec::Plain) => "none",
+        Format::Jsonl(Codec::Gzip) | Format::Parquet(PageCodec::Gzip) => "gzip",
+        Format::Jsonl(Codec::Zstd) | Format::Parquet(PageCodec::Zstd) => "zstd",
+        Format::Parquet(PageCodec::Snappy) => "snappy",
     }
 }

@@ -1,0 +1,279 @@
+//! A column chunk while its row group is open: the page that values go to, those that are finished, and a mark.
+
+use super::codec::PageCodec;
+use super::dictionary::Dictionary;
+use super::encodings::Encoding;
+use super::footer::Chunk;
+use super::layout::{Kind, Leaf};
+use super::pages::{self, Finished, Page, Place};
+use super::statistics::Summary;
+use crate::file::Output;
+
+/// A place in a column chunk: so many finished pages are before it, and then it is in the next page.
+#[derive(Clone, Copy, Default)]
+struct Mark {
+    pages: usize,
+    inside: Place,
+}
+
+pub(super) struct Column {
+    pub(super) leaf: Leaf,
+    codec: PageCodec,
+    page: Page,
+    /// The dictionary that values are added to, as long as there is one.
+    dictionary: Option<Dictionary>,
+    /// The dictionary of finished pages, once it is full.
+    full_dictionary: Option<Dictionary>,
+    finished: Vec<Finished>,
+    /// Bytes of the finished pages.
+    finished_bytes: usize,
+    mark: Mark,
+    /// Of the values before the mark, and of those since.
+    before: Summary,
+    since: Summary,
+}
+
+impl Column {
+    pub(super) fn new(leaf: &Leaf, codec: PageCodec) -> Self {
+        let is_text = leaf.kind == Kind::Text;
+        Self {
+            leaf: *leaf,
+            codec,
+            page: Page::default(),
+            dictionary: (leaf.kind != Kind::Boolean).then(|| Dictionary::new(is_text)),
+            full_dictionary: None,
+            finished: Vec::new(),
+            finished_bytes: 0,
+            mark: Mark::default(),
+            before: Summary::default(),
+            since: Summary::default(),
+        }
+    }
+
+    fn any_dictionary(&self) -> Option<&Dictionary> {
+        self.dictionary.as_ref().or(self.full_dictionary.as_ref())
+    }
+
+    /// Bytes of memory that are allocated.
+    pub(super) fn memory(&self) -> usize {
+        self.page.memory()
+            + self.any_dictionary().map_or(0, Dictionary::memory)
+            + self.finished_bytes
+            + self.finished.capacity() * size_of::<Finished>()
+    }
+
+    /// About how many bytes the chunk takes in the file.
+    pub(super) fn size(&self) -> usize {
+        let values = self.any_dictionary().map_or(0, |found| found.values.len());
+        self.finished_bytes + self.page.size() + values
+    }
+
+    /// Adds nulls: each is a row's, or an element's.
+    #[inline]
+    pub(super) fn nulls(&mut self, repetition: u16, definition: u16, count: u64) {
+        self.since.nulls += count;
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        self.page.definitions.push_run(definition, count);
+        if self.leaf.repetition > 0 {
+            self.page.repetitions.push_run(repetition, count);
+        }
+    }
+
+    #[inline]
+    fn levels(&mut self, repetition: u16) {
+        self.page.definitions.push(self.leaf.definition);
+        if self.leaf.repetition > 0 {
+            self.page.repetitions.push(repetition);
+        }
+        self.page.values += 1;
+    }
+
+    #[inline]
+    fn value(&mut self, repetition: u16, value: &[u8]) {
+        self.levels(repetition);
+        match &mut self.dictionary {
+            Some(dictionary) => self.page.indices.push(dictionary.intern(value)),
+            None => self.page.plain.extend_from_slice(value),
+        }
+    }
+
+    /// Adds an integer, a date or a timestamp.
+    #[inline]
+    pub(super) fn integer(&mut self, repetition: u16, value: i64) {
+        self.since.integer(value);
+        let bytes = value.to_le_bytes();
+        if self.leaf.size == 8 {
+            self.value(repetition, &bytes);
+        } else {
+            self.value(repetition, &bytes[..4]);
+        }
+    }
+
+    pub(super) fn boolean(&mut self, repetition: u16, value: bool) {
+        self.since.integer(value.into());
+        self.value(repetition, &[value.into()]);
+    }
+
+    #[inline]
+    pub(super) fn double(&mut self, repetition: u16, value: f64) {
+        self.since.double(value);
+        self.value(repetition, &value.to_le_bytes());
+    }
+
+    pub(super) fn float(&mut self, repetition: u16, value: f32) {
+        self.since.double(value.into());
+        self.value(repetition, &value.to_le_bytes());
+    }
+
+    pub(super) fn decimal(&mut self, repetition: u16, value: i128) {
+        self.since.decimal(value);
+        let bytes = value.to_be_bytes();
+        self.value(repetition, &bytes[16 - self.leaf.size..]);
+    }
+
+    #[inline]
+    pub(super) fn text(&mut self, repetition: u16, value: &[u8]) {
+        if self.dictionary.is_some() {
+            return self.value(repetition, value);
+        }
+        self.levels(repetition);
+        self.since.text(value);
+        let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
+        self.page.plain.extend_from_slice(&length.to_le_bytes());
+        self.page.plain.extend_from_slice(value);
+    }
+
+    /// Finishes the page if it is so large that it should not wait for the end of its row.
+    #[inline]
+    pub(super) fn settle_huge(&mut self) {
+        if self.page.is_huge() {
+            self.settle();
+        }
+    }
+
+    /// Finishes the page if it is full, or its dictionary.
+    pub(super) fn settle(&mut self) {
+        let is_dictionary_full = self.dictionary.as_ref().is_some_and(Dictionary::is_full);
+        if is_dictionary_full || self.page.is_full() {
+            self.finish_page();
+        }
+        if is_dictionary_full {
+            self.note_seen();
+            self.full_dictionary = self.dictionary.take();
+        }
+    }
+
+    /// Marks the place after the last value.
+    pub(super) fn mark(&mut self) {
+        self.note_seen();
+        self.before.merge(std::mem::take(&mut self.since));
+        self.mark = Mark {
+            pages: self.finished.len(),
+            inside: self.page.end(),
+        };
+    }
+
+    /// Takes the bounds of texts from the dictionary, each of whose values is compared but once.
+    fn note_seen(&mut self) {
+        if let Some(dictionary) = &mut self.dictionary
+            && self.leaf.kind == Kind::Text
+        {
+            for index in dictionary.take_seen() {
+                self.since.text(dictionary.value(index));
+            }
+        }
+    }
+
+    fn is_marked_inside(&self) -> bool {
+        self.mark.pages == self.finished.len() && self.mark.inside.entries > 0
+    }
+
+    /// Finishes the page: as two, where the mark is inside of it.
+    fn finish_page(&mut self) {
+        self.drop_useless_dictionary();
+        if self.is_marked_inside() {
+            self.finish_to_mark();
+        }
+        if self.page.definitions.len() > 0 {
+            self.encode_page();
+        }
+    }
+
+    /// Finishes what the page has before the mark.
+    fn finish_to_mark(&mut self) {
+        let rest = self.page.split_off(self.mark.inside);
+        self.encode_page();
+        self.page = rest;
+        self.mark = Mark {
+            pages: self.finished.len(),
+            inside: Place::default(),
+        };
+    }
+
+    /// Gives the dictionary up where the first page shows that most of its values are distinct.
+    fn drop_useless_dictionary(&mut self) {
+        if !self.finished.is_empty() {
+            return;
+        }
+        self.note_seen();
+        let count = self.page.indices.len();
+        let Some(dictionary) = self.dictionary.take_if(|found| found.len() * 2 > count) else {
+            return;
+        };
+        let (before, after) = self
+            .page
+            .indices
+            .split_at(self.mark.inside.values.min(count));
+        for index in before {
+            self.page.plain.extend_from_slice(dictionary.plain(*index));
+        }
+        self.mark.inside.plain = self.page.plain.len();
+        for index in after {
+            self.page.plain.extend_from_slice(dictionary.plain(*index));
+        }
+        self.page.indices = Vec::new();
+    }
+
+    fn encode_page(&mut self) {
+        let finished = self
+            .page
+            .finish(&self.leaf, self.dictionary.as_ref(), self.codec);
+        self.finished_bytes += finished.bytes.len();
+        self.finished.push(finished);
+    }
+
+    /// Appends the chunk, up to the mark or all of it. `position` is the length of the file before it.
+    pub(super) fn end(&mut self, up_to_mark: bool, position: u64, out: &mut dyn Output) -> Chunk {
+        if up_to_mark {
+            if self.is_marked_inside() {
+                self.drop_useless_dictionary();
+                self.finish_to_mark();
+            }
+        } else {
+            self.finish_page();
+            self.note_seen();
+            self.before.merge(std::mem::take(&mut self.since));
+            self.mark.pages = self.finished.len();
+        }
+        let pages: Vec<Finished> = self.finished.drain(..self.mark.pages).collect();
+        self.mark.pages = 0;
+        let summary = std::mem::take(&mut self.before);
+        let is_encoded = |page: &Finished| page.encoding == Encoding::RleDictionary;
+        let dictionary = self
+            .any_dictionary()
+            .filter(|_| pages.iter().any(is_encoded));
+        let dictionary = dictionary.map(|dictionary| pages::of_dictionary(dictionary, self.codec));
+        let mut chunk = Chunk::new(position, summary);
+        if let Some(page) = &dictionary {
+            chunk.add_dictionary(page, out);
+        }
+        for page in pages {
+            self.finished_bytes -= page.bytes.len();
+            chunk.add(&page, out);
+        }
+        if self.finished.is_empty() && self.page.definitions.len() == 0 {
+            *self = Self::new(&self.leaf, self.codec);
+        }
+        chunk
+    }
+}
