@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::generations::{assert_rows, refresh, rows};
 use crate::proof::hold_object;
-use crate::support::fake::{Fake, Fault};
+use crate::support::fake::{Fake, Fault, Options};
 use crate::support::local::{ended, ids, left, lines, load, table};
 use crate::support::messages::{catalog, complete, people, person, state, stream};
 use crate::support::program::{Output, Program};
@@ -457,4 +457,39 @@ fn a_signal_ends_the_wait_for_the_checkpoint_of_another_run() {
     assert_eq!(output.status.code(), Some(143), "{}", output.report());
     assert!(sent.elapsed() < Duration::from_secs(5));
     assert!(fake.has_open_record());
+}
+
+#[test]
+fn a_signal_ends_the_deletion_of_many_objects_and_a_later_run_goes_on() {
+    let fake = Fake::with(Options {
+        delay: Duration::from_millis(400),
+        ..Options::default()
+    });
+    append(&fake, 0..3);
+    let key = fake.data_objects().remove(0);
+    let name = key.trim_end_matches("000001.jsonl.gz");
+    let body = fake.store().bucket.objects[&key].clone();
+    let more = (2..=8000).map(|number| (format!("{name}{number:06}.jsonl.gz"), body.clone()));
+    fake.store().bucket.objects.extend(more);
+    let overwrite = people("people", "overwrite");
+    let mut running = fake.write(&overwrite).start();
+    running.feed(rows(10..12) + &state("people", 1));
+    running.close();
+    // The swap is done, and the old rows are being deleted.
+    let started = std::time::Instant::now();
+    while fake.data_objects().len() > 7500 {
+        assert!(started.elapsed().as_secs() < 60, "nothing is deleted");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let sent = std::time::Instant::now();
+    running.signal(rustix::process::Signal::TERM);
+    let output = running.finish_after_signal();
+    assert!(sent.elapsed() < Duration::from_secs(5));
+    assert_eq!(output.states().len(), 1, "{}", output.report());
+    assert_rows(&fake, 10..12);
+    assert!(fake.data_objects().len() > 1000, "it deleted all of them");
+    let output = fake.write(&overwrite).stdin(rows(20..22)).run();
+    output.succeeded();
+    assert_rows(&fake, 20..22);
+    assert_eq!(fake.data_objects().len(), 1);
 }

@@ -10,6 +10,7 @@
 //!   run is dead, or it was an earlier attempt's at the same job, under a lower number.
 
 use crate::error::Result;
+use crate::interrupt::{self, Stopped};
 use crate::lake::{CatalogTable, Lake, Located, Objects};
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::table::control::{Control, MarkObject, Stage};
@@ -154,6 +155,10 @@ impl HiveTable {
                     because(other)
                 );
                 return Ok(false);
+            }
+            // A run that is to end leaves the rest to a later one.
+            if let Some(signal) = interrupt::signal() {
+                return Err(Stopped(signal).into());
             }
             objects.delete(keys)?;
             deleted += keys.len();
