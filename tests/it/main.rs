@@ -31,6 +31,7 @@ mod load; // bare records, from pipes and files
 mod memory; // what one large record takes, and what waiting states take
 mod model; // random sequences of syncs, kills and hands: no acknowledged row is lost, none is doubled
 mod new_tables; // loads into tables that do not exist, and into those that others create meanwhile
+mod numbers; // the platform's numbers: which of them are compared
 mod orders; // records whose envelope has its keys in any order
 mod plan; // what plan forecasts happens, and planning changes nothing
 mod policy; // what policy prints is enough, and nothing of it too much

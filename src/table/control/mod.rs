@@ -160,6 +160,10 @@ impl Control {
         let runs = format!("{}runs/", self.folder);
         let mut records = Vec::new();
         objects.list(&self.folder, &mut |listed| {
+            // Other tools leave objects that stand for folders, and people leave notes.
+            if listed.key.strip_suffix(".json").is_none() {
+                return Ok(());
+            }
             if listed.key.starts_with(&runs) {
                 records.push(listed);
             } else {
