@@ -134,6 +134,26 @@ impl Error {
         }))
     }
 
+    /// The same error, to be reported at another place too.
+    #[must_use]
+    pub(crate) fn again(&self) -> Self {
+        let Inner {
+            kind,
+            message,
+            hint,
+            cause,
+        } = &*self.0;
+        Self(Box::new(Inner {
+            kind: *kind,
+            message: message.clone(),
+            hint: hint.clone(),
+            cause: cause.as_ref().map(|cause| match cause {
+                Cause::Refusal(refusal) => Cause::Refusal(refusal.clone()),
+                Cause::Other(error) => Cause::Other(error.to_string().into()),
+            }),
+        }))
+    }
+
     /// Adds another library's error as the source.
     #[must_use]
     pub(crate) fn because(

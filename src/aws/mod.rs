@@ -7,6 +7,7 @@
 //! - `session`: holds and renews an identity
 //! - `providers`: the sources of credentials
 //! - `lakeformation`, `glue`, `s3`, `sts`: the operations, one file each
+//! - `steps`: steps whose calls overlap
 //! - `sender`: sends an operation, with the identity of a `Caller`
 //! - `attempt`: a failed attempt
 //! - `operation`: what an operation consists of
@@ -33,6 +34,7 @@ mod sender;
 mod service;
 mod session;
 pub(crate) mod sigv4;
+mod steps;
 pub(crate) mod sts;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -57,11 +59,12 @@ pub(crate) use session::Credentials;
 
 use endpoint::{Endpoints, Target};
 use identity::Identity;
-use operation::Operation;
+use operation::{Asked, Operation};
 use providers::Context;
 use sender::{Caller, Sender};
 use service::Service;
 use session::Session;
+use steps::{Given, Steps};
 
 /// The settings of AWS: region, bucket, credentials and endpoints.
 #[derive(Clone, Debug)]
@@ -115,6 +118,7 @@ pub(crate) struct Aws {
     endpoints: Endpoints,
     sender: Rc<Sender>,
     session: Session,
+    steps: Steps,
 }
 
 impl Aws {
@@ -163,6 +167,7 @@ impl Aws {
             endpoints,
             sender,
             session: Session::new(settings.credentials, context),
+            steps: Steps::default(),
         })
     }
 
@@ -220,12 +225,32 @@ impl Aws {
 
     /// The time by S3's clock, as its last answer had it; none before the first one.
     pub(crate) fn store_time(&self) -> Option<Millis> {
-        self.sender.store_time()
+        self.steps.time().or_else(|| self.sender.store_time())
     }
 
-    /// Performs an operation of any service, with retries.
+    /// Performs an operation of any service, with retries. Within a step, others are in flight meanwhile.
     pub(crate) fn perform<O: Operation>(&self, operation: &O) -> Result<O::Output> {
-        self.client().wait(self.fly(operation))
+        let asked = Asked::of(operation);
+        let outcome = match self.steps.given(&asked, || operation.call()) {
+            Given::Nothing => self.client().wait(self.sender.fly(operation, self)),
+            Given::Response(response) => match operation.read(response) {
+                Ok(output) => {
+                    self.steps.judge(Ok(()));
+                    Ok(output)
+                }
+                Err(bad) => {
+                    self.steps.judge(Err(bad));
+                    Err(steps::unanswered())
+                }
+            },
+            Given::Error(error) => Err(error),
+        };
+        self.explain(O::SERVICE, outcome)
+    }
+
+    /// Runs so many steps: their calls overlap (see [`steps`]).
+    pub(crate) fn run_steps(&self, count: usize, run: &mut dyn FnMut(usize) -> bool) {
+        self.steps.run(count, run, &self.sender, self);
     }
 
     /// What moves the calls in flight.
@@ -236,8 +261,12 @@ impl Aws {
     /// Performs an operation as `perform` does; others are in flight meanwhile.
     pub(crate) async fn fly<O: Operation>(&self, operation: &O) -> Result<O::Output> {
         let outcome = self.sender.fly(operation, self).await;
+        self.explain(O::SERVICE, outcome)
+    }
+
+    fn explain<T>(&self, service: Service, outcome: Result<T>) -> Result<T> {
         match &self.bucket_owner {
-            Some(owner) if O::SERVICE == Service::S3 => {
+            Some(owner) if service == Service::S3 => {
                 outcome.map_err(|error| hint_at_owner(error, owner))
             }
             _ => outcome,

@@ -45,6 +45,16 @@ impl<'a> Asked<'a> {
             secret: operation.secret(),
         }
     }
+
+    /// The same for a call that holds no secret of its own, or whose refusal is not reported.
+    pub(crate) fn without_secret(&self) -> Asked<'static> {
+        Asked {
+            service: self.service,
+            name: self.name,
+            expected_errors: self.expected_errors,
+            secret: None,
+        }
+    }
 }
 
 /// A call of an operation: the request without endpoint, time, identity and signature.

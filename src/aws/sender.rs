@@ -2,6 +2,8 @@
 //! The operation and the credentials are the caller's.
 
 use std::cell::Cell;
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use log::{debug, warn};
@@ -138,9 +140,9 @@ impl Sender {
         caller: &dyn Caller,
     ) -> Result<O::Output> {
         let mut output = None;
-        let mut read = |response| {
-            output = Some(operation.read(response)?);
-            Ok(())
+        let mut read = |response: &mut Option<Response>| {
+            let read = operation.read(response.take().unwrap_or_default());
+            Poll::Ready(read.map(|read| output = Some(read)))
         };
         let asked = Asked::of(operation);
         self.attempts(&asked, &operation.call(), caller, &mut read)
@@ -148,13 +150,14 @@ impl Sender {
         Ok(output.expect("the call succeeds once its response is read"))
     }
 
-    /// Sends the call until a response of it can be read, or it fails for good.
-    async fn attempts(
+    /// Sends the call until a response of it can be read, or it fails for good. `read` takes the response when it is first
+    /// asked, and is asked until it says what is in it.
+    pub(super) async fn attempts(
         &self,
         asked: &Asked<'_>,
         call: &Call,
         caller: &dyn Caller,
-        read: &mut dyn FnMut(Response) -> Result<(), BadResponse>,
+        read: &mut Read<'_>,
     ) -> Result<()> {
         let (title, name) = (asked.service.title(), asked.name);
         let started = self.clock.instant();
@@ -172,7 +175,7 @@ impl Sender {
             let response = self.send(asked.service, &request).await;
             let response = response.map_err(|failure| failure.at(&sent.target.endpoint.authority));
             let milliseconds = self.clock.elapsed(sent.at).as_millis();
-            let mut failed = match outcome(asked.service, response, read) {
+            let mut failed = match outcome(asked.service, response, read).await {
                 Ok(()) => {
                     if call.body.len() >= LONG {
                         self.takes_bodies.set(true);
@@ -335,11 +338,14 @@ impl Sender {
     }
 }
 
+/// Reads a response, which it takes.
+pub(super) type Read<'a> = dyn FnMut(&mut Option<Response>) -> Poll<Result<(), BadResponse>> + 'a;
+
 /// What came of an attempt.
-fn outcome(
+async fn outcome(
     service: Service,
     response: Result<Response, Failure>,
-    read: &mut dyn FnMut(Response) -> Result<(), BadResponse>,
+    read: &mut Read<'_>,
 ) -> Result<(), Box<FailedAttempt>> {
     let response = response.map_err(FailedAttempt::from_network)?;
     let status = response.status;
@@ -347,7 +353,9 @@ fn outcome(
         return Err(FailedAttempt::from_response(service, &response).into());
     }
     let id = attempt::request_id(&response).to_owned();
-    read(response).map_err(|bad| FailedAttempt::from_success(status, id, bad).into())
+    let mut response = Some(response);
+    let outcome = poll_fn(|_| read(&mut response)).await;
+    outcome.map_err(|bad| FailedAttempt::from_success(status, id, bad).into())
 }
 
 /// A body of so many bytes is not sent for nothing, if that can be helped.

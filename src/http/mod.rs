@@ -109,7 +109,7 @@ impl Deref for Bytes {
 }
 
 /// A server's response, of any status.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
@@ -158,7 +158,10 @@ impl Failure {
 }
 
 /// The HTTP client: requests in flight, and the connections that carry them.
-pub(crate) struct Client(Flights<System>);
+pub(crate) struct Client {
+    flights: Flights<System>,
+    connections: usize,
+}
 
 impl Client {
     /// With one connection to a server at a time.
@@ -179,7 +182,10 @@ impl Client {
             proxy,
             connections,
         };
-        Self(Flights::new(System(Clock::System), options))
+        Self {
+            flights: Flights::new(System(Clock::System), options),
+            connections,
+        }
     }
 
     /// Sends the request once and reads the whole response; nothing is sent once a signal has ended the run's time.
@@ -189,17 +195,22 @@ impl Client {
 
     /// Sends the request as `send` does; others are in flight meanwhile.
     pub(crate) fn fly(&self, request: &Request) -> impl Future<Output = Result<Response, Failure>> {
-        self.0.send(request)
+        self.flights.send(request)
     }
 
     /// Ends after this time.
     pub(crate) fn rest(&self, span: Duration) -> impl Future<Output = ()> {
-        self.0.rest(span)
+        self.flights.rest(span)
+    }
+
+    /// The most connections to one server.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections
     }
 
     /// Runs the future to its end, and moves what is in flight meanwhile.
     pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
-        self.0.wait(future)
+        self.flights.wait(future)
     }
 
     /// Keeps a future beside the caller's own work.
@@ -207,11 +218,11 @@ impl Client {
         &self,
         future: impl Future<Output = T> + 'static,
     ) -> Spawned<T> {
-        self.0.spawn(future)
+        self.flights.spawn(future)
     }
 
     /// Moves what is kept beside the caller's work, without waiting.
     pub(crate) fn turn(&self) {
-        self.0.turn();
+        self.flights.turn();
     }
 }

@@ -31,6 +31,8 @@ pub(crate) enum Reply {
         headers: Vec<(&'static str, String)>,
         body: String,
     },
+    /// The reply, after this long.
+    Late(Duration, Box<Self>),
     /// Closes the connection without a reply.
     Lose,
     /// Promises this many bytes more than it sends, then closes.
@@ -150,6 +152,11 @@ impl Reply {
                     text.push_str(body);
                 }
                 return stream.write_all(text.as_bytes()).is_ok();
+            }
+            Self::Late(span, reply) => {
+                #[allow(clippy::disallowed_methods)] // the server's time, not the program's
+                std::thread::sleep(*span);
+                return reply.send(stream, is_head);
             }
             Self::Lose => String::new(),
             Self::CutShort(more, body) => {

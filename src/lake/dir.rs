@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::lake::{
     Access, Bytes, Catalog, CatalogTable, Created, ETag, Expected, Lake, Listed, Located, Lookup,
-    Objects, Part, Stored, Unfinished, Updated, Upload,
+    Objects, Part, Steps, Stored, Unfinished, Updated, Upload,
 };
 use crate::time::{Clock, Millis};
 
@@ -45,7 +45,8 @@ fn lake(folder: PathBuf) -> Lake {
     Lake {
         access: Box::new(dir.clone()),
         objects: Box::new(dir.clone()),
-        catalog: Box::new(dir),
+        catalog: Box::new(dir.clone()),
+        steps: Box::new(dir),
     }
 }
 
@@ -111,6 +112,13 @@ fn modified(path: &Path) -> Result<Option<Millis>> {
     let time = fs::metadata(path).and_then(|metadata| metadata.modified());
     let time = or_absent(time).map_err(|error| failed("reading", path, error))?;
     Ok(time.map(since_epoch))
+}
+
+/// Everything is near.
+impl Steps for Dir {
+    fn run(&self, count: usize, step: &mut dyn FnMut(usize) -> bool) {
+        let _ = (0..count).all(step);
+    }
 }
 
 impl Access for Dir {

@@ -17,6 +17,45 @@ pub(crate) struct Lake {
     pub(crate) access: Box<dyn Access>,
     pub(crate) objects: Box<dyn Objects>,
     pub(crate) catalog: Box<dyn Catalog>,
+    pub(crate) steps: Box<dyn Steps>,
+}
+
+impl Lake {
+    /// Does the same for each of the items, and continues when all of it is done. The calls overlap where the lake is far
+    /// away: those for one item are made in order, and those for different items have none.
+    ///
+    /// A step may be begun several times before it is done; only its last outcome counts. So it changes nothing but by
+    /// calls to the lake, of which it sends no parts, and makes the same calls whenever it gets the same answers.
+    pub(crate) fn together<T, R>(&self, items: &[T], step: impl Fn(&T) -> R) -> Vec<R> {
+        let mut outcomes: Vec<Option<R>> = items.iter().map(|_| None).collect();
+        self.steps.run(items.len(), &mut |place| {
+            outcomes[place] = Some(step(&items[place]));
+            true
+        });
+        outcomes.into_iter().flatten().collect()
+    }
+
+    /// Does the same for each of the items as [`together`](Self::together) does, and begins no more of it after an error.
+    pub(crate) fn try_together<T, R>(
+        &self,
+        items: &[T],
+        step: impl Fn(&T) -> Result<R>,
+    ) -> Result<Vec<R>> {
+        let mut outcomes: Vec<Option<Result<R>>> = items.iter().map(|_| None).collect();
+        self.steps.run(items.len(), &mut |place| {
+            let outcome = step(&items[place]);
+            let is_done = outcome.is_ok();
+            outcomes[place] = Some(outcome);
+            is_done
+        });
+        outcomes.into_iter().flatten().collect()
+    }
+}
+
+/// Runs steps, so that their calls overlap where that is of use.
+pub(crate) trait Steps {
+    /// Runs the steps from 0 to `count`, each until it is done. Once one says false, no further one is begun.
+    fn run(&self, count: usize, step: &mut dyn FnMut(usize) -> bool);
 }
 
 /// An object in a listing.

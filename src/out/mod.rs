@@ -37,6 +37,9 @@ const CLEAR: &str = "\r\x1b[K";
 /// Set once a write to stdout has failed, because its reader is gone.
 static CLOSED: AtomicBool = AtomicBool::new(false);
 
+/// Set while logs are dropped.
+static IS_HUSHED: AtomicBool = AtomicBool::new(false);
+
 /// Set once a write to stderr has failed.
 static IS_STDERR_LOST: AtomicBool = AtomicBool::new(false);
 
@@ -156,6 +159,11 @@ pub(crate) fn failure(audience: Audience, error: &Error) {
     }
 }
 
+/// Drops logs, or takes them again: of work that is done once more only what is new is logged.
+pub(crate) fn hush(is_hushed: bool) {
+    IS_HUSHED.store(is_hushed, Ordering::Relaxed);
+}
+
 impl log::Log for Logger {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
         // Libraries log headers and addresses, which may hold secrets.
@@ -163,7 +171,7 @@ impl log::Log for Logger {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        if !self.enabled(record.metadata()) {
+        if IS_HUSHED.load(Ordering::Relaxed) || !self.enabled(record.metadata()) {
             return;
         }
         let message = record.args().to_string();

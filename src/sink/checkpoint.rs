@@ -113,11 +113,13 @@ impl Sink<'_> {
                 }
             }
         }
+        let streams = &self.streams;
+        let looks = lake.together(&published, |(index, ..)| streams[*index].table.look(lake));
         let mut settled = Vec::with_capacity(published.len());
-        for (index, files, changes) in published {
+        for ((index, files, changes), look) in published.into_iter().zip(looks) {
             let stream = &mut self.streams[index];
             let name = stream.table.name();
-            match stream.table.look(lake) {
+            match look {
                 Ok(()) => settled.push((index, record.settle(&name), files, changes)),
                 Err(error) => {
                     record.take_back(&name, objects);

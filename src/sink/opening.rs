@@ -25,6 +25,9 @@ use crate::time::Clock;
 /// The least room in the memory budget for each stream, in bytes.
 const ROOM_OF_STREAM: usize = 16 << 10;
 
+/// The most tables that are opened together: what is known of each is held until all are.
+const GROUP: usize = 64;
+
 impl<'a> Sink<'a> {
     /// Makes databases and tables ready for the streams. Two streams with one table are refused before that.
     pub(crate) fn open(
@@ -68,9 +71,7 @@ impl<'a> Sink<'a> {
         for database in databases {
             sink.ensure_database(database)?;
         }
-        for planned in planned {
-            sink.admit(planned)?;
-        }
+        sink.admit(planned)?;
         Ok(sink)
     }
 
@@ -85,7 +86,7 @@ impl<'a> Sink<'a> {
             return Err(plan::shared_with(&planned, &other.key));
         }
         self.ensure_database(&planned.target.database)?;
-        self.admit(planned)
+        self.admit(vec![planned])
     }
 
     fn planned(&self, configured: ConfiguredStream) -> Result<Planned> {
@@ -146,7 +147,12 @@ impl<'a> Sink<'a> {
             self.checkpoint()?;
         }
         self.streams[index].writer.abandon(&*self.lake.objects);
-        self.streams[index] = self.opened(self.planned(configured)?)?;
+        let planned = self.planned(configured)?;
+        log_notes(&planned.configured.key, &planned.notes);
+        self.wait_for_others(&planned)?;
+        for (planned, opened) in self.opened(vec![planned])? {
+            self.streams[index] = self.stream(planned, opened)?;
+        }
         self.budget.recount(&self.streams);
         // No state may overtake those that waited for the rows that are superseded.
         self.acknowledge().map(drop)
@@ -165,32 +171,52 @@ impl<'a> Sink<'a> {
         .hint("raise memory_budget_mb, or share the streams among several syncs"))
     }
 
-    fn admit(&mut self, planned: Planned) -> Result<()> {
-        self.refuse_too_many(self.streams.len() + 1, &planned.configured.key)?;
-        let wanted = &planned.target.wanted;
-        let fields = wanted.iter().map(|column| column.field.count()).sum();
-        let stream = self.opened(planned)?;
-        self.budget.add_stream(fields);
-        self.streams.add(stream);
-        self.ledger.add_stream();
-        Ok(())
+    /// Opens the tables of more streams, and takes those.
+    fn admit(&mut self, planned: Vec<Planned>) -> Result<()> {
+        for (planned, number) in planned.iter().zip(self.streams.len() + 1..) {
+            self.refuse_too_many(number, &planned.configured.key)?;
+        }
+        for planned in &planned {
+            log_notes(&planned.configured.key, &planned.notes);
+            self.wait_for_others(planned)?;
+        }
+        let mut planned = planned.into_iter();
+        loop {
+            let group: Vec<Planned> = planned.by_ref().take(GROUP).collect();
+            if group.is_empty() {
+                return Ok(());
+            }
+            for (planned, opened) in self.opened(group)? {
+                let wanted = &planned.target.wanted;
+                let fields = wanted.iter().map(|column| column.field.count()).sum();
+                let stream = self.stream(planned, opened)?;
+                self.budget.add_stream(fields);
+                self.streams.add(stream);
+                self.ledger.add_stream();
+            }
+        }
     }
 
-    /// The stream, with its table opened.
-    fn opened(&mut self, planned: Planned) -> Result<Stream> {
-        let key = planned.configured.key.clone();
-        log_notes(&key, &planned.notes);
+    /// Waits for another run's checkpoint of the table.
+    fn wait_for_others(&mut self, planned: &Planned) -> Result<()> {
         let table = format!("{}.{}", planned.target.database, planned.target.name);
-        self.control.wait_for(&*self.lake.objects, &table)?;
+        self.control.wait_for(&*self.lake.objects, &table)
+    }
+
+    /// The streams with their tables, which are opened together.
+    fn opened(&self, planned: Vec<Planned>) -> Result<Vec<(Planned, Opened)>> {
         let opening = Opening {
             lake: self.lake,
             run: &self.run,
             options: &self.options.table,
             control: &self.control,
         };
-        Table::open(&planned, &opening)
-            .and_then(|opened| self.stream(planned, opened))
-            .map_err(|error| error.while_doing(format_args!("stream {key}")))
+        let opened = self.lake.try_together(&planned, |planned| {
+            let key = &planned.configured.key;
+            let opened = Table::open(planned, &opening);
+            opened.map_err(|error| error.while_doing(format_args!("stream {key}")))
+        })?;
+        Ok(planned.into_iter().zip(opened).collect())
     }
 
     fn stream(&self, planned: Planned, opened: Opened) -> Result<Stream> {
@@ -199,8 +225,10 @@ impl<'a> Sink<'a> {
             columns,
             changes,
         } = opened;
-        log_notes(&planned.configured.key, &note::renames(&columns));
-        let encoder = plan::compile(&columns, &planned.rows, table.target())?;
+        let key = &planned.configured.key;
+        log_notes(key, &note::renames(&columns));
+        let encoder = plan::compile(&columns, &planned.rows, table.target())
+            .map_err(|error| error.while_doing(format_args!("stream {key}")))?;
         let format = self.options.table.format;
         let naming = Naming {
             folder: table.folder().to_owned(),

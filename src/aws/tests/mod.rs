@@ -1,6 +1,7 @@
 //! The client as a whole against a scripted server: what is retried, renewed or corrected, and what is not.
 
 mod sign_in;
+mod steps;
 
 use std::rc::Rc;
 use std::time::Duration;

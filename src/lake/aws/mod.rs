@@ -18,7 +18,7 @@ use crate::aws::{self, Aws, PutOptions, RequestChecksum};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::http::retry::RetryPolicy;
-use crate::lake::Lake;
+use crate::lake::{Lake, Steps};
 use crate::time::Clock;
 
 use access::AwsAccess;
@@ -42,6 +42,15 @@ pub(crate) struct AwsLakeSettings {
 pub(crate) struct Tag {
     pub(crate) key: String,
     pub(crate) value: String,
+}
+
+/// The steps whose calls the client sends.
+struct AwsSteps(Rc<Aws>);
+
+impl Steps for AwsSteps {
+    fn run(&self, count: usize, step: &mut dyn FnMut(usize) -> bool) {
+        self.0.run_steps(count, step);
+    }
 }
 
 /// Opens the lake that the settings, and the environment where they leave a choice, describe; nothing is sent yet.
@@ -71,6 +80,10 @@ pub(crate) fn open(
             parts: PartsInFlight::new(part_memory),
             conditions: Cell::default(),
         }),
-        catalog: Box::new(Glue { aws, database_tag }),
+        catalog: Box::new(Glue {
+            aws: Rc::clone(&aws),
+            database_tag,
+        }),
+        steps: Box::new(AwsSteps(aws)),
     })
 }

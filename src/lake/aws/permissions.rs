@@ -91,7 +91,8 @@ pub(super) fn perform_put<O: Operation>(
     operation: &O,
     options: &PutOptions,
 ) -> Result<O::Output> {
-    aws.client().wait(fly_put(aws, operation, options))
+    aws.perform(operation)
+        .map_err(|error| hint_at_put(error, O::PERMISSIONS, options))
 }
 
 /// Performs an operation that writes as `perform_put` does; others are in flight meanwhile.
@@ -100,15 +101,19 @@ pub(super) async fn fly_put<O: Operation>(
     operation: &O,
     options: &PutOptions,
 ) -> Result<O::Output> {
-    aws.fly(operation).await.map_err(|error| {
-        hint_if_denied(error, || {
-            let actions = [
-                O::PERMISSIONS,
-                options.permissions(),
-                options.encryption.permissions(),
-            ];
-            format!("grant {}", list(&actions.concat()))
-        })
+    aws.fly(operation)
+        .await
+        .map_err(|error| hint_at_put(error, O::PERMISSIONS, options))
+}
+
+fn hint_at_put(error: Error, actions: Actions, options: &PutOptions) -> Error {
+    hint_if_denied(error, || {
+        let actions = [
+            actions,
+            options.permissions(),
+            options.encryption.permissions(),
+        ];
+        format!("grant {}", list(&actions.concat()))
     })
 }
 

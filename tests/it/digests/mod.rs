@@ -71,7 +71,7 @@ impl Case {
     /// Another command of the program, which finds the files.
     fn run(&mut self, arguments: &[&str], files: &[(&str, String)], input: String) -> &mut Self {
         let mut program = Program::new(arguments)
-            .file("config.json", &self.fake.config().to_string())
+            .file("config.json", &self.config(&Value::Null).to_string())
             .journal(self.fake.journal());
         for (name, text) in files {
             program = program.file(name, text);
