@@ -34,8 +34,12 @@ pub(super) struct Summary {
 impl Summary {
     pub(super) fn log(&self) {
         for stream in &self.tally.streams {
+            let groups = match stream.groups {
+                0 => String::new(),
+                count => format!(" row_groups={count}"),
+            };
             log::info!(
-                "stream {}: table={}.{} records={} bytes_in={} bytes_out={} objects={}",
+                "stream {}: table={}.{} records={} bytes_in={} bytes_out={} objects={}{groups}",
                 stream.stream,
                 stream.database,
                 stream.table,
@@ -102,7 +106,7 @@ impl Summary {
 }
 
 fn stream_to_json(stream: &StreamTally) -> Value {
-    json!({
+    let mut value = json!({
         "stream": stream.stream.name,
         "namespace": stream.stream.namespace,
         "database": stream.database,
@@ -113,5 +117,9 @@ fn stream_to_json(stream: &StreamTally) -> Value {
         "bytes_out": stream.bytes_out,
         "objects": stream.objects,
         "changes": stream.changes.iter().map(ToString::to_string).collect::<Vec<_>>(),
-    })
+    });
+    if stream.groups > 0 {
+        value["row_groups"] = stream.groups.into();
+    }
+    value
 }

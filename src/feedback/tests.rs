@@ -16,6 +16,7 @@ fn tally() -> Tally {
             table: "my_events".into(),
             records: 12_345_678,
             bytes_in: 1_500_000_000,
+            groups: 0,
             objects: 12,
             bytes_out: 345_000_000,
             rescued: BTreeMap::from([("at".to_owned(), 2)]),

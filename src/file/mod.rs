@@ -16,6 +16,11 @@ pub(crate) use parquet::reader as parquet_reader;
 /// The window through which a codec writes: what a block becomes mostly fits.
 const WINDOW: usize = 64 * 1024;
 
+/// What a stream should have of the memory budget where its rows are held until their row group is closed.
+const GOOD_SHARE: usize = 16 * MIB;
+
+const MIB: usize = 1 << 20;
+
 /// What takes the bytes of a file.
 pub(crate) trait Output {
     fn append(&mut self, bytes: &[u8]);
@@ -92,6 +97,22 @@ impl Format {
         }
     }
 
+    /// What is to be said of a memory budget that is short for so many streams, whose row groups are open side by side.
+    pub(crate) fn advice(self, streams: usize, memory_budget: usize) -> Option<String> {
+        let share = memory_budget / streams.max(1);
+        if matches!(self, Self::Jsonl(_)) || share >= GOOD_SHARE {
+            return None;
+        }
+        let tenths = share * 10 / MIB;
+        Some(format!(
+            "the records of {streams} streams may come in turn, and memory_budget_mb = {} leaves each about {}.{} MiB for its open row group; engines read large ones faster: set memory_budget_mb to {}",
+            memory_budget / MIB,
+            tenths / 10,
+            tenths % 10,
+            GOOD_SHARE / MIB * streams
+        ))
+    }
+
     /// How many bytes of rows are best encoded at once, where it matters: a block refers to nothing before it.
     /// With these sizes the benchmark stream's 37.0 MB of rows become 7.47 MB by gzip instead of 7.39 in one go, and
     /// 7.92 MB by zstd instead of 7.88 (2026-11-22).
@@ -122,6 +143,8 @@ pub(crate) enum FileWriter {
 pub(crate) struct Statistics {
     /// Bytes of the rows as JSON text, before compression.
     pub(crate) text_bytes: u64,
+    /// Row groups, where the format has them.
+    pub(crate) groups: u64,
 }
 
 impl Statistics {
@@ -129,6 +152,7 @@ impl Statistics {
     pub(crate) fn without(self, first: Self) -> Self {
         Self {
             text_bytes: self.text_bytes - first.text_bytes,
+            groups: 0,
         }
     }
 }
@@ -179,11 +203,29 @@ impl FileWriter {
         self.parquet().map_or(0, Parquet::memory)
     }
 
-    /// Appends the open row group, but only up to the last cut where that is inside of it. After that the cut is where the
-    /// file ended before the call, or at its end now.
-    pub(crate) fn close_group(&mut self, out: &mut dyn Output) {
+    /// Closes the open row group, but only up to the last cut where that is inside of it: then the cut is at the end of what
+    /// is closed.
+    pub(crate) fn close_group(&mut self) {
         if let Self::Parquet(parquet) = self {
-            parquet.close_group(out);
+            parquet.close_group();
+        }
+    }
+
+    /// How many row groups are closed, and how many of them are before the last cut.
+    pub(crate) fn groups(&self) -> (u64, u64) {
+        self.parquet().map_or((0, 0), Parquet::groups)
+    }
+
+    /// Bytes that are closed and not appended yet.
+    pub(crate) fn closed(&self) -> usize {
+        self.parquet().map_or(0, Parquet::closed)
+    }
+
+    /// Appends a piece of what is closed; false where there is none.
+    pub(crate) fn append(&mut self, out: &mut dyn Output) -> bool {
+        match self {
+            Self::Parquet(parquet) => parquet.append(out),
+            _ => false,
         }
     }
 
@@ -199,7 +241,7 @@ impl FileWriter {
         }
     }
 
-    /// Splits the file at the last cut. What was appended since then begins a new file, which is the open one now.
+    /// Splits the file at the last cut, where all that is closed is appended. What was appended since then begins a new file, which is the open one now.
     pub(crate) fn split(&mut self) -> Seam {
         match self {
             Self::Plain | Self::Zstd => Seam::default(),

@@ -136,9 +136,32 @@ pub(crate) fn reads(table: &[Column], written: &[Column], rules: Rules) -> bool 
     let both = reconcile(&named, &named_table, terms);
     let again = reconcile(&named_table, &both.columns, terms);
     let is_short = |note: &Note| matches!(note, Note::Kept { .. } | Note::Full { .. });
-    !again.changed
+    (!rules.keeps_types() || written.iter().all(|column| has_its_type(table, column)))
+        && !again.changed
         && !both.notes.iter().chain(&again.notes).any(is_short)
         && written.iter().all(|column| has_its_name(table, column))
+}
+
+/// Whether the table's column has the very type of the written one, but for fields that came since.
+fn has_its_type(table: &[Column], written: &Column) -> bool {
+    let name = &written.field.name;
+    let mut found = table.iter();
+    found
+        .find(|column| column.field.name.eq_ignore_ascii_case(name))
+        .is_some_and(|column| covers(&column.field.data_type, &written.field.data_type))
+}
+
+fn covers(table: &Type, written: &Type) -> bool {
+    match (table, written) {
+        (Type::Array(table), Type::Array(written)) => covers(table, written),
+        (Type::Struct(table), Type::Struct(written)) => written.iter().all(|field| {
+            let mut found = table.iter();
+            found
+                .find(|other| other.name.eq_ignore_ascii_case(&field.name))
+                .is_some_and(|found| covers(&found.data_type, &field.data_type))
+        }),
+        _ => table.to_string() == written.to_string(),
+    }
 }
 
 /// Whether a table has the column's values under the name that they were written under, as far as it is known what fills

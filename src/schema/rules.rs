@@ -20,6 +20,11 @@ impl Rules {
         }
     }
 
+    /// Whether files hold the types of their columns, so that a table's type must be theirs.
+    pub(super) fn keeps_types(self) -> bool {
+        self == Self::Parquet
+    }
+
     /// The type that takes the stream's values and under which rows of the table's type stay readable, if there is one.
     pub(super) fn wider(self, table: &Type, stream: &Type) -> Option<Type> {
         match self {

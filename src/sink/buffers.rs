@@ -90,7 +90,18 @@ impl Buffers {
 
     /// How many bytes are encoded and not sent; of those that the file holds, about how many they will be.
     pub(super) fn encoded(&self) -> usize {
-        self.encoded.len() + self.file.held().0
+        self.closed() + self.file.held().0
+    }
+
+    /// How many bytes are encoded, or closed by the file and not appended yet.
+    fn closed(&self) -> usize {
+        self.encoded.len() + self.file.closed()
+    }
+
+    /// How many row groups there are, and how many of them are closed and before the boundary.
+    pub(super) fn groups(&self) -> (u64, u64) {
+        let (closed, marked) = self.file.groups();
+        (closed + u64::from(self.file.holds_rows()), marked)
     }
 
     /// Whether the rows were not those of the row encoder.
@@ -109,10 +120,10 @@ impl Buffers {
         let covered = match self.boundary {
             Boundary::Before => 0,
             Boundary::Encoded(offset) => offset,
-            Boundary::File => self.encoded.len() + marked,
-            Boundary::Rows(offset) => self.encoded.len() + held + offset,
+            Boundary::File => self.closed() + marked,
+            Boundary::Rows(offset) => self.closed() + held + offset,
         };
-        2 * covered > self.encoded.len() + held + self.rows.len()
+        2 * covered > self.closed() + held + self.rows.len()
     }
 
     /// Encodes the rows once they are a block.
@@ -158,15 +169,15 @@ impl Buffers {
         self.boundary = if self.file.holds_rows() {
             Boundary::File
         } else {
-            Boundary::Encoded(self.encoded.len())
+            Boundary::Encoded(self.closed())
         };
     }
 
     /// Closes the row group that is open, or the part of it before the boundary.
     pub(super) fn close_group(&mut self) {
-        self.file.close_group(&mut self.encoded);
+        self.file.close_group();
         if self.boundary == Boundary::File {
-            self.boundary = Boundary::Encoded(self.encoded.len());
+            self.boundary = Boundary::Encoded(self.closed());
         }
     }
 
@@ -200,12 +211,16 @@ impl Buffers {
     }
 
     /// What is to be sent next of the encoded bytes.
-    pub(super) fn next_part(&self) -> NextPart {
-        let length = self.encoded.len();
+    pub(super) fn next_part(&mut self) -> NextPart {
+        let most = self.sizes.part + self.sizes.least_part;
+        // No more than that, because what is sent first is copied away from the rest.
+        while self.encoded.len() < most && self.file.append(&mut self.encoded) {}
+        let length = self.closed();
         if length < self.sizes.part {
             return NextPart::None;
         }
         match self.boundary {
+            Boundary::Encoded(offset) if offset >= most => NextPart::Of(self.sizes.part),
             Boundary::Encoded(offset) if offset >= self.sizes.least_part => NextPart::Of(offset),
             // A state may come soon and move the boundary; wait for it as long as a part of the least size.
             Boundary::Encoded(_) if length < self.sizes.part + self.sizes.least_part => {
@@ -244,6 +259,7 @@ impl Buffers {
     /// does.
     pub(super) fn split(mut self) -> (Chunks, Option<Self>) {
         self.cut_at_boundary();
+        while self.file.append(&mut self.encoded) {}
         let cut = match self.boundary {
             Boundary::Encoded(offset) => offset,
             _ => 0,

@@ -221,6 +221,7 @@ impl Object {
         let (mut buffers, upload) = self.take_open("split")?;
         buffers.cut_at_boundary();
         refuse_faulty(&buffers)?;
+        self.covered.statistics.groups = buffers.groups().1;
         let (last, rest) = buffers.split();
         self.state = ObjectState::Closed(last, upload);
         let after = Content {
@@ -236,6 +237,7 @@ impl Object {
         let (mut buffers, upload) = self.take_open("close")?;
         buffers.encode_rest();
         refuse_faulty(&buffers)?;
+        self.content.statistics.groups = buffers.groups().0;
         self.state = ObjectState::Closed(buffers.close(), upload);
         Ok(())
     }

@@ -43,6 +43,10 @@ impl<'a> Sink<'a> {
             .map(|stream| plan::plan(stream, &options.table, &*lake.catalog))
             .collect::<Result<_>>()?;
         plan::refuse_shared_tables(&planned)?;
+        let format = options.table.format;
+        if let Some(advice) = format.advice(planned.len(), options.memory_budget) {
+            log::info!("{advice}");
+        }
         let owner = Owner::this(run.name(), options.job.clone());
         let control = Control::new(&options.table.prefix, owner, options.leftover_age);
         let mut sink = Self {

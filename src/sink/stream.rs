@@ -50,6 +50,7 @@ pub(super) struct StreamCounts {
     pub(super) bytes_in: u64,
     pub(super) objects: u64,
     pub(super) bytes_out: u64,
+    pub(super) groups: u64,
     pub(super) changes: Vec<TableChange>,
 }
 
@@ -58,6 +59,7 @@ impl StreamCounts {
     pub(super) fn publish(&mut self, files: &[DataFile], changes: Vec<TableChange>) {
         self.objects += files.len() as u64;
         self.bytes_out += files.iter().map(|file| file.bytes).sum::<u64>();
+        self.groups += files.iter().map(|file| file.statistics.groups).sum::<u64>();
         self.changes.extend(changes);
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct StreamTally {
     /// Objects that were published, or stored in a generation that a swap is to publish, and their bytes.
     pub(crate) objects: u64,
     pub(crate) bytes_out: u64,
+    /// Row groups in them; none where the format has none.
+    pub(crate) groups: u64,
     /// How many values did not fit, by column.
     pub(crate) rescued: BTreeMap<String, u64>,
     /// How the table's definition changed.
@@ -60,6 +62,7 @@ impl Sink<'_> {
             bytes_in: stream.counts.bytes_in,
             objects: stream.counts.objects,
             bytes_out: stream.counts.bytes_out,
+            groups: stream.counts.groups,
             rescued: stream.rescued(),
             changes: stream.counts.changes.clone(),
         };

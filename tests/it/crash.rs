@@ -37,6 +37,7 @@ struct Case {
     is_large: bool,
     /// Of the store.
     conditions: Conditions,
+    format: &'static str,
 }
 
 /// What became of a run that was to be killed.
@@ -100,7 +101,7 @@ impl Case {
 
     fn config(self, fake: &Fake) -> Value {
         let mut config = fake.config();
-        config["format"] = json!({"format_type": "JSONL", "compression_codec": "UNCOMPRESSED"});
+        config["format"] = json!({"format_type": self.format, "compression_codec": "UNCOMPRESSED"});
         // A checkpoint at every state.
         config["checkpoint_interval_minutes"] = 0.into();
         if !self.is_large {
@@ -267,6 +268,7 @@ fn of_small_rows(mode: Mode) -> Case {
         mode,
         is_large: false,
         conditions: Conditions::Kept,
+        format: "JSONL",
     }
 }
 
@@ -297,6 +299,7 @@ fn a_sync_of_an_object_of_several_parts_survives_a_kill_at_every_call() {
             mode,
             is_large: true,
             conditions: Conditions::Kept,
+            format: "JSONL",
         });
     }
 }
@@ -310,5 +313,20 @@ fn a_store_without_conditional_writes_loses_no_row_in_a_kill_at_any_call() {
                 ..of_small_rows(mode)
             });
         }
+    }
+}
+
+#[test]
+fn parquet_survives_a_kill_at_every_call() {
+    for (mode, is_large) in [
+        (Mode::Append, false),
+        (Mode::Refresh, false),
+        (Mode::Append, true),
+    ] {
+        survives_kills(Case {
+            is_large,
+            format: "Parquet",
+            ..of_small_rows(mode)
+        });
     }
 }

@@ -33,6 +33,7 @@ mod model; // random sequences of syncs, kills and hands: no acknowledged row is
 mod new_tables; // loads into tables that do not exist, and into those that others create meanwhile
 mod numbers; // the platform's numbers: which of them are compared
 mod orders; // records whose envelope has its keys in any order
+mod parquet; // Parquet beside JSON lines, and tables that move from one to the other
 mod plan; // what plan forecasts happens, and planning changes nothing
 mod policy; // what policy prints is enough, and nothing of it too much
 mod process; // one thread, closed pipes, exit codes, secrets

@@ -42,6 +42,13 @@ pub(super) fn run(asked: &cli::PlanArguments, environment: &Environment) -> Resu
     if matches!(asked.target, PlanTarget::Table { .. }) {
         options.table.creation = Creation::AtTheFirstCheckpoint;
     }
+    if let Some(advice) = options
+        .table
+        .format
+        .advice(streams.len(), options.memory_budget)
+    {
+        log::warn!("{advice}");
+    }
     let lake = if let Some(folder) = &asked.lake.local {
         lake::dir::look(folder)?
     } else {

@@ -5,9 +5,8 @@ use super::dictionary::Dictionary;
 use super::encodings::Encoding;
 use super::footer::Chunk;
 use super::layout::{Kind, Leaf};
-use super::pages::{self, Finished, Page, Place};
+use super::pages::{self, Finished, Page, Pages, Place};
 use super::statistics::Summary;
-use crate::file::Output;
 
 /// A place in a column chunk: so many finished pages are before it, and then it is in the next page.
 #[derive(Clone, Copy, Default)]
@@ -242,8 +241,8 @@ impl Column {
         self.finished.push(finished);
     }
 
-    /// Appends the chunk, up to the mark or all of it. `position` is the length of the file before it.
-    pub(super) fn end(&mut self, up_to_mark: bool, position: u64, out: &mut dyn Output) -> Chunk {
+    /// Ends the chunk, or the part of it before the mark: its pages go to `pages`. `position` is where it begins in the file.
+    pub(super) fn end(&mut self, up_to_mark: bool, position: u64, pages: &mut Pages) -> Chunk {
         if up_to_mark {
             if self.is_marked_inside() {
                 self.drop_useless_dictionary();
@@ -255,21 +254,21 @@ impl Column {
             self.before.merge(std::mem::take(&mut self.since));
             self.mark.pages = self.finished.len();
         }
-        let pages: Vec<Finished> = self.finished.drain(..self.mark.pages).collect();
+        let ended: Vec<Finished> = self.finished.drain(..self.mark.pages).collect();
         self.mark.pages = 0;
-        let summary = std::mem::take(&mut self.before);
+        let mut chunk = Chunk::new(position, std::mem::take(&mut self.before));
         let is_encoded = |page: &Finished| page.encoding == Encoding::RleDictionary;
-        let dictionary = self
-            .any_dictionary()
-            .filter(|_| pages.iter().any(is_encoded));
-        let dictionary = dictionary.map(|dictionary| pages::of_dictionary(dictionary, self.codec));
-        let mut chunk = Chunk::new(position, summary);
-        if let Some(page) = &dictionary {
-            chunk.add_dictionary(page, out);
+        if let Some(dictionary) = self.any_dictionary()
+            && ended.iter().any(is_encoded)
+        {
+            let page = pages::of_dictionary(dictionary, self.codec);
+            chunk.add_dictionary(&page);
+            pages.push(page.bytes);
         }
-        for page in pages {
+        for page in ended {
             self.finished_bytes -= page.bytes.len();
-            chunk.add(&page, out);
+            chunk.add(&page);
+            pages.push(page.bytes);
         }
         if self.finished.is_empty() && self.page.definitions.len() == 0 {
             *self = Self::new(&self.leaf, self.codec);

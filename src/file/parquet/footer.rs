@@ -7,7 +7,6 @@ use super::layout::{Layout, Leaf};
 use super::pages::Finished;
 use super::statistics::Summary;
 use super::thrift::{Of, Thrift};
-use crate::file::Output;
 
 /// The first and the last bytes of a file.
 pub(super) const MAGIC: &[u8; 4] = b"PAR1";
@@ -57,13 +56,15 @@ impl Chunk {
         self.start + self.compressed
     }
 
-    pub(super) fn add_dictionary(&mut self, page: &Finished, out: &mut dyn Output) {
-        self.append(page, out);
+    /// Counts the page of its dictionary, which comes first.
+    pub(super) fn add_dictionary(&mut self, page: &Finished) {
+        self.add_bytes(page);
         self.dictionary = self.compressed;
     }
 
-    pub(super) fn add(&mut self, page: &Finished, out: &mut dyn Output) {
-        self.append(page, out);
+    /// Counts a page.
+    pub(super) fn add(&mut self, page: &Finished) {
+        self.add_bytes(page);
         self.entries += page.entries as u64;
         match page.encoding {
             Encoding::RleDictionary => self.dictionary_pages += 1,
@@ -71,8 +72,7 @@ impl Chunk {
         }
     }
 
-    fn append(&mut self, page: &Finished, out: &mut dyn Output) {
-        out.append(&page.bytes);
+    fn add_bytes(&mut self, page: &Finished) {
         self.uncompressed += page.uncompressed as u64;
         self.compressed += page.bytes.len() as u64;
     }

@@ -1,8 +1,8 @@
 //! Parquet: rows in columns, and these in row groups. <https://parquet.apache.org/docs/file-format/>
 //!
 //! ```text
-//! rows ─ shred ─ columns of the open row group (levels, dictionary, pages) ─ closed: chunk after chunk to the file
-//!                                                                             footer: where they are, statistics
+//! rows ─ shred ─ columns of the open row group: levels, dictionary, pages ─ closed: pages in the order of the file ─ file
+//!                                                                            footer: where they are, and statistics
 //! ```
 //!
 //! A row group stays open in memory until it is closed, because in the file its columns come one after the other. A mark
@@ -36,6 +36,7 @@ pub(crate) use codec::PageCodec;
 use column::Column;
 use footer::{Group, MAGIC};
 use layout::Layout;
+use pages::Pages;
 use shred::Shredder;
 
 thread_local! {
@@ -66,7 +67,9 @@ pub(crate) struct Parquet {
     filled: Vec<u64>,
     /// The groups in the file.
     groups: Vec<Group>,
-    /// How long the file is so far.
+    /// Pages of these that are not appended to it yet.
+    pages: Pages,
+    /// How long the file is with them.
     length: u64,
     mark: Mark,
     /// What the columns have allocated, and about what they will take in the file; taken after each write.
@@ -90,6 +93,7 @@ impl Parquet {
             rows: 0,
             filled: vec![0; layout.members.len()],
             groups: Vec::new(),
+            pages: Pages::default(),
             length: 0,
             mark: Mark::Between(0, 0),
             memory: 0,
@@ -99,10 +103,33 @@ impl Parquet {
         }
     }
 
-    /// Bytes of memory that the open group has allocated.
+    /// Bytes of memory that are allocated for rows.
     #[inline]
     pub(super) fn memory(&self) -> usize {
-        self.memory
+        self.memory + self.pages.bytes
+    }
+
+    /// How many groups are closed, and how many of them are before the mark.
+    pub(super) fn groups(&self) -> (u64, u64) {
+        let marked = match self.mark {
+            Mark::Between(count, _) => count,
+            Mark::Inside(_) => self.groups.len(),
+        };
+        (self.groups.len() as u64, marked as u64)
+    }
+
+    /// Bytes of closed groups that are not appended yet.
+    pub(super) fn closed(&self) -> usize {
+        self.pages.bytes
+    }
+
+    /// Appends a piece of the closed groups; false where there is none.
+    pub(super) fn append(&mut self, out: &mut dyn Output) -> bool {
+        let page = self.pages.take();
+        if let Some(page) = &page {
+            out.append(page);
+        }
+        page.is_some()
     }
 
     /// About how many bytes the open group will take in the file.
@@ -181,28 +208,28 @@ impl Parquet {
     }
 
     /// Closes the open group: up to the mark where that is inside of it.
-    pub(super) fn close_group(&mut self, out: &mut dyn Output) {
+    pub(super) fn close_group(&mut self) {
         match self.mark {
             Mark::Inside(rows) => {
-                self.append_group(rows, rows < self.rows, out);
+                self.end_group(rows, rows < self.rows);
                 self.mark = Mark::Between(self.groups.len(), self.length);
             }
-            Mark::Between(..) => self.append_group(self.rows, false, out),
+            Mark::Between(..) => self.end_group(self.rows, false),
         }
     }
 
-    fn append_group(&mut self, rows: u64, up_to_mark: bool, out: &mut dyn Output) {
+    fn end_group(&mut self, rows: u64, up_to_mark: bool) {
         if rows == 0 {
             return;
         }
         self.fill();
         if self.length == 0 {
-            out.append(MAGIC);
+            self.pages.push(Box::new(*MAGIC));
             self.length = MAGIC.len() as u64;
         }
         let mut chunks = Vec::with_capacity(self.columns.len());
         for column in &mut self.columns {
-            let chunk = column.end(up_to_mark, self.length, out);
+            let chunk = column.end(up_to_mark, self.length, &mut self.pages);
             self.length = chunk.end();
             chunks.push(chunk);
         }
@@ -212,7 +239,7 @@ impl Parquet {
         self.measure();
     }
 
-    /// Splits the file at the mark, which must be between row groups.
+    /// Splits the file at the mark, which must be between row groups. All that is closed must be appended.
     pub(super) fn split(&mut self) -> Seam {
         let Mark::Between(count, length) = self.mark else {
             return Seam::default();
@@ -240,7 +267,8 @@ impl Parquet {
     /// Appends what makes the file whole; the next row begins another.
     pub(super) fn end(&mut self, out: &mut dyn Output) {
         self.mark = Mark::Between(0, 0);
-        self.close_group(out);
+        self.close_group();
+        while self.append(out) {}
         let groups = std::mem::take(&mut self.groups);
         if !groups.is_empty() {
             out.append(&footer::footer(&self.layout, &groups, self.codec));

@@ -2,6 +2,7 @@
 //! <https://parquet.apache.org/docs/file-format/data-pages/>
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 
 use super::codec::PageCodec;
 use super::dictionary::Dictionary;
@@ -148,6 +149,26 @@ pub(super) struct Finished {
     /// How many levels it has.
     pub(super) entries: usize,
     pub(super) encoding: Encoding,
+}
+
+/// Finished pages of closed row groups, in the order of the file.
+#[derive(Default)]
+pub(super) struct Pages {
+    waiting: VecDeque<Box<[u8]>>,
+    pub(super) bytes: usize,
+}
+
+impl Pages {
+    pub(super) fn push(&mut self, page: Box<[u8]>) {
+        self.bytes += page.len();
+        self.waiting.push_back(page);
+    }
+
+    pub(super) fn take(&mut self) -> Option<Box<[u8]>> {
+        let page = self.waiting.pop_front()?;
+        self.bytes -= page.len();
+        Some(page)
+    }
 }
 
 /// The page of a dictionary.

@@ -402,3 +402,18 @@ fn decompress(bytes: &[u8], codec: i64) -> Vec<u8> {
         other => panic!("codec {other}"),
     }
 }
+
+/// The values of a column of whole numbers.
+#[allow(dead_code)] // the integration tests' part
+pub(crate) fn integers(file: &[u8], column: &str) -> Vec<i64> {
+    let groups = read(file);
+    let chunks = groups.iter().flat_map(|group| &group.chunks);
+    chunks
+        .filter(|chunk| chunk.path == column)
+        .flat_map(|chunk| &chunk.entries)
+        .map(|entry| {
+            let value = entry.value.as_deref().unwrap();
+            i64::from_le_bytes(value.try_into().unwrap())
+        })
+        .collect()
+}

@@ -229,12 +229,14 @@ fn a_file_is_split_at_any_mark() {
                     cut = (expected.len(), (!is_inside).then_some(out.len()));
                 }
                 8 => {
-                    parquet.close_group(&mut out);
+                    parquet.close_group();
+                    while parquet.append(&mut out) {}
                     cut.1 = cut.1.or(Some(out.len()));
                 }
                 _ if cut.0 > begun => {
                     if cut.1.is_none() {
-                        parquet.close_group(&mut out);
+                        parquet.close_group();
+                        while parquet.append(&mut out) {}
                     }
                     let at = cut.1.unwrap_or(out.len());
                     let rest = out.split_off(at);

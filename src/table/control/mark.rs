@@ -39,6 +39,9 @@ pub(crate) struct Mark {
     pub(crate) sync: Option<i64>,
     /// The folder of its objects, as the prefix of keys.
     pub(crate) folder: String,
+    /// The types of its columns by name, where its objects are Parquet; else they are JSON lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) parquet: Option<Vec<(String, String)>>,
     #[serde(flatten)]
     pub(crate) stage: Stage,
 }

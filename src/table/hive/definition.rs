@@ -169,6 +169,18 @@ pub(super) fn refuse_unwritable(input: &Map<String, Value>, target: &TableTarget
         .and_then(Value::as_str)
         .unwrap_or_default();
     let input_format = storage(input, "InputFormat").as_str().unwrap_or_default();
+    if let Some(other) = Serde::of_classes(library, input_format)
+        && other != serde
+    {
+        let why = format!(
+            "is stored as {}, but the configured format is {}",
+            other.name, serde.name
+        );
+        return Err(unwritable(target, &why).hint(format!(
+            "set format to {{\"format_type\": \"{}\"}}, or move the table to {} in one step: by a refresh of the stream, or load --mode overwrite",
+            other.name, serde.name
+        )));
+    }
     let read_by = [
         ("SerDe", library, serde.libraries),
         ("input format", input_format, serde.input_formats),

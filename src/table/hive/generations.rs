@@ -11,9 +11,11 @@
 //! - two generations are of one connection's numbering where both numbers rise together. Where one rises and the other
 //!   falls, or the platform does not number its syncs, they are not compared: each is a generation of its own.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::file::Format;
 use crate::lake::{CatalogTable, Lake, Objects};
 use crate::protocol::catalog::{Completion, ConfiguredStream, Refresh};
+use crate::schema::{Column, Field, Source, evolve, hive};
 use crate::table::control::{Control, Mark, MarkObject, Stage};
 use crate::table::hive::{definition, superseded};
 
@@ -93,6 +95,7 @@ pub(super) fn mark(
     stream: &ConfiguredStream,
     numbers: Option<Numbered>,
     folder: &str,
+    stored: &Stored<'_>,
     control: &Control,
 ) -> Mark {
     Mark {
@@ -102,7 +105,60 @@ pub(super) fn mark(
         generation: numbers.map(|numbers| numbers.generation),
         sync: numbers.and_then(|numbers| numbers.sync),
         folder: folder.to_owned(),
+        parquet: stored.types(),
         stage: Stage::Unpublished,
+    }
+}
+
+/// How the objects of a generation are stored.
+pub(super) struct Stored<'a> {
+    pub(super) format: Format,
+    pub(super) columns: &'a [Column],
+}
+
+impl Stored<'_> {
+    /// The types of its columns, where the objects have them in themselves.
+    fn types(&self) -> Option<Vec<(String, String)>> {
+        let of_column =
+            |Column { field, .. }: &Column| (field.name.clone(), field.data_type.to_string());
+        match self.format {
+            Format::Jsonl(_) => None,
+            Format::Parquet(_) => Some(self.columns.iter().map(of_column).collect()),
+        }
+    }
+
+    /// An error unless these objects and those of the mark are read as one.
+    fn refuse_others(&self, mark: &Mark) -> Result<()> {
+        let fits = match (&mark.parquet, self.types()) {
+            (None, None) => true,
+            (Some(types), Some(_)) => {
+                let column = |(name, data_type): &(String, String)| {
+                    let field = Field {
+                        key: name.clone(),
+                        name: name.clone(),
+                        data_type: hive::parse(data_type),
+                    };
+                    Column::new(field, Source::Unrecorded)
+                };
+                let written: Vec<Column> = types.iter().map(column).collect();
+                evolve::reads(self.columns, &written, self.format.rules())
+            }
+            _ => false,
+        };
+        if fits {
+            return Ok(());
+        }
+        let found = match mark.parquet {
+            Some(_) => "Parquet under other types of columns, or in place of JSONL",
+            None => "JSONL, and the configured format is Parquet",
+        };
+        Err(Error::config(format!(
+            "the acknowledged rows of a refresh that did not finish are stored as {found}: {}",
+            mark.folder
+        ))
+        .hint(
+            "set format and types back until these rows are published, or refresh the stream again",
+        ))
     }
 }
 
@@ -156,12 +212,14 @@ impl Generations {
         &mut self,
         stream: &ConfiguredStream,
         numbers: Numbered,
+        stored: &Stored<'_>,
         objects: &dyn Objects,
         control: &Control,
     ) -> Result<Option<String>> {
         let Some(mut mark) = self.take_unfinished(stream, numbers) else {
             return Ok(None);
         };
+        stored.refuse_others(&mark.mark)?;
         mark.claim(objects, control.owner(), Stage::Unpublished)?;
         log::info!(
             "going on with the unfinished generation of an earlier attempt folder={}",
@@ -206,12 +264,14 @@ impl Generations {
         stream: &ConfiguredStream,
         published: Option<Numbered>,
         folder: &str,
+        stored: &Stored<'_>,
         lake: &Lake,
         control: &Control,
     ) -> Result<()> {
         let Some(mut mark) = self.take_cancelled(stream, published, folder, control) else {
             return Ok(());
         };
+        stored.refuse_others(&mark.mark)?;
         let into = folder.to_owned();
         let objects = &*lake.objects;
         mark.claim(objects, control.owner(), Stage::Adopting { into })?;

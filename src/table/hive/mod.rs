@@ -21,7 +21,7 @@ use crate::table::plan::Planned;
 use crate::table::{Creation, DataFile, Opened, Opening, Table, TableChange, TableTarget};
 use crate::time::Clock;
 
-use generations::{Generations, Numbered};
+use generations::{Generations, Numbered, Stored};
 
 /// A Hive table that a stream is written to.
 pub(crate) struct HiveTable {
@@ -121,6 +121,10 @@ impl HiveTable {
             &planned.configured,
             published.numbers,
             &table.folder,
+            &Stored {
+                format: target.format,
+                columns: &published.columns,
+            },
             lake,
             control,
         )?;
@@ -143,21 +147,26 @@ impl HiveTable {
         if !matches!(configured.refresh, Refresh::Truncate { .. }) {
             table.numbers = None;
         }
+        let columns = target.columns_of_a_new_generation(entry);
+        let stored = Stored {
+            format: target.format,
+            columns: &columns,
+        };
         if let Some(numbers) = table.numbers
             && let Some(folder) = table
                 .generations
-                .resume(configured, numbers, objects, control)?
+                .resume(configured, numbers, &stored, objects, control)?
         {
             table.folder = folder;
             table.refuse_shown(shown.as_deref())?;
         } else {
             table.folder = table.new_folder(opening.run.name(), shown.as_deref());
-            let mark = generations::mark(configured, table.numbers, &table.folder, control);
+            let mark =
+                generations::mark(configured, table.numbers, &table.folder, &stored, control);
             let mark = control.new_mark(&target.database, &target.name, mark);
             table.generations.own = Some(mark);
         }
-        table.before = entry.map(columns).unwrap_or_default();
-        let columns = target.columns_of_a_new_generation(entry);
+        table.before = entry.map(self::columns).unwrap_or_default();
         Ok(table.opened(columns, Vec::new()))
     }
 

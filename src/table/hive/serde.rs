@@ -46,6 +46,13 @@ const PARQUET: Serde = Serde {
 };
 
 impl Serde {
+    /// The format that these classes read.
+    pub(super) fn of_classes(library: &str, input_format: &str) -> Option<&'static Self> {
+        [&JSONL, &PARQUET].into_iter().find(|serde| {
+            serde.libraries.contains(&library) && serde.input_formats.contains(&input_format)
+        })
+    }
+
     pub(super) fn of_format(format: Format) -> &'static Self {
         match format {
             Format::Jsonl(_) => &JSONL,

@@ -77,7 +77,12 @@ impl Client {
     /// The program that the platform runs, with its input; the rows from `begin` on are sent.
     pub(super) fn program(&self, run: &Run, begin: &[usize], fake: &Fake) -> Program {
         let mut config = fake.config();
-        config["format"] = json!({"format_type": "JSONL", "compression_codec": "UNCOMPRESSED"});
+        let format = if self.plan.is_parquet {
+            "Parquet"
+        } else {
+            "JSONL"
+        };
+        config["format"] = json!({"format_type": format, "compression_codec": "UNCOMPRESSED"});
         // Several objects for each checkpoint.
         config["target_file_size_mb"] = 0.001.into();
         config["checkpoint_interval_minutes"] = if self.plan.checkpoints { 0 } else { 5 }.into();

@@ -107,6 +107,8 @@ pub(super) struct ClientPlan {
     pub(super) streams: Vec<&'static str>,
     /// A checkpoint at every state, or one at the end.
     pub(super) checkpoints: bool,
+    /// Whether its rows are Parquet; all clients of a sequence agree.
+    pub(super) is_parquet: bool,
     /// The number of its first generation.
     pub(super) generation: i64,
 }
@@ -228,12 +230,17 @@ pub(super) enum Hand {
 
 pub(super) fn draw(seed: u64) -> Sequence {
     let mut draw = Draw(Rng::with_seed(seed));
-    let clients: Vec<_> = (0..draw.0.usize(2..=3)).map(|_| draw.client()).collect();
+    let mut clients: Vec<_> = (0..draw.0.usize(2..=3)).map(|_| draw.client()).collect();
     let count = draw.0.usize(3..=10);
     let steps = (0..count).map(|_| draw.step(&clients)).collect();
+    let is_old = draw.one_in(4);
+    for client in &mut clients {
+        // Old tables are JSON lines.
+        client.is_parquet = !is_old && !seed.is_multiple_of(2);
+    }
     Sequence {
-        is_old: draw.one_in(4),
         clients,
+        is_old,
         steps,
     }
 }
@@ -256,6 +263,7 @@ impl Draw {
             streams = TABLES.to_vec();
         }
         ClientPlan {
+            is_parquet: false,
             kind,
             streams,
             checkpoints: !self.one_in(3),

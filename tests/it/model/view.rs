@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::book::Name;
 use super::source::Id;
-use crate::support::fake::{Fake, Store};
+use crate::support::fake::{Fake, Store, unzipped};
 
 /// The bucket and the catalogs at a time.
 pub(super) struct View {
@@ -45,11 +45,9 @@ impl Read {
 
 /// The rows of an object, or nothing where it is none of rows.
 pub(super) fn ids(body: &[u8]) -> Vec<Id> {
-    let lines = body
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty());
-    lines
-        .filter_map(|line| Some(serde_json::from_slice::<Row>(line).ok()?.id))
+    let text = unzipped(body).unwrap_or_default();
+    text.lines()
+        .filter_map(|line| Some(serde_json::from_str::<Row>(line).ok()?.id))
         .collect()
 }
 

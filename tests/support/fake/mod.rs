@@ -20,6 +20,10 @@ mod glue; // databases, tables and partitions
 pub(crate) mod journal; // one log of remote effects and printed states
 mod listing; // listings of the bucket, by pages
 mod multipart; // uploads that nobody sees until they complete
+#[path = "../../../src/file/parquet/reader.rs"]
+#[allow(dead_code)] // the program's own tests look at more
+pub(crate) mod parquet; // the numbers in Parquet files
+
 mod names; // short names of keys for the journal
 mod s3; // objects
 mod sts; // credentials and callers
@@ -45,7 +49,7 @@ use wire::{Answer, BLOCK, Bandwidth, Bodies, Request};
 pub(crate) use calls::{named, refusal};
 pub(crate) use faults::{Fault, Gate};
 #[allow(unused_imports)] // benches have no use for them
-pub(crate) use {faults::Hook, s3::Conditions};
+pub(crate) use {faults::Hook, s3::Conditions, s3::unzipped};
 
 /// The keys of every configuration for this server, which does not look at them.
 pub(crate) const KEY: &str = "AKIAIOSFODNN7EXAMPLE";

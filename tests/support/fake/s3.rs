@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::clock::{Clock, http_date};
 use super::multipart::Upload;
 use super::names::Names;
+use super::parquet;
 use super::wire::{Answer, Request, decoded, elements, hex};
 
 /// When what no request made was made.
@@ -363,7 +364,12 @@ pub(super) fn rows_of(body: &[u8]) -> String {
     }
 }
 
-fn unzipped(body: &[u8]) -> Option<String> {
+/// The lines of an object of rows; of Parquet the ids alone.
+pub(crate) fn unzipped(body: &[u8]) -> Option<String> {
+    if body.starts_with(b"PAR1") {
+        let ids = parquet::integers(body, "id");
+        return Some(ids.iter().map(|id| format!("{{\"id\":{id}}}\n")).collect());
+    }
     if !body.starts_with(&[0x1f, 0x8b]) {
         return String::from_utf8(body.to_vec()).ok();
     }

@@ -1,0 +1,114 @@
+"""Holds a local lake of Parquet files against one of JSON lines that the same records were written to.
+
+`compare ENGINE JSON_LAKE PARQUET_LAKE`: each engine reads the same rows, under the catalog's types, as JSON lines hold.
+`prune ENGINE PARQUET_LAKE`: filters, by which engines skip row groups, find the rows that a look at every row finds.
+Prints how many rows, or filters, agree; on any difference says which, and fails.
+"""
+
+import collections
+import glob
+import gzip
+import json
+import os
+import sys
+
+import engines_readers
+import hive
+from engines_union import exact, frozen, loads
+
+
+def tables(lake):
+    """The name of each table, its columns, and its files."""
+    for path in sorted(glob.glob(os.path.join(glob.escape(lake), "catalog", "*", "*.json"))):
+        with open(path) as file:
+            entry = json.load(file)
+        storage = entry["StorageDescriptor"]
+        columns = [[column["Name"], column["Type"]] for column in storage["Columns"]]
+        files = glob.glob(glob.escape(storage["Location"].removeprefix("file://")) + "*")
+        yield entry["Name"], columns, sorted(files)
+
+
+def compare(engine, json_lake, parquet_lake):
+    faults, count = [], 0
+    for (name, columns, lines), (_, same, files) in zip(tables(json_lake), tables(parquet_lake), strict=True):
+        if columns != same:
+            faults.append(f"{name}: the columns are {same}")
+            continue
+        types = {name: hive.parse(text) for name, text in columns}
+        expected = collections.Counter()
+        for path in lines:
+            with gzip.open(path, "rt", encoding="utf-8") as file:
+                for line in file:
+                    row = loads(line)
+                    expected[frozen({name: exact(row.get(name), tree) for name, tree in types.items()})] += 1
+        try:
+            rows = engines_readers.read(engine, columns, files)[1]
+        except Exception as error:  # One table must not hide the others.
+            faults.append(f"{name} {columns}: {type(error).__name__}: {error}")
+            continue
+        found = collections.Counter(frozen(row) for row in rows)
+        faults += [f"{name}: {times} times too often {row}" for row, times in (found - expected).items()]
+        faults += [f"{name}: {times} times too few {row}" for row, times in (expected - found).items()]
+        count += len(rows)
+    return faults, f"{count} rows agree"
+
+
+def prune(engine, lake):
+    faults, count = [], 0
+    ask = ASK[engine]
+    for name, columns, files in tables(lake):
+        for column, text in columns[1:-1]:
+            values = ask(files, f"SELECT DISTINCT {column} FROM whole ORDER BY 1")
+            literals = sorted({literal(value, text) for (value,) in values if value is not None})
+            for test in [f"{column} {sign} {value}" for value in literals for sign in ("=", "<", ">=", "<>")] + [
+                f"{column} IS NULL",
+                f"{column} IS NOT NULL",
+            ]:
+                pruned = ask(files, f"SELECT id FROM files WHERE {test} ORDER BY 1")
+                scanned = ask(files, f"SELECT id FROM whole WHERE {test} ORDER BY 1")
+                count += 1
+                if pruned != scanned:
+                    faults.append(f"{name}: {test[:200]}: {len(pruned)} rows of {len(scanned)}")
+    return faults, f"{count} filters agree"
+
+
+def literal(value, text):
+    match text:
+        case "string":
+            return "'" + value.replace("'", "''") + "'"
+        case "date":
+            return f"DATE '{value}'"
+        case "timestamp":
+            return f"TIMESTAMP '{value}'"
+        case "double":
+            return f"CAST('{value!r}' AS DOUBLE)"
+    return str(value)
+
+
+def ask_duckdb(files, query, state={}):
+    import duckdb
+
+    if state.get("files") != files:
+        duckdb.sql("SET TimeZone = 'UTC'")
+        duckdb.sql(f"CREATE OR REPLACE VIEW files AS FROM read_parquet({files!r})")
+        # Text that no statistics say anything about: every row is looked at.
+        duckdb.sql(f"CREATE OR REPLACE TABLE whole AS FROM read_parquet({files!r})")
+        state["files"] = files
+    # Moments as text: their zone needs a package more.
+    relation = duckdb.sql(query)
+    casts = ", ".join(f'CAST("{name}" AS VARCHAR)' if str(of).startswith("TIMESTAMP") else f'"{name}"' for name, of in zip(relation.columns, relation.types))
+    return relation.project(casts).fetchall()
+
+
+ASK = {"duckdb": ask_duckdb}
+
+
+def main():
+    what, *arguments = sys.argv[1:]
+    faults, said = {"compare": compare, "prune": prune}[what](*arguments)
+    print("\n".join(faults[:50]) if faults else said)
+    sys.exit(bool(faults))
+
+
+if __name__ == "__main__":
+    main()
