@@ -8,7 +8,7 @@ use super::reader::{Mistakes, ObjectReader};
 use super::{Config, aws};
 use crate::error::{Error, Result};
 use crate::file::{Codec, Format, PageCodec};
-use crate::schema::{ColumnPolicy, Limits, Numbers};
+use crate::schema::{ColumnPolicy, Limits, Numbers, OnTypeChange, SchemaChanges};
 
 /// What stores the lake; it decides which settings are required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) enum Syntax {
 }
 
 /// The known keys; others are reported to the user.
-pub(super) const KEYS: [(&str, Syntax); 32] = [
+pub(super) const KEYS: [(&str, Syntax); 34] = [
     ("aws_account_id", Syntax::Text),
     ("credentials", Syntax::Json),
     ("region", Syntax::Text),
@@ -58,6 +58,8 @@ pub(super) const KEYS: [(&str, Syntax); 32] = [
     ("memory_budget_mb", Syntax::Json),
     ("connections", Syntax::Json),
     ("max_record_mb", Syntax::Json),
+    ("schema_changes", Syntax::Text),
+    ("on_type_change", Syntax::Text),
     ("max_columns", Syntax::Json),
     ("max_struct_fields", Syntax::Json),
 ];
@@ -158,7 +160,23 @@ fn bytes(mebibytes: f64) -> usize {
 
 fn column_policy(root: &ObjectReader<'_>) -> ColumnPolicy {
     let default = Limits::default();
+    let schema_changes = [
+        ("extend", SchemaChanges::Extend),
+        ("freeze", SchemaChanges::Freeze),
+        ("fail", SchemaChanges::Fail),
+    ];
+    let on_type_change = [
+        ("rescue", OnTypeChange::Rescue),
+        ("new_column", OnTypeChange::NewColumn),
+        ("fail", OnTypeChange::Fail),
+    ];
     ColumnPolicy {
+        schema_changes: root
+            .choice("schema_changes", &schema_changes)
+            .unwrap_or_default(),
+        on_type_change: root
+            .choice("on_type_change", &on_type_change)
+            .unwrap_or_default(),
         limits: Limits {
             columns: count(root, "max_columns", 10_000.0).unwrap_or(default.columns),
             fields: count(root, "max_struct_fields", 10_000.0).unwrap_or(default.fields),

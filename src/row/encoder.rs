@@ -21,7 +21,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Compiles the plan for the columns of a table. Of two columns with one key the first is filled. A column with the
+    /// Compiles the plan for the columns of a table. Of columns with one key, a value goes to the first that can hold it. A column with the
     /// name of an extra one is that one, and is not filled from records.
     pub(crate) fn compile(fields: &[Field], options: &ExtraColumns) -> Self {
         let extra = options.extra_fields();

@@ -37,6 +37,8 @@ pub(super) struct Step {
     pub(super) key_is_name: bool,
     pub(super) verbatim: Verbatim,
     pub(super) value: ValuePlan,
+    /// The column for values of the same key that this one cannot hold.
+    pub(super) variant: Option<Box<Step>>,
 }
 
 /// In place of the index of a step: the schema does not know the key.
@@ -92,23 +94,26 @@ impl ObjectPlan {
         depth: usize,
         objects: &mut StepCounts,
     ) -> Self {
-        let mut steps = Vec::new();
+        let mut steps: Vec<Step> = Vec::new();
         let mut by_key = HashMap::new();
         for field in fields {
-            if by_key.contains_key(field.key.as_bytes()) {
-                continue;
-            }
             let (key, name) = (token(&field.key), token(&field.name));
             let value = ValuePlan::compile(&field.data_type, depth, objects);
-            by_key.insert(field.key.as_bytes().into(), index(steps.len()));
-            steps.push(Step {
+            let step = Step {
                 column: field.name.clone(),
                 key_is_name: key == name,
                 key: Token::new(key),
                 name,
                 verbatim: Verbatim::new(&value),
                 value,
-            });
+                variant: None,
+            };
+            if let Some(first) = by_key.get(field.key.as_bytes()) {
+                steps[*first as usize].add_variant(step);
+            } else {
+                by_key.insert(field.key.as_bytes().into(), index(steps.len()));
+                steps.push(step);
+            }
         }
         steps.shrink_to_fit();
         objects.0.push(index(steps.len()));
@@ -122,6 +127,15 @@ impl ObjectPlan {
     /// The index of the step of a key, which is given without quotes and escapes.
     pub(super) fn find(&self, key: &[u8]) -> Option<u32> {
         self.by_key.get(key).copied()
+    }
+}
+
+impl Step {
+    fn add_variant(&mut self, step: Self) {
+        match &mut self.variant {
+            Some(variant) => variant.add_variant(step),
+            none => *none = Some(Box::new(step)),
+        }
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct Column {
 pub(crate) enum Source {
     /// The property `field.key`, and no other: the catalog has a record of it.
     Property,
+    /// The values of the property `field.key` that the column of that property cannot hold.
+    Variant,
     /// The program itself.
     Program,
     /// Nobody has recorded it, so that the name decides: the table was made by another tool, or before there were records.

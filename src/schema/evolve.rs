@@ -7,7 +7,8 @@ use crate::schema::name::{self, NameKind};
 use crate::schema::note::{Path, PathStep};
 use crate::schema::policy::Room;
 use crate::schema::{
-    Column, Field, LONGEST_TYPE, Limits, Note, Rules, Source, Type, column, matching,
+    Column, ColumnPolicy, Field, Forbidden, Forbidding, LONGEST_TYPE, Limits, Note, OnTypeChange,
+    Rules, SchemaChanges, Source, Type, column, matching,
 };
 
 /// The columns that a table must have before rows of the stream are written to it.
@@ -22,6 +23,8 @@ pub(crate) struct Reconciled {
     /// Whether names or types differ, not only how they are spelled.
     pub(crate) changed: bool,
     pub(crate) notes: Vec<Note>,
+    /// The first change that the terms forbid.
+    pub(crate) forbidden: Option<Forbidden>,
 }
 
 /// Whether a stream's schema was declared or inferred.
@@ -40,7 +43,7 @@ pub(crate) struct Terms {
     pub(crate) origin: SchemaOrigin,
     pub(crate) rules: Rules,
     /// What is added at most; a declared schema has no limits.
-    pub(crate) limits: Limits,
+    pub(crate) policy: ColumnPolicy,
 }
 
 impl Terms {
@@ -49,7 +52,10 @@ impl Terms {
         Self {
             origin: SchemaOrigin::Declared,
             rules,
-            limits: Limits::NONE,
+            policy: ColumnPolicy {
+                limits: Limits::NONE,
+                ..ColumnPolicy::default()
+            },
         }
     }
 }
@@ -67,7 +73,13 @@ pub(crate) fn reconcile(table: &[Column], stream: &[Column], terms: Terms) -> Re
         changed: false,
         notes: Vec::new(),
         path: Path::default(),
+        mismatched: None,
+        forbidden: None,
     };
+    if table.is_empty() {
+        // What was never agreed on does not change.
+        merger.terms.policy.schema_changes = SchemaChanges::Extend;
+    }
     let columns = merger.columns(table, stream);
     if table.is_empty() {
         // That a new table has new columns is no news.
@@ -77,53 +89,7 @@ pub(crate) fn reconcile(table: &[Column], stream: &[Column], terms: Terms) -> Re
         columns,
         changed: merger.changed,
         notes: merger.notes,
-    }
-}
-
-/// The columns under which a new generation is written: those of the stream, with its types, since no row of the old ones
-/// stays, and the names that their properties have in the table, in the table's order. Columns that the stream does not
-/// have stay, so that views on them keep working.
-pub(crate) fn replace(table: &[Column], stream: &[Column], rules: Rules) -> Vec<Column> {
-    let mut columns = reconcile(table, stream, Terms::declared(rules)).columns;
-    let found = matching::columns(table, stream);
-    for ((column, old), index) in columns.iter_mut().zip(table).zip(found) {
-        if let Some(index) = index {
-            let new = &stream[index].field.data_type;
-            let is_recorded = old.source != Source::Unrecorded;
-            column.field.data_type = renamed(&old.field.data_type, new, is_recorded);
-        }
-    }
-    columns
-}
-
-/// The stream's type, whose fields keep the names that their properties have in the table's type.
-fn renamed(table: &Type, stream: &Type, is_recorded: bool) -> Type {
-    match (table, stream) {
-        (Type::Array(old), Type::Array(new)) => {
-            Type::Array(Box::new(renamed(old, new, is_recorded)))
-        }
-        (Type::Struct(old), Type::Struct(new)) => {
-            let mut fields = new.clone();
-            let mut is_matched = vec![false; new.len()];
-            let mut taken = HashSet::new();
-            for (old, index) in old.iter().zip(matching::fields(old, new, is_recorded)) {
-                if let Some(index) = index {
-                    let data_type = renamed(&old.data_type, &new[index].data_type, is_recorded);
-                    fields[index].data_type = data_type;
-                    fields[index].name.clone_from(&old.name);
-                    is_matched[index] = true;
-                    taken.insert(old.name.to_ascii_lowercase());
-                }
-            }
-            let others = fields.iter_mut().zip(is_matched);
-            for field in others.filter_map(|(field, found)| (!found).then_some(field)) {
-                let is_taken = |name: &str| taken.contains(name);
-                field.name = name::free(&field.name, &field.key, NameKind::Field, is_taken);
-                taken.insert(field.name.clone());
-            }
-            Type::Struct(fields)
-        }
-        _ => stream.clone(),
+        forbidden: merger.forbidden,
     }
 }
 
@@ -202,14 +168,17 @@ enum Growth {
     Nothing,
 }
 
-struct Merger<'a> {
-    terms: Terms,
+pub(super) struct Merger<'a> {
+    pub(super) terms: Terms,
     change: Growth,
     /// Whether the column that is merged has a record of what fills it.
     is_recorded: bool,
     changed: bool,
     notes: Vec<Note>,
     path: Path<'a>,
+    /// The stream's type of the column that is merged, where it is to have a column of its own.
+    mismatched: Option<&'a Type>,
+    forbidden: Option<Forbidden>,
 }
 
 impl<'a> Merger<'a> {
@@ -221,6 +190,7 @@ impl<'a> Merger<'a> {
             .map(|column| column.field.key.clone())
             .collect();
         let mut columns = Vec::with_capacity(table.len());
+        let mut mismatched = Vec::new();
         for (old, index) in table.iter().zip(&found) {
             self.path.push(PathStep::Name((&old.field.name).into()));
             columns.push(match index {
@@ -228,6 +198,9 @@ impl<'a> Merger<'a> {
                 None => self.gone(old, &mut keys),
             });
             self.path.pop();
+            if let Some(data_type) = self.mismatched.take() {
+                mismatched.push((columns.len() - 1, data_type));
+            }
         }
         let mut taken: HashSet<String> = columns
             .iter()
@@ -235,15 +208,17 @@ impl<'a> Merger<'a> {
             .collect();
         let is_counted = |old: &&Column| old.source != Source::Program;
         let now = table.iter().filter(is_counted).count();
-        let mut room = Room::new(self.terms.limits.columns, now);
+        let mut room = Room::new(self.terms.policy.limits.columns, now);
         for (_, new) in unmatched(&found, stream) {
-            if new.source == Source::Property && !room.take() {
+            let is_ours = new.source == Source::Program;
+            let is_admitted = is_ours || self.admits(&new.field) && room.take();
+            if !is_admitted {
                 continue;
             }
             let is_taken = |name: &str| taken.contains(name);
             let mut column = new.clone();
             let name = &mut column.field.name;
-            if new.source == Source::Property {
+            if !is_ours {
                 *name = name::free(name, &new.field.key, NameKind::Column, is_taken);
             } else if is_taken(name) {
                 // The caller refuses it: a property has that column.
@@ -252,6 +227,10 @@ impl<'a> Merger<'a> {
             taken.insert(name.clone());
             self.added(&column.field);
             columns.push(column);
+        }
+        for (index, data_type) in mismatched {
+            let added = self.variant(table, &mut columns, index, data_type, &taken, &mut room);
+            taken.extend(added);
         }
         self.left_out(&room);
         columns
@@ -271,20 +250,50 @@ impl<'a> Merger<'a> {
 
     /// A column that the stream does not have.
     fn gone(&mut self, old: &Column, keys: &mut HashSet<String>) -> Column {
-        self.note(|path| Note::Gone { path });
         let mut column = old.clone();
+        if old.source == Source::Variant {
+            return column;
+        }
+        self.note(|path| Note::Gone { path });
         if old.source != Source::Property {
             column.field.key = free_key(&old.field.name, keys);
         }
         column
     }
 
-    fn added(&mut self, field: &Field) {
-        self.changed = true;
-        self.path.push(PathStep::Name(field.name.clone().into()));
-        let data_type = field.data_type.clone();
-        self.note(|path| Note::Added { path, data_type });
+    /// Whether the table may get the column or the field.
+    fn admits(&mut self, field: &Field) -> bool {
+        let path = self.path_to(&field.name);
+        match self.terms.policy.schema_changes {
+            SchemaChanges::Extend => {}
+            SchemaChanges::Freeze => {
+                self.notes.push(Note::Frozen { path });
+                return false;
+            }
+            SchemaChanges::Fail => {
+                let data_type = field.data_type.clone();
+                self.forbid(Note::Added { path, data_type }, Forbidding::SchemaChanges);
+            }
+        }
+        true
+    }
+
+    fn forbid(&mut self, change: Note, by: Forbidding) {
+        self.forbidden.get_or_insert(Forbidden { change, by });
+    }
+
+    fn path_to(&mut self, name: &str) -> String {
+        self.path.push(PathStep::Name(name.to_owned().into()));
+        let path = self.path.to_string();
         self.path.pop();
+        path
+    }
+
+    pub(super) fn added(&mut self, field: &Field) {
+        self.changed = true;
+        let path = self.path_to(&field.name);
+        let data_type = field.data_type.clone();
+        self.notes.push(Note::Added { path, data_type });
     }
 
     /// A column's type, which the catalog takes only up to a length.
@@ -300,6 +309,21 @@ impl<'a> Merger<'a> {
         self.change = Growth::Nothing;
         let data_type = self.merge(table, stream);
         self.change = Growth::Grow;
+        data_type
+    }
+
+    /// The type of a variant's column.
+    pub(super) fn variant_type(
+        &mut self,
+        name: &'a str,
+        table: &'a Type,
+        stream: &'a Type,
+    ) -> Type {
+        self.path.push(PathStep::Name(name.into()));
+        self.is_recorded = true;
+        let data_type = self.column(table, stream);
+        self.mismatched = None;
+        self.path.pop();
         data_type
     }
 
@@ -332,9 +356,9 @@ impl<'a> Merger<'a> {
             .iter()
             .map(|field| field.name.to_ascii_lowercase())
             .collect();
-        let mut room = Room::new(self.terms.limits.fields, fields.len());
+        let mut room = Room::new(self.terms.policy.limits.fields, fields.len());
         for (_, new) in unmatched(&found, stream) {
-            if !room.take() {
+            if !(self.admits(new) && room.take()) {
                 continue;
             }
             let mut field = new.clone();
@@ -359,7 +383,7 @@ impl<'a> Merger<'a> {
         }
     }
 
-    fn merge(&mut self, table: &'a Type, stream: &'a Type) -> Type {
+    pub(super) fn merge(&mut self, table: &'a Type, stream: &'a Type) -> Type {
         match (table, stream) {
             (Type::Struct(old), Type::Struct(new)) => Type::Struct(self.fields(old, new)),
             (Type::Array(old), Type::Array(new)) => {
@@ -379,16 +403,40 @@ impl<'a> Merger<'a> {
         }
     }
 
-    fn widened_or_kept(&mut self, table: &Type, stream: &Type) -> Type {
+    fn widened_or_kept(&mut self, table: &Type, stream: &'a Type) -> Type {
         let from = table.clone();
-        let wider = self.terms.rules.wider(table, stream).filter(|wider| {
-            self.terms.origin == SchemaOrigin::Declared || is_shown_by_values(table, stream, wider)
-        });
-        if let Some(wider) = wider {
+        if let Some(wider) = self.wider(table, stream) {
             self.changed = true;
             let to = wider.clone();
-            self.note(|path| Note::Widened { path, from, to });
+            let path = self.path.to_string();
+            let note = Note::Widened { path, from, to };
+            if self.terms.policy.schema_changes == SchemaChanges::Fail {
+                self.forbid(note.clone(), Forbidding::SchemaChanges);
+            }
+            self.notes.push(note);
             return wider;
+        }
+        let may_fit = self.terms.origin == SchemaOrigin::Inferred && is_narrow(table, stream);
+        match self.terms.policy.on_type_change {
+            _ if may_fit => {}
+            OnTypeChange::Rescue => {}
+            OnTypeChange::NewColumn => {
+                if self.path.len() == 1 && self.terms.policy.schema_changes != SchemaChanges::Freeze
+                {
+                    self.mismatched = Some(stream);
+                    return from;
+                }
+            }
+            OnTypeChange::Fail => {
+                let path = self.path.to_string();
+                let (table, stream) = (from.clone(), stream.clone());
+                let change = Note::Kept {
+                    path,
+                    table,
+                    stream,
+                };
+                self.forbid(change, Forbidding::OnTypeChange);
+            }
         }
         let stream = stream.clone();
         self.note(|path| Note::Kept {
@@ -397,6 +445,16 @@ impl<'a> Merger<'a> {
             stream,
         });
         table.clone()
+    }
+
+    /// The type that the table's may become, for the stream's values.
+    pub(super) fn wider(&self, table: &Type, stream: &Type) -> Option<Type> {
+        if self.terms.policy.schema_changes == SchemaChanges::Freeze {
+            return None;
+        }
+        self.terms.rules.wider(table, stream).filter(|wider| {
+            self.terms.origin == SchemaOrigin::Declared || is_shown_by_values(table, stream, wider)
+        })
     }
 
     fn note(&mut self, note: impl FnOnce(String) -> Note) {
@@ -428,8 +486,13 @@ fn free_key(name: &str, keys: &mut HashSet<String>) -> String {
 /// Whether values of the stream's type, as a sample has them, show that the table's type is too narrow.
 /// A sample has all its integers as the widest, so those show nothing about narrower ones.
 fn is_shown_by_values(table: &Type, stream: &Type, wider: &Type) -> bool {
-    match (table, stream) {
-        (Type::Integer(_) | Type::Decimal { .. }, Type::Integer(_)) => false,
-        _ => *wider != Type::String,
-    }
+    !is_narrow(table, stream) && *wider != Type::String
+}
+
+/// Whether the table's type may hold all of a sample's integers although its type is not the widest.
+fn is_narrow(table: &Type, stream: &Type) -> bool {
+    matches!(
+        (table, stream),
+        (Type::Integer(_) | Type::Decimal { .. }, Type::Integer(_))
+    )
 }

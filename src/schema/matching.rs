@@ -16,13 +16,20 @@ pub(super) fn columns(table: &[Column], stream: &[Column]) -> Vec<Option<usize>>
     });
     matches.find(table, |column| match column.source {
         Source::Property => by_key.get(&column.field.key).copied(),
-        Source::Program | Source::Unrecorded => None,
+        Source::Variant | Source::Program | Source::Unrecorded => None,
     });
+    let variant = |column: &Column| {
+        let Field { key, name, .. } = &column.field;
+        (column.source == Source::Variant).then(|| format!("{}\0{key}", lower(name)))
+    };
+    let by_variant = index(stream, variant);
+    matches.find(table, |column| by_variant.get(&variant(column)?).copied());
     let by_name = index(stream, |column| {
-        (column.source != Source::Property).then(|| lower(&column.field.name))
+        let is_named = matches!(column.source, Source::Program | Source::Unrecorded);
+        is_named.then(|| lower(&column.field.name))
     });
     matches.find(table, |column| match column.source {
-        Source::Property => None,
+        Source::Property | Source::Variant => None,
         Source::Program | Source::Unrecorded => by_name.get(&lower(&column.field.name)).copied(),
     });
     let fields: Vec<(&Field, bool)> = stream

@@ -11,13 +11,15 @@ pub(crate) mod name;
 pub(crate) mod note;
 pub(crate) mod policy;
 mod read;
+pub(crate) mod replace;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod variants;
 
 pub(crate) use column::{Column, Source};
 pub(crate) use note::{Note, Why};
-pub(crate) use policy::{ColumnPolicy, Limits};
+pub(crate) use policy::{ColumnPolicy, Forbidden, Forbidding, Limits, OnTypeChange, SchemaChanges};
 pub(crate) use read::{Numbers, read};
 pub(crate) use rules::Rules;
 

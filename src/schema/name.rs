@@ -146,6 +146,11 @@ pub(super) fn suffixed(property: &str, kind: NameKind, round: u32) -> String {
     with_suffix(&placed(property, kind), property, round)
 }
 
+/// The name of the column for values of a property that its own column, `name`, cannot hold.
+pub(super) fn variant(name: &str, word: &str, property: &str) -> String {
+    within_limit(format!("{name}_{word}"), property)
+}
+
 /// The name that a property gets where another one is spelled like the name that they share; none where it is that one.
 pub(super) fn suffixed_of_another(property: &str, kind: NameKind) -> Option<String> {
     let plain = placed(property, kind);

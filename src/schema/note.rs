@@ -31,6 +31,8 @@ pub(crate) enum Note {
     },
     /// The new fields of this column would make its type too long for the catalog.
     Full { path: String },
+    /// The table does not get a column or a field, because it may not change.
+    Frozen { path: String },
     /// The table, or a struct in it, has the most columns or fields that are made of what records hold.
     Limited {
         path: String,
@@ -111,6 +113,10 @@ impl fmt::Display for Note {
                 f,
                 "{path} stays as it is: with the stream's new fields its type would be too long for the catalog"
             ),
+            Self::Frozen { path } => write!(
+                f,
+                "{path} is not added, because schema_changes is freeze: its values are rescued"
+            ),
             Self::Limited {
                 path,
                 limit,
@@ -181,6 +187,10 @@ impl<'a> Path<'a> {
 
     pub(super) fn pop(&mut self) {
         self.0.pop();
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 }
 

@@ -5,7 +5,68 @@ use crate::schema::{Field, Note, Type, note};
 /// How the columns of a table may change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ColumnPolicy {
+    pub(crate) schema_changes: SchemaChanges,
+    pub(crate) on_type_change: OnTypeChange,
     pub(crate) limits: Limits,
+}
+
+/// What becomes of new columns and fields, and of wider types, in a table that is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum SchemaChanges {
+    /// The table gets them.
+    #[default]
+    Extend,
+    /// The table stays as it is, and values that it has no place for are rescued.
+    Freeze,
+    /// The sync fails.
+    Fail,
+}
+
+/// What becomes of a property whose type changed so that rows of both types cannot be read from one column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum OnTypeChange {
+    /// The column keeps its type, and values that do not fit are rescued.
+    #[default]
+    Rescue,
+    /// Values that do not fit get a column of their own.
+    NewColumn,
+    /// The sync fails.
+    Fail,
+}
+
+/// A change that the configuration forbids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Forbidden {
+    pub(crate) change: Note,
+    pub(crate) by: Forbidding,
+}
+
+/// The setting that forbids a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Forbidding {
+    SchemaChanges,
+    OnTypeChange,
+}
+
+impl Forbidding {
+    /// The setting, as it is set.
+    pub(crate) fn setting(self) -> &'static str {
+        match self {
+            Self::SchemaChanges => "schema_changes is fail",
+            Self::OnTypeChange => "on_type_change is fail",
+        }
+    }
+
+    pub(crate) fn hint(self) -> &'static str {
+        match self {
+            Self::SchemaChanges => {
+                "change the table or the schema, or set schema_changes to extend or freeze"
+            }
+            Self::OnTypeChange => {
+                "correct the type at the source, or set on_type_change to rescue or new_column"
+            }
+        }
+    }
 }
 
 /// How many columns and fields are made of what records hold, where nobody has declared them: keys may be data.

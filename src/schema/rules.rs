@@ -49,9 +49,11 @@ fn holds_in_json(table: &Type, stream: &Type) -> bool {
 }
 
 /// Decided by what a JSON row holds for the old type and what the engines' readers make of that under the new one: a bare
-/// integer is a double and a decimal to all of them, and a bare scalar is text to all of them; a quoted date is no
-/// timestamp to the OpenX SerDe, and an array or an object in a string column breaks the HCatalog SerDe. A decimal is not
-/// made a double, which would blur digits that the table has shown so far.
+/// integer is a double and a decimal to all of them, and a bare integer of up to 38 digits, a bare boolean and a quoted
+/// date or time are the same text to all of them. A number with a fraction or an exponent is text that each of them spells
+/// in its own way (`1.5` for `1.50`), or refuses; a quoted date is no timestamp to the OpenX SerDe, and an array or an
+/// object in a string column breaks the HCatalog SerDe. A decimal is not made a double, which would blur digits that the
+/// table has shown so far.
 fn wider_in_json(table: &Type, stream: &Type) -> Option<Type> {
     match (table, stream) {
         (Type::Integer(old), Type::Integer(new)) => (new > old).then(|| stream.clone()),
@@ -61,9 +63,7 @@ fn wider_in_json(table: &Type, stream: &Type) -> Option<Type> {
         (
             Type::Boolean
             | Type::Integer(_)
-            | Type::Float
-            | Type::Double
-            | Type::Decimal { .. }
+            | Type::Decimal { scale: 0, .. }
             | Type::Date
             | Type::Timestamp,
             Type::String,

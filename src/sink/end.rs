@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::protocol::catalog::Refresh;
+use crate::schema::{ColumnPolicy, OnTypeChange, SchemaChanges};
 use crate::sink::stream::Stream;
 use crate::sink::writer::Extent;
 use crate::sink::{Acknowledgement, Sink};
@@ -118,9 +119,10 @@ impl Sink<'_> {
                     .map(|(column, count)| format!("{column}={count}"))
                     .collect();
                 log::warn!(
-                    "stream {}: values that do not fit their columns are {kept}: {}; correct them at the source, or declare other types",
+                    "stream {}: values that do not fit their columns are {kept}: {}; correct them at the source, declare other types{}",
                     stream.key,
-                    columns.join(", ")
+                    columns.join(", "),
+                    way_out(&self.options.table.policy)
                 );
             }
             if stream.refresh == Refresh::Overwrite && !stream.has_evidence() {
@@ -149,6 +151,18 @@ impl Sink<'_> {
             unfinished.join(", ")
         ))
         .hint("look for the source's own error"))
+    }
+}
+
+/// What else helps against misfits.
+fn way_out(policy: &ColumnPolicy) -> &'static str {
+    let is_frozen = policy.schema_changes == SchemaChanges::Freeze;
+    match policy.on_type_change {
+        _ if is_frozen => ", or set schema_changes to extend",
+        OnTypeChange::Rescue => {
+            ", or set on_type_change to new_column, which gives values of another type a column of their own"
+        }
+        OnTypeChange::NewColumn | OnTypeChange::Fail => "",
     }
 }
 

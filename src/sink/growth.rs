@@ -71,7 +71,7 @@ impl Growth {
                 };
                 !std::mem::replace(is_known, true)
             }
-            Note::Added { .. } | Note::Widened { .. } | Note::Text { .. } => {
+            Note::Added { .. } | Note::Widened { .. } | Note::Text { .. } | Note::Frozen { .. } => {
                 self.logged += 1;
                 self.logged <= MOST_LOGGED
             }
@@ -99,6 +99,8 @@ impl Sink<'_> {
         };
         let (seen, mut all) = plan::seen(&news.schema(), &growth.rows, &self.options.table);
         let grown = stream.table.grow(&seen);
+        let grown =
+            grown.map_err(|error| error.while_doing(format_args!("stream {}", stream.key)))?;
         all.extend(grown.notes);
         let shown = growth.news_of(all);
         notes::log(&shown, &|note| format!("stream {}: {note}", stream.key));

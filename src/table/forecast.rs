@@ -147,8 +147,12 @@ fn of_stream(
             let location = hive::location(table).to_owned();
             match target.preview(table) {
                 Ok(reconciled) => {
-                    let does_not_fit =
-                        |note: &Note| matches!(note, Note::Kept { .. } | Note::Full { .. });
+                    let does_not_fit = |note: &Note| {
+                        matches!(
+                            note,
+                            Note::Kept { .. } | Note::Full { .. } | Note::Frozen { .. }
+                        )
+                    };
                     notes.extend(reconciled.notes.into_iter().filter(does_not_fit));
                     (TableAction::Extended, location, reconciled.columns)
                 }
@@ -208,9 +212,13 @@ fn changes(table: &CatalogTable, columns: &[schema::Column]) -> Vec<Change> {
 
 /// Whether the stream or the program has what fills the column.
 fn is_in(wanted: &[schema::Column], column: &schema::Column) -> bool {
+    let source = match column.source {
+        Source::Variant => Source::Property,
+        source => source,
+    };
     wanted.iter().any(|wanted| {
-        wanted.source == column.source
-            && match column.source {
+        wanted.source == source
+            && match source {
                 Source::Property => wanted.field.key == column.field.key,
                 _ => wanted.field.name == column.field.name,
             }

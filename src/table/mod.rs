@@ -72,9 +72,12 @@ impl TableTarget {
         Terms {
             origin: self.origin,
             rules: self.format.rules(),
-            limits: match self.origin {
-                SchemaOrigin::Declared => Limits::NONE,
-                SchemaOrigin::Inferred => self.policy.limits,
+            policy: ColumnPolicy {
+                limits: match self.origin {
+                    SchemaOrigin::Declared => Limits::NONE,
+                    SchemaOrigin::Inferred => self.policy.limits,
+                },
+                ..self.policy
             },
         }
     }
@@ -228,7 +231,7 @@ impl Table {
     /// Brings in columns of rows to come, as these were seen in records; returns all that rows have from now on, and what
     /// is new or left out. The catalog learns of them before readers see such rows, by [`Table::begin`],
     /// [`Table::publish`] or [`Table::replace`].
-    pub(crate) fn grow(&mut self, seen: &[Column]) -> Grown {
+    pub(crate) fn grow(&mut self, seen: &[Column]) -> Result<Grown> {
         match self {
             Self::Hive(table) => table.grow(seen),
         }

@@ -185,7 +185,9 @@ pub(crate) fn compile(
                 "set metadata_columns to false"
             };
             let found = match source {
-                Source::Property => format!("filled from the property {:?}", taken.key),
+                Source::Property | Source::Variant => {
+                    format!("filled from the property {:?}", taken.key)
+                }
                 _ => format!("of type {}", taken.data_type),
             };
             return Err(Error::config(format!(

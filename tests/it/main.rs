@@ -9,6 +9,7 @@
 mod support; // the program as a child, moto, the scripted server, the journal, the readers
 
 mod broken; // two hundred inputs that no source should send
+mod changes; // policies for new columns, and for values whose type has changed
 mod check; // every way in which a connection can fail, and that nothing stays
 mod checkpoints; // when states are acknowledged, and what stays invisible until then
 mod clients; // PyAirbyte writes into moto
@@ -54,6 +55,7 @@ mod tables_of_others; // what a sync refuses of them, and what an overwrite remo
 mod tidy; // the source keeps its own rules
 mod tls; // TLS servers that are refused, and why
 mod tricks; // hostile servers: floods, drips, bombs, wrong lengths, redirects, at every call
+mod type_changes; // all pairs of types, as two syncs, read by four engines
 mod upstream; // tables that the Python connector made are gone on with
 mod versions; // versions of a Singer tap, against a model
 mod wire; // TLS, proxies, and roles that end while the work goes on

@@ -1,6 +1,7 @@
 """The query engines: each reads objects under the types of the catalog, and answers rows of Python's own values."""
 
 import datetime
+import decimal
 import re
 
 import hive
@@ -95,7 +96,7 @@ def duckdb_parquet(types, files):
 
 WHOLE = {"bigint", "ubigint", "hugeint", "uhugeint"}
 GUESSES = {
-    "string": {"varchar", "uuid"},
+    "string": {"varchar", "uuid", "time"},
     "boolean": {"boolean"},
     "date": {"date"},
     # Text, where some moments have a fraction and others none.
@@ -151,9 +152,46 @@ def arrow_rows(types, files):
     import pyarrow
     import pyarrow.json
 
-    schema = pyarrow.schema([(name, arrow(tree)) for name, tree in types.items()])
-    options = pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
-    return [row for file in files for row in pyarrow.json.read_json(file, parse_options=options).to_pylist()]
+    def read(file, types):
+        schema = pyarrow.schema([(name, arrow(tree)) for name, tree in types.items()])
+        options = pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
+        try:
+            rows = pyarrow.json.read_json(file, parse_options=options).to_pylist()
+        except pyarrow.ArrowInvalid as error:
+            # A bare boolean or number under `string` is from before the column became text: Arrow makes it text by a cast.
+            bare = re.search(r"Column\(/(.*)\) changed from string to (boolean|number)", str(error))
+            if not bare:
+                raise
+            path, kind = bare[1].split("/"), bare[2]
+            before = "boolean" if kind == "boolean" else ("decimal", 38, 0)
+            return read(file, {**types, path[0]: replaced(types[path[0]], path[1:], before)})
+        return rows
+
+    return [as_text(row, ("struct", list(types.items()))) for file in files for row in read(file, types)]
+
+
+def replaced(tree, path, leaf):
+    """The type with another one at a path, in which `[]` stands for the elements of an array."""
+    match tree:
+        case ("array", of):
+            return ("array", replaced(of, path[1:], leaf))
+        case ("struct", fields):
+            return ("struct", [(name, replaced(of, path[1:], leaf) if name == path[0] else of) for name, of in fields])
+    return leaf
+
+
+def as_text(value, tree):
+    """The value, cast to text where the type is text."""
+    match tree:
+        case ("array", of) if value is not None:
+            return [as_text(item, of) for item in value]
+        case ("struct", fields) if value is not None:
+            return {name: as_text(value[name], of) for name, of in fields}
+        case "string" if isinstance(value, bool):
+            return str(value).lower()
+        case "string" if isinstance(value, decimal.Decimal):
+            return str(value)
+    return value
 
 
 def arrow_parquet(types, files):
@@ -215,8 +253,44 @@ def spark_rows(types, files, format="json"):
     return [row.asDict(recursive=True) for row in frame.selectExpr(*zoneless).collect()]
 
 
+def polars_takes(tree):
+    # polars takes no decimals of JSON text: fractions are read as doubles, and whole numbers as integers of 128 bits.
+    return "double" if tree[0] == "decimal" and tree[2] > 0 else tree
+
+
+def polars_rows(types, files):
+    import polars
+
+    simple = {
+        "string": polars.String,
+        "boolean": polars.Boolean,
+        "tinyint": polars.Int8,
+        "smallint": polars.Int16,
+        "int": polars.Int32,
+        "bigint": polars.Int64,
+        "float": polars.Float32,
+        "double": polars.Float64,
+        "date": polars.Date,
+        "timestamp": polars.Datetime("us"),
+    }
+
+    def of_polars(tree):
+        match tree:
+            case ("decimal", _, _):
+                return polars.Int128
+            case ("array", of):
+                return polars.List(of_polars(of))
+            case ("struct", fields):
+                return polars.Struct({name: of_polars(of) for name, of in fields})
+        return simple[tree]
+
+    schema = {name: of_polars(tree) for name, tree in types.items()}
+    return [row for file in files for row in polars.read_ndjson(file, schema=schema).to_dicts()]
+
+
 ENGINES = {
     "duckdb": (duckdb_takes, duckdb_rows, duckdb_parquet),
     "arrow": (arrow_takes, arrow_rows, arrow_parquet),
+    "polars": (polars_takes, polars_rows, None),
     "spark": (spark_takes, spark_rows, spark_parquet),
 }

@@ -83,8 +83,9 @@ def same(sent, found, tree):
         case "string" if isinstance(found, str) and isinstance(sent, str) and not isinstance(sent, Number):
             if found == sent or found.startswith('"') and json.loads(found) == sent:
                 return True  # As it is, or as JSON text.
-            # A date, where the engine reads dates as text.
-            return found == str(moment(sent).date())
+            # A date or a time, where the engine reads those as text.
+            at = moment(sent)
+            return found == str(at.date()) or datetime.datetime.fromisoformat(found) == at
         case "string":
             return loads(found) == sent
         case "boolean":

@@ -177,6 +177,49 @@ fn of_two_columns_with_one_key_the_first_is_filled() {
 }
 
 #[test]
+fn of_columns_with_one_key_a_value_goes_to_the_first_that_holds_it() {
+    let named = |name: &str, data_type: Type| Field {
+        key: "a".into(),
+        name: name.into(),
+        data_type,
+    };
+    let inner = Type::Struct(vec![field("x", BIGINT)]);
+    let mut encoder = compile(
+        &[
+            named("a", BIGINT),
+            field("b", BIGINT),
+            named("a_struct", inner),
+            named("a_boolean", Type::Boolean),
+        ],
+        &options(),
+    );
+    for _ in 0..3 {
+        for (record, row) in [
+            (r#"{"a":1,"b":3}"#, r#"{"a":1,"b":3}"#),
+            (r#"{"a":{"x":1},"b":3}"#, r#"{"a_struct":{"x":1},"b":3}"#),
+            (r#"{"b":3,"a":true}"#, r#"{"a_boolean":true,"b":3}"#),
+            (r#"{"a":"false"}"#, r#"{"a_boolean":false}"#),
+            (r#"{"a":null}"#, "{}"),
+            // Of members with one key the last counts, in whatever column.
+            (r#"{"a":1,"a":{"x":2}}"#, r#"{"a_struct":{"x":2}}"#),
+            (r#"{"a":true,"b":1,"a":1}"#, r#"{"a":1,"b":1}"#),
+            (r#"{"a":1,"a":"x"}"#, r#"{"_rescued_data":"{\"a\":\"x\"}"}"#),
+            (
+                r#"{"a":{"x":1,"y":2}}"#,
+                r#"{"a_struct":{"x":1},"_rescued_data":"{\"a\":{\"x\":1,\"y\":2}}"}"#,
+            ),
+        ] {
+            assert_eq!(
+                encode(&mut encoder, record.as_bytes()).unwrap(),
+                row,
+                "{record}"
+            );
+        }
+    }
+    assert_eq!(encoder.misfits(), [("a".into(), 6)]);
+}
+
+#[test]
 fn depth_costs_no_stack() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let objects = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));

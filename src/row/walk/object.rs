@@ -310,10 +310,33 @@ impl Walker<'_> {
         let before = self.row.savepoint();
         self.put_key(step, member, separator);
         let fit = self.value(&step.value)?;
-        if fit == Fit::Misfit {
-            self.row.roll_back(before);
+        if fit != Fit::Misfit {
+            return Ok((self.scan.at, fit));
         }
-        Ok((self.scan.at, fit))
+        self.row.roll_back(before);
+        let end = self.scan.at;
+        match &step.variant {
+            Some(variant) => self.convert_to_variant(variant, member, separator),
+            None => Ok((end, fit)),
+        }
+    }
+
+    /// Writes a value that its first column cannot hold to another one.
+    #[cold]
+    fn convert_to_variant(
+        &mut self,
+        step: &Step,
+        member: Member,
+        separator: Separator,
+    ) -> Result<(usize, Fit), Fault> {
+        match step.verbatim.end(self.scan.text, member.value) {
+            Some(end) => {
+                self.put_member(step, member, separator, end);
+                self.scan.at = end;
+                Ok((end, Fit::Whole))
+            }
+            None => self.convert(step, member, separator),
+        }
     }
 
     /// Writes a member whose value is verbatim and ends at `end`.

@@ -15,6 +15,9 @@ const FIELDS: &str = "airbyte_fields";
 /// `json` where all strings of a column are JSON text.
 const TEXT: &str = "airbyte_text";
 
+/// `true` where the column holds those values of the property that another column of it cannot hold.
+const VARIANT: &str = "airbyte_variant";
+
 /// `true` where the program itself fills the column.
 const ADDED: &str = "airbyte_added";
 
@@ -46,7 +49,10 @@ fn read_one(entry: &Map<String, Value>) -> Column {
                 fields: fields.unwrap_or_default(),
             };
             record.restore(&mut field.data_type);
-            Source::Property
+            match parameter(VARIANT) {
+                Some("true") => Source::Variant,
+                _ => Source::Property,
+            }
         }
         (None, Some("true")) => Source::Program,
         (None, _) => Source::Unrecorded,
@@ -82,7 +88,7 @@ pub(super) fn write(before: Option<&Map<String, Value>>, column: &Column) -> Val
 fn record(entry: &mut Map<String, Value>, column: &Column) {
     let mut record = Map::new();
     match column.source {
-        Source::Property => {
+        Source::Property | Source::Variant => {
             record.insert(PROPERTY.to_owned(), column.field.key.as_str().into());
             let of_type = Record::of(&column.field.data_type);
             if of_type.is_json_text {
@@ -91,6 +97,9 @@ fn record(entry: &mut Map<String, Value>, column: &Column) {
             if !of_type.fields.is_empty() {
                 let fields = Value::Object(of_type.fields).to_string();
                 record.insert(FIELDS.to_owned(), fields.into());
+            }
+            if column.source == Source::Variant {
+                record.insert(VARIANT.to_owned(), "true".into());
             }
         }
         Source::Program => {
@@ -114,7 +123,7 @@ fn record(entry: &mut Map<String, Value>, column: &Column) {
         *parameters = Value::Object(Map::new());
     }
     if let Value::Object(parameters) = parameters {
-        for key in [PROPERTY, FIELDS, TEXT, ADDED] {
+        for key in [PROPERTY, FIELDS, TEXT, VARIANT, ADDED] {
             parameters.remove(key);
         }
         parameters.append(&mut record);
@@ -125,7 +134,7 @@ fn record(entry: &mut Map<String, Value>, column: &Column) {
 /// spelled, then the fields as `name: property`. It is one line, cut to what the catalog takes.
 fn comment(column: &Column) -> Option<String> {
     let Column { field, source } = column;
-    if *source != Source::Property {
+    if !matches!(source, Source::Property | Source::Variant) {
         return None;
     }
     let own = (field.key != field.name).then(|| field.key.clone());

@@ -2,37 +2,44 @@
 
 use crate::error::{Error, Result};
 use crate::lake::Lake;
-use crate::schema::{Column, evolve};
+use crate::schema::evolve::SchemaOrigin;
+use crate::schema::{Column, ColumnPolicy, SchemaChanges, evolve, replace};
 use crate::table::hive::{HiveTable, Visibility};
-use crate::table::{Grown, TableChange};
+use crate::table::{Grown, TableChange, TableTarget};
 
 impl HiveTable {
     /// Brings in columns that were seen in records. Rows of before are right under those of after.
-    pub(in crate::table) fn grow(&mut self, seen: &[Column]) -> Grown {
+    pub(in crate::table) fn grow(&mut self, seen: &[Column]) -> Result<Grown> {
         let terms = self.target.terms();
-        let wanted = evolve::reconcile(&self.target.wanted, seen, terms);
-        let (columns, notes, has_changed) = if self.visibility == Visibility::Swap {
+        let is_free = terms.policy.schema_changes == SchemaChanges::Extend;
+        let (mut grown, wanted) = if self.visibility == Visibility::Swap && is_free {
             // No row of the old generation stays, whatever types it has.
-            let columns = evolve::replace(&self.before, &wanted.columns, terms.rules);
-            let has_changed = wanted.changed;
-            (columns, wanted.notes, has_changed)
+            let mut grown = evolve::reconcile(&self.target.wanted, seen, terms);
+            let wanted = grown.columns;
+            grown.columns = replace::replace(&self.before, &wanted, terms.rules);
+            (grown, Some(wanted))
         } else {
-            let merged = evolve::reconcile(&self.columns, seen, terms);
-            (merged.columns, merged.notes, merged.changed)
+            let grown = evolve::reconcile(&self.columns, seen, terms);
+            let is_new = self.visibility == Visibility::Create;
+            let wanted = is_new.then(|| grown.columns.clone());
+            (grown, wanted)
         };
-        if !has_changed {
-            return Grown {
-                columns: None,
-                notes,
-            };
+        if let Some(forbidden) = grown.forbidden.take() {
+            return Err(self.target.forbidden(&forbidden));
         }
-        self.target.wanted = wanted.columns;
-        self.columns.clone_from(&columns);
-        self.has_grown = true;
-        Grown {
-            columns: Some(columns),
-            notes,
+        let mut columns = None;
+        if grown.changed {
+            self.columns.clone_from(&grown.columns);
+            columns = Some(grown.columns);
+            self.has_grown = true;
+            if let Some(wanted) = wanted {
+                self.target.wanted = wanted;
+            }
         }
+        Ok(Grown {
+            columns,
+            notes: grown.notes,
+        })
     }
 
     /// Gives the table that shows the rows the columns that these have. One that is gone is left to
@@ -42,10 +49,17 @@ impl HiveTable {
         if !self.has_grown || !shows {
             return Ok(Vec::new());
         }
-        let Some(published) = self.target.extend(&*lake.catalog)? else {
+        let rules = self.target.format.rules();
+        // What may change was decided when the columns grew.
+        let grown = TableTarget {
+            wanted: self.columns.clone(),
+            origin: SchemaOrigin::Declared,
+            policy: ColumnPolicy::default(),
+            ..self.target.clone()
+        };
+        let Some(published) = grown.extend(&*lake.catalog)? else {
             return Ok(Vec::new());
         };
-        let rules = self.target.format.rules();
         if !evolve::reads(&published.columns, &self.columns, rules) {
             return Err(Error::transient(format!(
                 "another writer has given the table {} columns of other types during this load, which these rows do not fit",

@@ -13,7 +13,7 @@ mod superseded;
 use crate::error::{Error, Result};
 use crate::lake::{self, Catalog, Lake, Lookup};
 use crate::protocol::catalog::Refresh;
-use crate::schema::{Column, evolve};
+use crate::schema::{Column, SchemaChanges, evolve};
 use crate::table::control::{Control, RunRecord, Stage};
 use crate::table::layout::{self, Folders, folder_of_location};
 use crate::table::locations::Locations;
@@ -69,6 +69,8 @@ impl HiveTable {
                 if is_created_later(&*lake.catalog, target, options.creation)? =>
             {
                 let mut table = Self::new(planned, opening);
+                // A table of this run's own has no columns that others rely on.
+                table.target.policy.schema_changes = SchemaChanges::Extend;
                 let generation = layout::generation(opening.run.name(), None);
                 table.folder = table.folders.place(&generation, None);
                 Ok(table.opened(target.wanted.clone(), Vec::new()))
@@ -165,6 +167,9 @@ impl HiveTable {
                 generations::mark(configured, table.numbers, &table.folder, &stored, control);
             let mark = control.new_mark(&target.database, &target.name, mark);
             table.generations.own = Some(mark);
+        }
+        if entry.is_none() {
+            table.target.policy.schema_changes = SchemaChanges::Extend;
         }
         table.before = entry.map(self::columns).unwrap_or_default();
         Ok(table.opened(columns, Vec::new()))
@@ -367,6 +372,7 @@ impl HiveTable {
         lake: &Lake,
         mut target: TableTarget,
     ) -> Result<(Vec<Column>, Vec<TableChange>)> {
+        target.policy = self.target.policy;
         target.wanted = target.reconcile_with(&self.target.wanted).columns;
         let reshaped = match self.visibility {
             Visibility::Create => (target.wanted.clone(), Vec::new()),
@@ -377,6 +383,7 @@ impl HiveTable {
             }
             Visibility::Swap => {
                 let entry = target.find(&*lake.catalog)?;
+                target.refuse_replacing(entry.as_ref())?;
                 let columns = target.columns_of_a_new_generation(entry.as_ref());
                 (columns, Vec::new())
             }

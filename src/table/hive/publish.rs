@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Result};
 use crate::lake::{Catalog, CatalogTable, Created, Lookup, Updated};
 use crate::schema::evolve::{self, Reconciled};
-use crate::schema::{Column, Note, column, note};
+use crate::schema::{Column, Forbidden, Forbidding, Note, SchemaChanges, column, note, replace};
 use crate::table::hive::generations::Numbered;
 use crate::table::hive::{definition, settings};
 use crate::table::{Change, TableChange, TableTarget, change, is_same, notes};
@@ -121,7 +121,14 @@ impl TableTarget {
             || self.wanted.clone(),
             |table| {
                 let columns = definition::columns(&table.input);
-                evolve::replace(&columns, &self.wanted, self.format.rules())
+                match self.policy.schema_changes {
+                    SchemaChanges::Extend => {
+                        replace::replace(&columns, &self.wanted, self.format.rules())
+                    }
+                    SchemaChanges::Freeze | SchemaChanges::Fail => {
+                        self.reconcile_with(&columns).columns
+                    }
+                }
             },
         )
     }
@@ -129,7 +136,11 @@ impl TableTarget {
     /// What `ensure` would make of the table's columns, without doing it.
     pub(in crate::table) fn preview(&self, table: &CatalogTable) -> Result<Reconciled> {
         definition::refuse_unwritable(&table.input, self)?;
-        Ok(self.reconcile(&table.input))
+        let reconciled = self.reconcile(&table.input);
+        match &reconciled.forbidden {
+            Some(forbidden) => Err(self.forbidden(forbidden)),
+            None => Ok(reconciled),
+        }
     }
 
     /// The columns of a table of these, with the wanted ones brought in.
@@ -208,7 +219,8 @@ impl TableTarget {
                     let input = definition::at(&table.input, location, &columns, self.format);
                     let input = definition::with_numbers(input, numbers);
                     let input = definition::with_version(input, self.version);
-                    let differences = self.differences(&table.input, &input);
+                    let differences =
+                        self.differences(&definition::columns(&table.input), &columns);
                     changes.extend(differences.into_iter().map(TableChange::Column));
                     input == table.input
                         || catalog.update_table(&self.database, &input, table.version.as_deref())?
@@ -234,10 +246,10 @@ impl TableTarget {
 
     /// What differs in the columns of a new generation. None is dropped: one that the stream does not have any more
     /// stays, without a value.
-    fn differences(&self, before: &Map<String, Value>, now: &Map<String, Value>) -> Vec<Note> {
-        let before = column::fields(&definition::columns(before));
+    fn differences(&self, before: &[Column], now: &[Column]) -> Vec<Note> {
+        let before = column::fields(before);
         let mut notes = Vec::new();
-        for field in column::fields(&definition::columns(now)) {
+        for field in column::fields(now) {
             let path = note::place(&field.name);
             match change(&before, &field) {
                 Some(Change::Added { to: data_type, .. }) => {
@@ -261,9 +273,35 @@ impl TableTarget {
 
     /// An error where a new generation could not take the table's place.
     pub(in crate::table) fn refuse_replacing(&self, table: Option<&CatalogTable>) -> Result<()> {
-        table.map_or(Ok(()), |table| {
-            definition::refuse_replacing(&table.input, self)
-        })
+        let Some(table) = table else { return Ok(()) };
+        definition::refuse_replacing(&table.input, self)?;
+        if self.policy.schema_changes != SchemaChanges::Fail {
+            return Ok(());
+        }
+        let reconciled = self.reconcile(&table.input);
+        // Types that would be others in a new generation.
+        let is_kept = |note: &Note| matches!(note, Note::Kept { .. });
+        let kept = reconciled.notes.into_iter().find(is_kept);
+        let kept = kept.map(|change| Forbidden {
+            change,
+            by: Forbidding::SchemaChanges,
+        });
+        match reconciled.forbidden.or(kept) {
+            Some(forbidden) => Err(self.forbidden(&forbidden)),
+            None => Ok(()),
+        }
+    }
+
+    /// The error of a change that the configuration forbids.
+    pub(in crate::table) fn forbidden(&self, forbidden: &Forbidden) -> Error {
+        Error::config(format!(
+            "the table {}.{} may not change, because {}: {}",
+            self.database,
+            self.name,
+            forbidden.by.setting(),
+            forbidden.change
+        ))
+        .hint(forbidden.by.hint())
     }
 
     fn contended(&self) -> Error {
