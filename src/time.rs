@@ -1,4 +1,6 @@
-//! The clock: the only module that reads the time.
+//! The clock: the only module that reads the time. And the calendar, which is what texts mean.
+
+pub(crate) mod calendar;
 
 use std::time::{Duration, Instant};
 

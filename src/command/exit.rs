@@ -46,7 +46,7 @@ pub(super) fn conclude(
         outcome,
         error,
     } = end(read, at_signal, sink, audience);
-    feedback.end(sink.tally(), bytes_in, outcome);
+    feedback.end(sink.final_tally(), bytes_in, outcome);
     if let Some(error) = error {
         out::failure(audience, &error);
     }

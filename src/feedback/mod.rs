@@ -43,6 +43,7 @@ pub(crate) struct ReportFiles {
 
 /// Reports on one run.
 pub(crate) struct Feedback {
+    audience: Audience,
     files: ReportFiles,
     clock: Clock,
     /// How progress is shown, and how often; `None` if it is not.
@@ -107,6 +108,7 @@ impl Feedback {
         let began = clock.instant();
         let every = progress.map_or(Duration::ZERO, |(_, every)| every);
         Ok(Self {
+            audience,
             files,
             progress,
             began,
@@ -172,6 +174,9 @@ impl Feedback {
         self.has_ended = true;
         out::end_progress();
         let summary = self.summary(tally, bytes_in, outcome);
+        if self.audience == Audience::Person {
+            summary.log_columns();
+        }
         summary.log();
         self.write_files(&summary);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::feedback::figures::{bytes, grouped, speed};
-use crate::sink::{StreamTally, Tally};
+use crate::sink::{ColumnTally, StreamTally, Tally};
 use crate::time::Millis;
 
 /// How a run ended.
@@ -16,6 +16,12 @@ pub(crate) enum Outcome {
     /// By a signal, or because the reader of stdout was gone.
     Stopped,
 }
+
+/// So many columns of a stream are logged.
+const MOST_COLUMNS: usize = 100;
+
+/// So many characters of a type are logged.
+const LONGEST_TYPE: usize = 60;
 
 /// The figures of a run, for the log and the report files.
 pub(super) struct Summary {
@@ -71,6 +77,30 @@ impl Summary {
         );
     }
 
+    /// Logs the columns of each stream: what a person wants to know of data that has just been loaded.
+    pub(super) fn log_columns(&self) {
+        for stream in self
+            .tally
+            .streams
+            .iter()
+            .filter(|stream| stream.records > 0)
+        {
+            for column in stream.columns.iter().take(MOST_COLUMNS) {
+                log::info!(
+                    "stream {}: {}",
+                    stream.stream,
+                    column_text(column, stream.records)
+                );
+            }
+            if let Some(others @ 1..) = stream.columns.len().checked_sub(MOST_COLUMNS) {
+                log::info!(
+                    "stream {}: {others} more columns, in the file of --summary",
+                    stream.stream
+                );
+            }
+        }
+    }
+
     fn word(&self) -> &'static str {
         match self.outcome {
             Outcome::Done => "done",
@@ -116,10 +146,49 @@ fn stream_to_json(stream: &StreamTally) -> Value {
         "bytes_in": stream.bytes_in,
         "bytes_out": stream.bytes_out,
         "objects": stream.objects,
+        "columns": stream.columns.iter().map(column_to_json).collect::<Vec<_>>(),
         "changes": stream.changes.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     if stream.groups > 0 {
         value["row_groups"] = stream.groups.into();
     }
     value
+}
+
+fn column_to_json(column: &ColumnTally) -> Value {
+    json!({
+        "name": column.name,
+        "type": column.data_type,
+        "nulls": column.nulls,
+        "rescued": column.rescued,
+    })
+}
+
+/// `column price: double, 12.5 % null, 3 rescued`.
+pub(super) fn column_text(column: &ColumnTally, records: u64) -> String {
+    let ColumnTally {
+        name,
+        data_type,
+        nulls,
+        rescued,
+    } = column;
+    let data_type = match data_type.char_indices().nth(LONGEST_TYPE) {
+        Some((end, _)) => format!("{}…", &data_type[..end]),
+        None => data_type.clone(),
+    };
+    // Neither 0.0 % nor 100.0 % where it is not so.
+    let tenths = u128::from(*nulls) * 1000 / u128::from(records.max(1));
+    let share = match tenths {
+        _ if *nulls == 0 => "no nulls".to_owned(),
+        _ if nulls >= &records => "always null".to_owned(),
+        0 => "less than 0.1 % null".to_owned(),
+        tenths => format!("{}.{} % null", tenths / 10, tenths % 10),
+    };
+    match rescued {
+        0 => format!("column {name}: {data_type}, {share}"),
+        rescued => format!(
+            "column {name}: {data_type}, {share}, {} rescued",
+            grouped(*rescued)
+        ),
+    }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::protocol::StreamKey;
-use crate::sink::StreamTally;
+use crate::sink::{ColumnTally, StreamTally};
 
 fn tally() -> Tally {
     Tally {
@@ -21,12 +21,38 @@ fn tally() -> Tally {
             bytes_out: 345_000_000,
             rescued: BTreeMap::from([("at".to_owned(), 2)]),
             changes: vec![crate::table::TableChange::Created],
+            columns: vec![column("at", "timestamp", 5, 2)],
         }],
         uncommitted: 4_000_000,
         checkpoints: 3,
         states: 4,
         last_checkpoint: None,
     }
+}
+
+fn column(name: &str, data_type: &str, nulls: u64, rescued: u64) -> ColumnTally {
+    ColumnTally {
+        name: name.to_owned(),
+        data_type: data_type.to_owned(),
+        nulls,
+        rescued,
+    }
+}
+
+#[test]
+fn a_column_s_share_of_nulls_is_never_rounded_to_none_or_all() {
+    for (nulls, rescued, text) in [
+        (0, 0, "column c: date, no nulls"),
+        (1, 0, "column c: date, less than 0.1 % null"),
+        (250, 7, "column c: date, 12.5 % null, 7 rescued"),
+        (1999, 0, "column c: date, 99.9 % null"),
+        (2000, 2000, "column c: date, always null, 2,000 rescued"),
+    ] {
+        let found = summary::column_text(&column("c", "date", nulls, rescued), 2000);
+        assert_eq!(found, text);
+    }
+    let long = summary::column_text(&column("c", &"é".repeat(70), 0, 0), 1);
+    assert_eq!(long, format!("column c: {}…, no nulls", "é".repeat(60)));
 }
 
 fn progress(tally: &Tally) -> progress::Progress<'_> {
@@ -140,6 +166,7 @@ fn a_summary_says_everything() {
                 "bytes_in": 1_500_000_000,
                 "bytes_out": 345_000_000,
                 "objects": 12,
+                "columns": [{"name": "at", "type": "timestamp", "nulls": 5, "rescued": 2}],
                 "changes": ["the table is new"],
             }],
             "error": "line 3 of stdin: …",

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::json::scan::{ReadToEnd, Scanner};
+use crate::row::filled::FilledCounts;
 use crate::row::learned::Learned;
 use crate::row::metadata::{MetadataPlan, MetadataWriter, Random};
 use crate::row::misfit::{self, MisfitCounts};
@@ -51,6 +52,7 @@ pub(crate) struct RowEncoder {
     plan: Plan,
     learned: Learned,
     misfits: MisfitCounts,
+    filled: FilledCounts,
     random: Random,
     scratch: Scratch,
 }
@@ -60,6 +62,7 @@ impl RowEncoder {
         Self {
             learned: Learned::nothing(&plan.objects),
             misfits: MisfitCounts::new(plan.record.steps.len()),
+            filled: FilledCounts::new(plan.record.steps.len()),
             random: Random::default(),
             scratch: Scratch::default(),
             plan,
@@ -110,11 +113,20 @@ impl RowEncoder {
         })
     }
 
-    /// The last row is not used: what it lacks does not count.
+    /// The last row is not used: what it has and what it lacks does not count.
     pub(crate) fn discount(&mut self) {
         for misfit in &self.scratch.misfits {
             self.misfits.take_back(misfit);
         }
+        self.filled.take_back(&self.scratch.filled);
+    }
+
+    /// The number of rows that have a value, by column.
+    pub(crate) fn filled(&self) -> Vec<(String, u64)> {
+        let steps = self.plan.record.steps.iter().zip(self.filled.counts());
+        steps
+            .map(|(step, count)| (step.column.clone(), count))
+            .collect()
     }
 
     fn row(
@@ -124,6 +136,7 @@ impl RowEncoder {
         out: &mut Vec<u8>,
     ) -> Result<ReadToEnd> {
         let (mut separator, end) = self.record(data, out)?;
+        self.filled.add(&self.scratch.filled);
         let misfits = &mut self.scratch.misfits;
         if !misfits.is_empty() {
             misfit::dedup(misfits, data);

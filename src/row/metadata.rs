@@ -3,7 +3,6 @@
 
 use crate::error::{Error, Result};
 use crate::json::scan::Scanner;
-use crate::row::calendar::Moment;
 use crate::row::learned::Learned;
 use crate::row::misfit::Misfit;
 use crate::row::plan::{StepCounts, UNKNOWN, ValuePlan};
@@ -12,6 +11,7 @@ use crate::row::walk::{Scratch, Walker};
 use crate::row::{Metadata, RecordMetadata};
 use crate::schema::{Field, Type, Width};
 use crate::text::hex_digits;
+use crate::time::calendar::Moment;
 
 /// How many random bytes are fetched at once: one system call for 64 rows.
 const AHEAD: usize = 1024;

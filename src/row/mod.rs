@@ -58,8 +58,8 @@
 //! `tests::laws` holds all of this: rows of generated records are compared with those of a slow encoder, errors with
 //! those of a plan that no shortcut fits, and each after records of other shapes.
 
-mod calendar;
 mod encoder;
+mod filled;
 mod learned;
 mod metadata;
 mod misfit;

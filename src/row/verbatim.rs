@@ -2,9 +2,9 @@
 
 use crate::json::scan::{Inside, Scanner, Shape};
 use crate::json::span;
-use crate::row::calendar;
 use crate::row::learned::Learned;
 use crate::row::plan::{ObjectPlan, Scalar, ValuePlan, Verbatim};
+use crate::time::calendar;
 
 /// Integers with more digits may not fit 64 bits.
 const LONGEST_INTEGER: usize = 18;

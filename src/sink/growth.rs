@@ -109,8 +109,7 @@ impl Sink<'_> {
         };
         let encoder = plan::compile(&columns, &growth.rows, stream.table.target())?;
         stream.encoder.discount();
-        stream.rescued_before = stream.rescued();
-        stream.encoder = encoder;
+        stream.set_encoder(encoder);
         let fields = column::fields(&columns);
         self.budget
             .add_fields(seen.iter().map(|column| column.field.count()).sum());

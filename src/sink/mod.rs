@@ -76,7 +76,7 @@ use crate::time::Clock;
 use budget::Budget;
 use ledger::Ledger;
 use streams::{StreamIndex, Streams};
-pub(crate) use tally::{StreamTally, Tally};
+pub(crate) use tally::{ColumnTally, StreamTally, Tally};
 use writer::ObjectNumbers;
 
 /// Records between two looks at the clock, for a source that is never silent.

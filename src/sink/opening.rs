@@ -112,8 +112,7 @@ impl<'a> Sink<'a> {
         let stream = &mut self.streams[index];
         let (columns, changes) = stream.table.reshape(self.lake, target)?;
         stream.counts.changes.extend(changes);
-        stream.rescued_before = stream.rescued();
-        stream.encoder = plan::compile(&columns, &rows, stream.table.target())?;
+        stream.set_encoder(plan::compile(&columns, &rows, stream.table.target())?);
         let reshaped = stream
             .writer
             .reshape(column::fields(&columns).into(), &*self.lake.objects);
@@ -258,6 +257,7 @@ impl<'a> Sink<'a> {
             growth: (planned.configured.origin == SchemaOrigin::Inferred)
                 .then(|| Growth::new(planned.rows)),
             rescued_before: BTreeMap::new(),
+            filled_before: BTreeMap::new(),
             writer: Writer::new(naming),
             counts: StreamCounts {
                 changes,

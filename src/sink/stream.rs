@@ -21,6 +21,8 @@ pub(super) struct Stream {
     pub(super) growth: Option<Growth>,
     /// Values that did not fit under schemas before this one, by column.
     pub(super) rescued_before: BTreeMap<String, u64>,
+    /// Values that the rows under schemas before this one have, by column.
+    pub(super) filled_before: BTreeMap<String, u64>,
     pub(super) writer: Writer,
     pub(super) counts: StreamCounts,
     pub(super) end: StreamEnd,
@@ -72,6 +74,22 @@ impl Stream {
             *rescued.entry(column).or_default() += count;
         }
         rescued
+    }
+
+    /// How many rows have a value, by column.
+    pub(super) fn filled(&self) -> BTreeMap<String, u64> {
+        let mut filled = self.filled_before.clone();
+        for (column, count) in self.encoder.filled() {
+            *filled.entry(column).or_default() += count;
+        }
+        filled
+    }
+
+    /// Rows are encoded by another encoder from now on.
+    pub(super) fn set_encoder(&mut self, encoder: RowEncoder) {
+        self.rescued_before = self.rescued();
+        self.filled_before = self.filled();
+        self.encoder = encoder;
     }
 
     /// A state of this stream covers its rows so far.

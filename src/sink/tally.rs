@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::protocol::StreamKey;
+use crate::schema::Field;
 use crate::sink::Sink;
 use crate::sink::stream::Stream;
 use crate::table::TableChange;
@@ -38,6 +39,19 @@ pub(crate) struct StreamTally {
     pub(crate) rescued: BTreeMap<String, u64>,
     /// How the table's definition changed.
     pub(crate) changes: Vec<TableChange>,
+    /// The columns that records fill; none while the sync goes on.
+    pub(crate) columns: Vec<ColumnTally>,
+}
+
+/// What a sync has written to a column.
+#[derive(Clone, Debug)]
+pub(crate) struct ColumnTally {
+    pub(crate) name: String,
+    pub(crate) data_type: String,
+    /// How many rows have no value in it.
+    pub(crate) nulls: u64,
+    /// How many values did not fit; their rows have none, or a part of it.
+    pub(crate) rescued: u64,
 }
 
 impl Tally {
@@ -65,6 +79,7 @@ impl Sink<'_> {
             groups: stream.counts.groups,
             rescued: stream.rescued(),
             changes: stream.counts.changes.clone(),
+            columns: Vec::new(),
         };
         let progress = &self.progress;
         Tally {
@@ -74,5 +89,24 @@ impl Sink<'_> {
             states: progress.states,
             last_checkpoint: (progress.checkpoints > 0).then_some(progress.last_checkpoint),
         }
+    }
+
+    /// The tally at the end of the sync, with the columns of each stream.
+    pub(crate) fn final_tally(&self) -> Tally {
+        let mut tally = self.tally();
+        for (of_stream, stream) in tally.streams.iter_mut().zip(self.streams.iter()) {
+            let filled = stream.filled();
+            let column = |field: &Field| {
+                let rescued = of_stream.rescued.get(&field.name);
+                Some(ColumnTally {
+                    name: field.name.clone(),
+                    data_type: field.data_type.to_string(),
+                    nulls: of_stream.records.saturating_sub(*filled.get(&field.name)?),
+                    rescued: rescued.copied().unwrap_or_default(),
+                })
+            };
+            of_stream.columns = stream.writer.columns().iter().filter_map(column).collect();
+        }
+        tally
     }
 }

@@ -196,6 +196,11 @@ impl Writer {
         self.buffers = open + closed.sum::<usize>();
     }
 
+    /// The columns of the rows.
+    pub(super) fn columns(&self) -> &[Field] {
+        &self.naming.columns
+    }
+
     /// The rows to come have these columns.
     pub(super) fn reshape(&mut self, columns: Rc<[Field]>, objects: &dyn Objects) -> Result<()> {
         self.naming.columns = columns;

@@ -3,22 +3,30 @@
 //! Where rows are added, versions mean nothing. Where they replace older ones, those of one version of a stream do so
 //! together at the end of input, provided that the version is whole: it was activated after its records, or it was
 //! activated before them and the input ended with a state. Rows of a version that the table shows already are added to it.
+//!
+//! A schema that declares no properties, or that permits others than those, is completed by those that are inferred from
+//! the first records. These are held until there are enough of them, or until another message than a record comes.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
 use crate::interrupt;
+use crate::json::scan;
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, JsonSchema, Refresh};
 use crate::protocol::message::{Record, Status};
-use crate::protocol::singer::{self, SingerMessage};
+use crate::protocol::singer::{self, SingerMessage, SingerRecord};
 use crate::schema::evolve::SchemaOrigin;
+use crate::schema::infer::Inference;
+use crate::schema::{self, Numbers};
 use crate::sink::Sink;
 use crate::source::Source;
+use crate::source::sample::SIZE;
 
 /// The messages of a tap.
 pub(crate) struct Tap {
@@ -31,11 +39,28 @@ pub(crate) struct Tap {
     is_at_state: bool,
     /// Whether it was reported that versions mean nothing.
     has_reported: bool,
+    held: Held,
+}
+
+/// Records that are held until the columns of their streams are inferred.
+#[derive(Default)]
+struct Held {
+    text: Vec<u8>,
+    records: Vec<HeldRecord>,
+}
+
+struct HeldRecord {
+    stream: String,
+    data: Range<usize>,
+    version: Option<i64>,
+    extracted_at: Option<i64>,
 }
 
 /// A stream, as the tap's messages describe it.
 struct TapStream {
     schema: Value,
+    /// What is inferred of its records, where the schema is open.
+    inferred: Option<Inference>,
     /// Whether the sink has the stream: its first record or version decides how it is opened.
     is_open: bool,
     /// The version of its records.
@@ -52,20 +77,21 @@ impl Source for Tap {
         match singer::read(line)? {
             SingerMessage::Record(record) => {
                 self.is_at_state = false;
-                let stream = self.open(&record.stream, record.version, sink)?;
-                stream.has_records = true;
-                stream.is_whole = false;
-                sink.record(&Record::bare(
-                    record.stream,
-                    record.data,
-                    record.extracted_at,
-                ))
+                if self.holds(&record)? {
+                    if self.held.text.len() >= SIZE {
+                        self.write_held(sink)?;
+                    }
+                    return Ok(());
+                }
+                self.record(record, sink)
             }
             SingerMessage::Schema { stream, schema } => {
                 self.is_at_state = false;
+                self.write_held(sink)?;
                 self.schema(stream, schema, sink)
             }
             SingerMessage::State(value) => {
+                self.write_held(sink)?;
                 self.is_at_state = true;
                 self.states += 1;
                 let mut line = value.to_vec();
@@ -73,6 +99,7 @@ impl Source for Tap {
                 sink.line(line)
             }
             SingerMessage::ActivateVersion { stream, version } => {
+                self.write_held(sink)?;
                 self.activate(&stream, version, sink)
             }
         }
@@ -88,6 +115,7 @@ impl Source for Tap {
 
     /// Streams without a record get their tables too.
     fn end(&mut self, sink: &mut Sink<'_>) -> Result<()> {
+        self.write_held(sink)?;
         for (name, stream) in &self.streams {
             interrupt::check()?;
             if !stream.is_open {
@@ -116,7 +144,55 @@ impl Tap {
             states: 0,
             is_at_state: false,
             has_reported: false,
+            held: Held::default(),
         }
+    }
+
+    /// Holds a record of a stream whose columns are not known yet; whether it did.
+    fn holds(&mut self, record: &SingerRecord<'_>) -> Result<bool> {
+        let Some(stream) = self.streams.get_mut(record.stream.as_ref()) else {
+            return Ok(false);
+        };
+        let Some(inferred) = stream.inferred.as_mut().filter(|_| !stream.is_open) else {
+            return Ok(false);
+        };
+        // While its line is known.
+        scan::check_object(record.data).map_err(|(scan, fault)| scan.error(fault))?;
+        inferred.record(record.data);
+        let from = self.held.text.len();
+        self.held.text.extend_from_slice(record.data);
+        self.held.records.push(HeldRecord {
+            stream: record.stream.to_string(),
+            data: from..self.held.text.len(),
+            version: record.version,
+            extracted_at: record.extracted_at,
+        });
+        Ok(true)
+    }
+
+    fn write_held(&mut self, sink: &mut Sink<'_>) -> Result<()> {
+        let held = std::mem::take(&mut self.held);
+        for record in held.records {
+            let record = SingerRecord {
+                stream: record.stream.into(),
+                data: &held.text[record.data],
+                version: record.version,
+                extracted_at: record.extracted_at,
+            };
+            self.record(record, sink)?;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, record: SingerRecord<'_>, sink: &mut Sink<'_>) -> Result<()> {
+        let stream = self.open(&record.stream, record.version, sink)?;
+        stream.has_records = true;
+        stream.is_whole = false;
+        sink.record(&Record::bare(
+            record.stream,
+            record.data,
+            record.extracted_at,
+        ))
     }
 
     /// At the end of input: whether the tap has sent all of the stream, or of its version.
@@ -142,6 +218,7 @@ impl Tap {
         let Some(stream) = self.streams.get_mut(name.as_ref()) else {
             sink.refuse_too_many(count + 1, &StreamKey::new(None, &name))?;
             let stream = TapStream {
+                inferred: is_open(&schema).then(Inference::default),
                 schema,
                 is_open: false,
                 version: None,
@@ -155,6 +232,9 @@ impl Tap {
         // Taps repeat the schema before every batch of records.
         if stream.schema == schema {
             return Ok(());
+        }
+        if !stream.is_open && stream.inferred.is_none() {
+            stream.inferred = is_open(&schema).then(Inference::default);
         }
         stream.schema = schema;
         if stream.is_open {
@@ -224,11 +304,46 @@ impl TapStream {
     }
 }
 
+/// Whether a schema does not say which properties records have: it declares none, or permits others expressly.
+fn is_open(schema: &Value) -> bool {
+    let permits_others = match &schema["additionalProperties"] {
+        Value::Bool(permits) => *permits,
+        others => others.is_object(),
+    };
+    permits_others || schema::read(schema, Numbers::Double, &[]).fields.is_empty()
+}
+
+/// The schema, with the properties that it does not declare.
+fn completed(schema: &Value, inferred: &Inference) -> Value {
+    let mut completed = match schema {
+        Value::Object(_) => schema.clone(),
+        _ => json!({}),
+    };
+    let mut properties = match completed["properties"].take() {
+        Value::Object(declared) => declared,
+        _ => Map::new(),
+    };
+    if let Value::Object(others) = inferred.schema()["properties"].take() {
+        for (key, others) in others {
+            properties.entry(key).or_insert(others);
+        }
+    }
+    completed["properties"] = properties.into();
+    completed
+}
+
 fn configured(name: &str, stream: &TapStream, refresh: Refresh) -> ConfiguredStream {
+    let (json_schema, origin) = match &stream.inferred {
+        None => (JsonSchema::from(&stream.schema), SchemaOrigin::Declared),
+        Some(inferred) => {
+            let completed = completed(&stream.schema, inferred);
+            (JsonSchema::from(&completed), SchemaOrigin::Inferred)
+        }
+    };
     ConfiguredStream {
         key: StreamKey::new(None, name),
-        json_schema: JsonSchema::from(&stream.schema),
-        origin: SchemaOrigin::Declared,
+        json_schema,
+        origin,
         refresh: stream.version.map_or(refresh, Refresh::Version),
         generation_id: stream.version,
         sync_id: None,

@@ -25,6 +25,7 @@ mod generations; // refreshes and overwrites: what is published, when, and what 
 mod growing; // columns that come into being while rows are written
 mod hostile; // hostile input and surroundings: bounded in time and memory, and by name
 mod images; // what is in the images, and a sync under Airbyte's launcher
+mod inference; // the columns that data without a schema gets
 mod journal; // order of effects and states, whole, against the scripted server
 mod lake_formation; // tags, locations of databases, and what Lake Formation refuses
 mod leftovers; // what runs leave to each other, and what is no leftover

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 import struct
 from decimal import Decimal
 
@@ -111,6 +112,6 @@ def same(sent, found, tree):
 
 def moment(text):
     """The moment in UTC, whatever its form, down to the microsecond."""
-    text = text.upper().removesuffix("UTC").strip()
+    text = re.sub("Z(?=[+-])", "", text.upper().removesuffix("UTC").strip())
     found = datetime.datetime.fromisoformat(text)
     return found.astimezone(datetime.timezone.utc).replace(tzinfo=None) if found.tzinfo else found

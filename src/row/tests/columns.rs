@@ -301,3 +301,48 @@ fn an_object_is_copied_whole_only_where_it_is_verbatim() {
         ],
     );
 }
+
+#[test]
+fn rows_with_a_value_are_counted_in_any_number_of_columns_and_any_order() {
+    let fields: Vec<Field> = (0..200)
+        .map(|step| field(&format!("c{step}"), BIGINT))
+        .collect();
+    let mut encoder = compile(&fields, &options());
+    let record = |steps: &[usize], value: &str| {
+        let members: Vec<String> = steps
+            .iter()
+            .map(|step| format!("\"c{step}\":{value}"))
+            .collect();
+        format!("{{{}}}", members.join(","))
+    };
+    let all: Vec<usize> = (0..200).collect();
+    let back: Vec<usize> = (0..200).rev().collect();
+    for (steps, value) in [
+        (&all[..], "1"),
+        (&all[..], "1"),
+        (&back[..], "1"),
+        (&back[..], "\"1\""),
+        (&all[..], "null"),
+        (&all[..], "\"x\""),
+        (&[3, 199, 64, 63][..], "7"),
+        (&[][..], ""),
+    ] {
+        encode(&mut encoder, record(steps, value).as_bytes()).unwrap();
+    }
+    // The last of a key counts.
+    encode(
+        &mut encoder,
+        br#"{"c5":1,"c5":null,"c150":1,"c150":null,"c6":null,"c6":1,"c151":"x","c151":1}"#,
+    )
+    .unwrap();
+    // What is no record counts nothing.
+    encode(&mut encoder, br#"{"c7":1,"c152":1,"c8"}"#).unwrap_err();
+    for (step, (name, count)) in encoder.filled().into_iter().enumerate() {
+        let more = u64::from([3, 199, 64, 63, 6, 151].contains(&step));
+        assert_eq!((name, count), (format!("c{step}"), 4 + more));
+    }
+    encode(&mut encoder, br#"{"c9":1,"c160":1}"#).unwrap();
+    encoder.discount();
+    let sum: u64 = encoder.filled().into_iter().map(|(_, count)| count).sum();
+    assert_eq!(sum, 4 * 200 + 6);
+}

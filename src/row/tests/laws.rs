@@ -230,6 +230,7 @@ fn the_plan_writes_what_the_slow_encoder_writes() {
         let mut generator = Generator::new(rng, &cases);
         let fields = generator.fields(3);
         let mut encoder = compile(&fields, &options());
+        let mut filled: Vec<(String, u64)> = encoder.filled();
         for _ in 0..8 {
             let mut record = String::new();
             generator.space(&mut record);
@@ -240,6 +241,17 @@ fn the_plan_writes_what_the_slow_encoder_writes() {
             let expected = reference::row(&fields, "_rescued_data", &record);
             assert_eq!(row, expected, "\n{fields:?}\n{record}");
             check(&fields, &record, &row);
+            let row = tree::read(&row);
+            let Value::Object(members) = &row.value else {
+                panic!("a row is an object");
+            };
+            for (name, count) in &mut filled {
+                let has = members
+                    .iter()
+                    .any(|(key, _)| decoded(key).as_ref() == Some(name));
+                *count += u64::from(has);
+            }
+            assert_eq!(encoder.filled(), filled, "\n{fields:?}\n{record}");
         }
     });
 }

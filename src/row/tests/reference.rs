@@ -275,6 +275,11 @@ fn moment(text: &str) -> Option<(civil::DateTime, bool)> {
         .strip_prefix(' ')
         .filter(|zone| !zone.is_empty())
         .unwrap_or(zone);
+    // As `Z+0000`.
+    let after_utc = zone
+        .strip_prefix(['Z', 'z'])
+        .filter(|rest| rest.starts_with(['+', '-']));
+    let zone = after_utc.unwrap_or(zone);
     let east = match zone {
         "" | "Z" | "z" | "UTC" => 0,
         _ => {
@@ -294,6 +299,7 @@ fn moment(text: &str) -> Option<(civil::DateTime, bool)> {
             sign * seconds
         }
     };
+    (after_utc.is_none() || east == 0).then_some(())?;
     let utc = local.checked_sub(SignedDuration::from_secs(east)).ok()?;
     (1..=9999).contains(&utc.year()).then_some((utc, exact))
 }

@@ -6,6 +6,7 @@ mod order;
 mod scalar;
 
 use crate::json::scan::{AFTER_ELEMENT, Fault, RECORD, ReadToEnd, Scanner};
+use crate::row::filled::Filled;
 use crate::row::learned::Learned;
 use crate::row::misfit::Misfit;
 use crate::row::plan::{ObjectPlan, ValuePlan, Verbatim};
@@ -32,6 +33,8 @@ pub(super) struct Scratch {
     reordered: Vec<u8>,
     /// What a value was converted to.
     converted: Vec<u8>,
+    /// The columns of which the row has a value.
+    pub(super) filled: Filled,
 }
 
 impl Scratch {
@@ -43,6 +46,7 @@ impl Scratch {
         }
         self.ranges.clear();
         self.misfits.clear();
+        self.filled.clear();
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::json::scan::{AFTER_MEMBER, Fault, Inside, Scanner};
 use crate::json::span;
 use crate::json::text::unquote_into;
-use crate::row::calendar::{Formatted, Moment};
+use crate::row::filled::StepSet;
 use crate::row::learned::{Expected, Learned};
 use crate::row::misfit::Misfit;
 use crate::row::plan::{ObjectPlan, Step, UNKNOWN, ValuePlan};
@@ -11,6 +11,7 @@ use crate::row::splice::{Savepoint, Separator};
 use crate::row::verbatim;
 use crate::row::walk::order::{OutputRange, reorder};
 use crate::row::walk::{Fit, Level, Walker};
+use crate::time::calendar::{Formatted, Moment};
 
 /// After an object with its members out of order, for how many objects to record which member was written where.
 /// Without the record such an object is read twice; with it all others cost more.
@@ -34,10 +35,13 @@ struct ObjectWalk {
     records: bool,
     is_ordered: bool,
     fit: Fit,
+    /// The steps of which the row has a value.
+    filled: StepSet,
+    level: Level,
 }
 
 impl ObjectWalk {
-    fn new(expected: &Expected) -> Self {
+    fn new(expected: &Expected, level: Level) -> Self {
         Self {
             predicted: expected.first,
             previous: UNKNOWN,
@@ -46,6 +50,8 @@ impl ObjectWalk {
             records: expected.recorded > 0,
             is_ordered: true,
             fit: Fit::Whole,
+            filled: StepSet::default(),
+            level,
         }
     }
 
@@ -98,11 +104,12 @@ impl Walker<'_> {
     ) -> Result<(Fit, Separator), Fault> {
         let text = self.scan.text;
         let start = self.start();
-        let mut progress = ObjectWalk::new(self.learned.object(plan));
+        let mut progress = ObjectWalk::new(self.learned.object(plan), level);
         let mut at = after_space(text, self.scan.at + 1);
         if text.get(at) == Some(&b'}') {
             self.scan.at = at + 1;
             self.row.put(b"{");
+            self.scratch.filled.first = StepSet::default();
             return Ok((Fit::Whole, Separator::Open));
         }
         let mut misses = 0;
@@ -169,9 +176,14 @@ impl Walker<'_> {
                 Some(b'}') => true,
                 _ => break false,
             };
-            now.lowest = now.predicted + 1;
-            now.predicted = expected.next(now.predicted);
+            let step = now.predicted;
+            now.lowest = step + 1;
+            now.predicted = expected.next(step);
             at = end + usize::from(!is_last);
+            let is_null = matches!(taken, Taken::Null);
+            if !is_null && !now.filled.insert(step) && now.level == Level::Record {
+                self.scratch.filled.others.push(step);
+            }
             match taken {
                 Taken::Verbatim => to = end,
                 Taken::Null => {
@@ -268,6 +280,15 @@ impl Walker<'_> {
         };
         if matches!(fit, Fit::Whole | Fit::Partly) {
             progress.separator = Separator::Comma;
+            if !progress.filled.insert(member.step) && level == Level::Record {
+                self.scratch.filled.remove(member.step);
+                self.scratch.filled.others.push(member.step);
+            }
+        } else if is_late && is_known {
+            progress.filled.remove(member.step);
+            if level == Level::Record {
+                self.scratch.filled.remove(member.step);
+            }
         }
         match (level, fit) {
             (Level::Record, Fit::Partly | Fit::Misfit) => self.misfit(member, end),
@@ -403,6 +424,9 @@ impl Walker<'_> {
         start: Start,
     ) -> Result<(Fit, Separator), Fault> {
         self.learned.object_mut(plan).recorded = RECORDED;
+        if level == Level::Record {
+            self.scratch.filled.clear();
+        }
         self.scan.at = start.at;
         self.row.roll_back(start.row);
         self.scratch.ranges.truncate(start.ranges);
@@ -437,6 +461,8 @@ impl Walker<'_> {
             );
         }
         self.scratch.ranges.truncate(start.ranges);
+        // Of the record, which ends last.
+        self.scratch.filled.first = progress.filled;
         (progress.fit, separator)
     }
 }

@@ -7,8 +7,8 @@ use std::num::FpCategory;
 use crate::json::number::Number;
 use crate::json::scan::{Fault, Inside, Shape};
 use crate::json::text::{quote_into, unquoted};
-use crate::row::calendar::{Formatted, Moment};
 use crate::row::walk::{Fit, Walker};
+use crate::time::calendar::{Formatted, Moment};
 
 /// Longer numbers do not fit a float or a double: some readers of JSON take no longer ones
 /// (Jackson's StreamReadConstraints: 1000).

@@ -2,7 +2,7 @@
 //!
 //! It never fails: a line that is no record is passed over, because the error is reported when its row is encoded. Values are read as text, so that no digit of a number is lost.
 
-mod moment;
+mod map;
 mod seen;
 #[cfg(test)]
 mod tests;
@@ -43,7 +43,8 @@ impl Inference {
 
     /// The schema, with the properties in the order in which they were first seen.
     ///
-    /// A property that was always null is left out: its type is not known.
+    /// A property that was always null, or an array or object without a value inside, is left out: its type is not known,
+    /// and a column cannot change it later.
     pub(crate) fn schema(&self) -> Value {
         let properties: Map<String, Value> = self.members.schemas().collect();
         json!({"type": "object", "properties": properties})

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::json::scan::{AFTER_ELEMENT, Fault, Scanner, Shape};
 use crate::json::text::unquoted;
-use crate::schema::infer::moment::{self, Temporal};
+use crate::schema::infer::map::Keys;
+use crate::time::calendar::Moment;
 
 /// Objects with more properties than this are treated as maps, whose keys are data: they become text.
 const MOST_FIELDS: usize = 256;
@@ -46,6 +47,7 @@ impl Look {
 pub(super) struct Properties {
     seen: Vec<(String, Seen)>,
     places: HashMap<String, usize>,
+    keys: Keys,
 }
 
 /// What was seen of one property's values. Nulls do not count.
@@ -69,13 +71,28 @@ enum WidestNumber {
     /// An integer of 38 digits at most.
     Long,
     Any,
+    /// With an integer that no type of numbers holds, among others perhaps.
+    Huge,
 }
 
-/// What all texts so far are.
+/// What all texts so far are. Times are what the rows of a timestamp column are written from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TextForm {
-    Temporal(Temporal),
+    /// `2026-11-22`.
+    Day,
+    /// A day and a time.
+    Instant,
     Other,
+}
+
+impl TextForm {
+    fn new(text: &[u8]) -> Self {
+        match Moment::read(text) {
+            Some(_) if text.len() == "2026-11-22".len() => Self::Day,
+            Some(_) => Self::Instant,
+            None => Self::Other,
+        }
+    }
 }
 
 impl Properties {
@@ -86,7 +103,9 @@ impl Properties {
         look: &mut Look,
         depth: usize,
     ) -> Result<(), Fault> {
+        self.keys.objects += 1;
         scan.object("an object", |scan, key| {
+            self.keys.members += 1;
             match std::str::from_utf8(&key.name(scan.text)) {
                 Ok(key) => self.value(key, scan, look, depth),
                 // Half a character: no column can have that name.
@@ -126,6 +145,28 @@ impl Properties {
             self.seen.len() - 1
         };
         self.seen[place].1.value(scan, look, depth)
+    }
+
+    /// The schema of an object of these properties; nothing where nothing is known of any.
+    fn schema(&self) -> Option<Value> {
+        if self.is_map() {
+            return Some(json!({"type": "object"}));
+        }
+        let properties: Map<String, Value> = self.schemas().collect();
+        (!properties.is_empty()).then(|| json!({"type": "object", "properties": properties}))
+    }
+
+    /// Whether the keys are data.
+    fn is_map(&self) -> bool {
+        if self.seen.len() > MOST_FIELDS {
+            return true;
+        }
+        let types = self
+            .seen
+            .iter()
+            .fold(0, |types, (_, seen)| types | seen.types());
+        let keys = self.seen.iter().map(|(key, _)| key.as_str());
+        self.keys.are_data(keys, types.count_ones() <= 1)
     }
 
     /// The schema of each property of which anything is known.
@@ -176,10 +217,7 @@ impl Seen {
         if self.text == Some(TextForm::Other) {
             return Ok(());
         }
-        let now = match moment::recognize(&scan.text[from..scan.at - 1]) {
-            Some(moment) => TextForm::Temporal(moment),
-            None => TextForm::Other,
-        };
+        let now = TextForm::new(&scan.text[from..scan.at - 1]);
         let now = match self.text {
             Some(before) if before != now => Some(TextForm::Other),
             _ => Some(now),
@@ -200,6 +238,7 @@ impl Seen {
         let now = match shape {
             Shape::Integer if fits(text) => WidestNumber::Integer,
             Shape::Integer if digits <= LONGEST_DECIMAL => WidestNumber::Long,
+            Shape::Integer => WidestNumber::Huge,
             _ => WidestNumber::Any,
         };
         let now = self.number.max(Some(now));
@@ -238,8 +277,11 @@ impl Seen {
         }
     }
 
-    /// The schema, or nothing where only nulls were seen.
+    /// The schema; nothing where only nulls, and arrays and objects without a value inside were seen.
     fn schema(&self) -> Option<Value> {
+        if self.deep {
+            return Some(json!({"type": ["array", "object"]}));
+        }
         let mut schemas: Vec<Value> = Vec::new();
         if self.boolean {
             schemas.push(json!({"type": "boolean"}));
@@ -248,35 +290,31 @@ impl Seen {
             WidestNumber::Integer => json!({"type": "integer"}),
             WidestNumber::Long => json!({"type": "integer", "airbyte_type": "big_integer"}),
             WidestNumber::Any => json!({"type": "number"}),
+            WidestNumber::Huge => json!({"type": "string"}),
         }));
         schemas.extend(self.text.map(|text| match text {
-            TextForm::Temporal(Temporal::Day) => json!({"type": "string", "format": "date"}),
-            TextForm::Temporal(Temporal::Instant) => {
-                json!({"type": "string", "format": "date-time"})
-            }
+            TextForm::Day => json!({"type": "string", "format": "date"}),
+            TextForm::Instant => json!({"type": "string", "format": "date-time"}),
             TextForm::Other => json!({"type": "string"}),
         }));
+        let mut has_unknown = false;
         if let Some(element) = &self.array {
-            schemas.push(match element.schema() {
+            let items = element.schema();
+            has_unknown |= items.is_none();
+            schemas.push(match items {
                 Some(items) => json!({"type": "array", "items": items}),
                 None => json!({"type": "array"}),
             });
         }
         if let Some(members) = &self.object {
-            let properties: Map<String, Value> = members.schemas().collect();
-            schemas.push(
-                if properties.is_empty() || members.seen.len() > MOST_FIELDS {
-                    json!({"type": "object"})
-                } else {
-                    json!({"type": "object", "properties": properties})
-                },
-            );
-        }
-        if self.deep {
-            return Some(json!({"type": ["array", "object"]}));
+            let schema = members.schema();
+            has_unknown |= schema.is_none();
+            schemas.push(schema.unwrap_or_else(|| json!({"type": "object"})));
         }
         match schemas.len() {
-            0 | 1 => schemas.pop(),
+            0 => None,
+            1 if has_unknown => None,
+            1 => schemas.pop(),
             _ => {
                 let types: Vec<Value> = schemas
                     .iter()
@@ -285,5 +323,14 @@ impl Seen {
                 Some(json!({"type": types}))
             }
         }
+    }
+
+    /// The one type of all values, as a bit; several bits for several types, none for nulls alone.
+    fn types(&self) -> u8 {
+        u8::from(self.boolean)
+            | u8::from(self.number.is_some()) << 1
+            | u8::from(self.text.is_some()) << 2
+            | u8::from(self.array.is_some()) << 3
+            | u8::from(self.object.is_some() || self.deep) << 4
     }
 }

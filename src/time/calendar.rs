@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// A day and a time of day in UTC; years 1 to 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Moment {
+pub(crate) struct Moment {
     year: u16,
     month: u8,
     day: u8,
@@ -18,25 +18,26 @@ pub(super) struct Moment {
 }
 
 /// A quoted date or timestamp on the stack: `"YYYY-MM-DD HH:MM:SS.ffffff"`, or the beginning of that and a quote.
-pub(super) struct Formatted {
+pub(crate) struct Formatted {
     bytes: [u8; 28],
     length: usize,
 }
 
 impl Formatted {
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
 }
 
 impl Moment {
     /// Reads `YYYY-MM-DD`, alone or followed by `T`, `t` or a space and `HH:MM[:SS[.f…]]` and an optional
-    /// zone: `Z`, `z`, `UTC`, `±HH`, `±HHMM`, `±HH:MM` or `±HH:MM:SS`, with or without a space before it.
+    /// zone: `Z`, `z`, `UTC`, `±HH`, `±HHMM`, `±HH:MM` or `±HH:MM:SS`, with or without a space before it; or a `Z` and an
+    /// offset of zero, as `Z+0000`, which some services write.
     /// Without a zone the time is UTC; without a time it is midnight.
     ///
     /// Nothing is guessed and nothing rolls over: a 30th of February, a 24th hour, a 60th second and a fifth
     /// digit of the year are refused.
-    pub(super) fn read(text: &[u8]) -> Option<Self> {
+    pub(crate) fn read(text: &[u8]) -> Option<Self> {
         let mut text = Rest(text);
         let (year, month, day) = text.day()?;
         let mut moment = Self {
@@ -69,23 +70,23 @@ impl Moment {
     }
 
     /// From milliseconds since 1970.
-    pub(super) fn from_millis(millis: i64) -> Option<Self> {
+    pub(crate) fn from_millis(millis: i64) -> Option<Self> {
         let time = Timestamp::from_millisecond(millis).ok()?;
         Self::from_civil(time.to_zoned(jiff::tz::TimeZone::UTC).datetime())
     }
 
     /// Whether it is a whole day.
-    pub(super) fn is_midnight(self) -> bool {
+    pub(crate) fn is_midnight(self) -> bool {
         (self.hour, self.minute, self.second, self.micros) == (0, 0, 0, 0) && !self.cut
     }
 
     /// `"YYYY-MM-DD"`.
-    pub(super) fn date(self) -> Formatted {
+    pub(crate) fn date(self) -> Formatted {
         self.up_to(11)
     }
 
     /// `"YYYY-MM-DD HH:MM:SS"`, with three or six digits of the second if they are not zero.
-    pub(super) fn timestamp(self) -> Formatted {
+    pub(crate) fn timestamp(self) -> Formatted {
         if self.micros == 0 {
             self.up_to(20)
         } else if self.micros.is_multiple_of(1000) {
@@ -157,7 +158,7 @@ impl Moment {
 
 /// Whether a text begins with a quoted date as rows have it, which is twelve bytes long.
 #[inline]
-pub(super) fn begins_with_date(text: &[u8]) -> bool {
+pub(crate) fn begins_with_date(text: &[u8]) -> bool {
     match text.first_chunk::<12>() {
         Some([b'"', date @ .., b'"']) => day(date).is_some(),
         _ => false,
@@ -257,9 +258,19 @@ impl Rest<'_> {
             return Some(0);
         }
         self.take(b' ');
-        if matches!(self.0, b"Z" | b"z" | b"UTC") {
+        if self.0 == b"UTC" {
             return Some(0);
         }
+        let is_utc = self.take(b'Z') || self.take(b'z');
+        if is_utc && self.0.is_empty() {
+            return Some(0);
+        }
+        let east = self.offset()?;
+        (!is_utc || east == 0).then_some(east)
+    }
+
+    /// Seconds east of UTC, with a sign; nothing may follow.
+    fn offset(&mut self) -> Option<i64> {
         let sign = match self.0.first()? {
             b'+' => 1,
             b'-' => -1,
