@@ -1,15 +1,19 @@
 //! The functions that benches and fuzz targets may call; everything else of the program is private.
 
+use std::io::Write;
+use std::os::fd::AsRawFd;
+
 use serde_json::Value;
 
 use crate::aws::identity::Identity;
 use crate::aws::sigv4::{self, CredentialScope, Dialect, Unsigned};
 use crate::error::Result;
+use crate::input::{Event, Lines, Stdout};
 use crate::protocol::message::{self, Message};
 use crate::row::{ExtraColumns, Metadata, Plan, RecordMetadata, RowEncoder};
 use crate::schema::{Field, Numbers, hive, read};
 use crate::secret::Secret;
-use crate::time::Millis;
+use crate::time::{Clock, Millis};
 
 /// Turns lines of stdin into rows, for one stream.
 pub struct Rows {
@@ -51,6 +55,37 @@ impl Rows {
     pub fn record(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
         let done = self.encoder.encode(data, &RecordMetadata::default(), out);
         done.map(|_| ()).map_err(|error| error.to_string())
+    }
+}
+
+/// The texts that `load` takes an input for, which arrives in pieces of so many bytes: objects, and others; or the error.
+/// The input is shorter than a pipe.
+pub fn objects(input: &[u8], piece: usize) -> Result<Vec<(bool, Vec<u8>)>, String> {
+    let text = |error: std::io::Error| error.to_string();
+    let (reader, writer) = std::io::pipe().map_err(text)?;
+    let mut writer = Some(writer);
+    let path = format!("/proc/self/fd/{}", reader.as_raw_fd());
+    let lines = Lines::files(vec![path.into()], 1 << 20, Stdout::Unused, Clock::System);
+    let mut lines = lines.map_err(|error| error.to_string())?.objects();
+    let mut pieces = input.chunks(piece);
+    let mut found = Vec::new();
+    loop {
+        let now = Some(Clock::System.instant());
+        match lines.next(|| now).map_err(|error| error.to_string())? {
+            Event::Line { text, .. } => {
+                let text = text.to_owned();
+                if lines.is_object() {
+                    found.push((true, text));
+                } else if let Some(bad) = lines.reject() {
+                    found.push((false, bad.text.to_owned()));
+                }
+            }
+            Event::Deadline => match (pieces.next(), &mut writer) {
+                (Some(piece), Some(writer)) => writer.write_all(piece).map_err(text)?,
+                _ => writer = None,
+            },
+            _ => return Ok(found),
+        }
     }
 }
 

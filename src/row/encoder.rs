@@ -114,9 +114,9 @@ impl RowEncoder {
     }
 
     /// The last row is not used: what it has and what it lacks does not count.
-    pub(crate) fn discount(&mut self) {
+    pub(crate) fn discount(&mut self, record: &[u8]) {
         for misfit in &self.scratch.misfits {
-            self.misfits.take_back(misfit);
+            self.misfits.take_back(misfit, record);
         }
         self.filled.take_back(&self.scratch.filled);
     }
@@ -141,7 +141,7 @@ impl RowEncoder {
         if !misfits.is_empty() {
             misfit::dedup(misfits, data);
             for misfit in &*misfits {
-                self.misfits.add(misfit);
+                self.misfits.add(misfit, data);
             }
         }
         if let Some(plan) = &self.plan.metadata {

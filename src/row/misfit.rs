@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use crate::json::scan::Scanner;
 use crate::json::text::{quote_into, unquoted};
 use crate::row::plan::UNKNOWN;
 
@@ -33,18 +34,27 @@ impl MisfitCounts {
         }
     }
 
-    pub(super) fn add(&mut self, misfit: &Misfit) {
-        *self.of(misfit) += 1;
+    /// Counts a misfit of a record.
+    pub(super) fn add(&mut self, misfit: &Misfit, record: &[u8]) {
+        if let Some(count) = self.of(misfit, record) {
+            *count += 1;
+        }
     }
 
     /// Undoes an `add`.
-    pub(super) fn take_back(&mut self, misfit: &Misfit) {
-        *self.of(misfit) -= 1;
+    pub(super) fn take_back(&mut self, misfit: &Misfit, record: &[u8]) {
+        if let Some(count) = self.of(misfit, record) {
+            *count -= 1;
+        }
     }
 
-    fn of(&mut self, misfit: &Misfit) -> &mut u64 {
-        let of_step = self.by_step.get_mut(misfit.step as usize);
-        of_step.unwrap_or(&mut self.unknown)
+    /// No count for what says nothing of a column that is yet to come: it is rescued, and no fault of anybody.
+    fn of(&mut self, misfit: &Misfit, record: &[u8]) -> Option<&mut u64> {
+        match self.by_step.get_mut(misfit.step as usize) {
+            None if says_nothing(&record[misfit.value.0..misfit.value.1]) => None,
+            None => Some(&mut self.unknown),
+            of_step => of_step,
+        }
     }
 }
 
@@ -82,6 +92,53 @@ pub(super) fn rescue(misfits: &[Misfit], record: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"}\"");
 }
 
+/// Whether a value, which is valid JSON, is an array or an object without a value inside but nulls, and such ones.
+fn says_nothing(value: &[u8]) -> bool {
+    let mut scan = Scanner::new(value);
+    loop {
+        match scan.peek() {
+            _ if scan.at == value.len() => return true,
+            b'{' | b'}' | b'[' | b']' | b',' | b' ' | b'\t' | b'\n' | b'\r' => scan.at += 1,
+            b'n' => scan.at += b"null".len(),
+            // Only keys.
+            b'"' => {
+                if scan.key().is_err() {
+                    return false;
+                }
+            }
+            _ => return false,
+        }
+    }
+}
+
 fn key<'a>(record: &'a [u8], misfit: &Misfit) -> Cow<'a, [u8]> {
     unquoted(&record[misfit.key.0 + 1..misfit.key.1 - 1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_empty_says_nothing() {
+        for value in [
+            "[]",
+            "{}",
+            "[ null,\n[{}]]",
+            "{\"a\":{\"b\\\"\" : [null]},\"c\":null}",
+        ] {
+            assert!(says_nothing(value.as_bytes()), "{value}");
+        }
+        for value in [
+            "0",
+            "\"\"",
+            "false",
+            "[[],\"\"]",
+            "{\"a\":\"n\"}",
+            "{\"a\":[{},1]}",
+            "[\"a\",null]",
+        ] {
+            assert!(!says_nothing(value.as_bytes()), "{value}");
+        }
+    }
 }

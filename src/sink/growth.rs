@@ -108,7 +108,7 @@ impl Sink<'_> {
             return Ok(());
         };
         let encoder = plan::compile(&columns, &growth.rows, stream.table.target())?;
-        stream.encoder.discount();
+        stream.encoder.discount(record.data);
         stream.set_encoder(encoder);
         let fields = column::fields(&columns);
         self.budget

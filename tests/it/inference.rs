@@ -116,6 +116,14 @@ fn what_was_empty_first_gets_its_column_when_it_has_a_value() {
             "id": 1, "tags": ["x"], "address": {"city": "y"}, "lists": [[1]], "_rescued_data": "{\"never\":[]}"
         })
     );
+    // What has no column yet is no fault.
+    ended(
+        &load(folder.path(), &["--table", "u", "--strict"])
+            .stdin(empty)
+            .run(),
+        0,
+        &[],
+    );
     // In one load, in the sample and after it.
     let pad = "x".repeat(1000);
     for lines in [1, 5000] {

@@ -34,6 +34,7 @@ mod memory; // what one large record takes, and what waiting states take
 mod model; // random sequences of syncs, kills and hands: no acknowledged row is lost, none is doubled
 mod new_tables; // loads into tables that do not exist, and into those that others create meanwhile
 mod numbers; // the platform's numbers: which of them are compared
+mod odd_data; // odd data of real sources, read back by the engines
 mod orders; // records whose envelope has its keys in any order
 mod parquet; // Parquet beside JSON lines, and tables that move from one to the other
 mod plan; // what plan forecasts happens, and planning changes nothing
