@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::io::Read;
 
@@ -13,10 +14,8 @@ use crate::error::{Error, Result};
 use crate::input::{BLOCK, BOM, CurrentInput, Lines};
 use crate::interrupt;
 use crate::json::scan::{self, Fault, RECORD, Scanner};
-use crate::json::span;
 
-/// So many bytes before the end of what was read, a fault may be that the rest is missing: of a word, or of a character.
-const CUT: usize = 8;
+use value::Value;
 
 /// So many bytes of text after malformed ones are looked through for the reason.
 const MOST_LOOKED_THROUGH: u64 = 64 << 20;
@@ -65,70 +64,6 @@ struct Item {
     lines_before: u64,
     /// Whether it was handed out as a line, without a look inside.
     is_line: bool,
-}
-
-/// How far a value was looked through.
-#[derive(Clone, Copy, Default)]
-struct Value {
-    /// From the value's beginning.
-    at: usize,
-    depth: usize,
-    is_in_string: bool,
-    /// The length at which it is checked next while its end is not found. Without that, a brace that is missing would let
-    /// one value take all that follows.
-    next_check: usize,
-}
-
-impl Value {
-    /// The length of the value that begins the text; `None` if it goes on after the text.
-    fn length(&mut self, text: &[u8]) -> Option<usize> {
-        loop {
-            if self.is_in_string {
-                self.at = span::in_string(text, self.at);
-                match text.get(self.at)? {
-                    b'"' => {
-                        self.is_in_string = false;
-                        self.at += 1;
-                        if self.depth == 0 {
-                            return Some(self.at);
-                        }
-                    }
-                    // A string has no line end: the line was cut off.
-                    b'\n' => return Some(self.at),
-                    _ => match text.get(self.at + 1)? {
-                        b'\n' => return Some(self.at + 1),
-                        _ => self.at += 2,
-                    },
-                }
-                continue;
-            }
-            self.at = span::without_brackets(text, self.at);
-            let byte = *text.get(self.at)?;
-            self.at += 1;
-            match byte {
-                b'"' => self.is_in_string = true,
-                b'{' | b'[' => self.depth += 1,
-                _ => {
-                    self.depth = self.depth.saturating_sub(1);
-                    if self.depth == 0 {
-                        return Some(self.at);
-                    }
-                }
-            }
-        }
-    }
-
-    /// The length up to the end of the line on which the unfinished value has a fault, if it has one.
-    fn fault(&mut self, text: &[u8]) -> Option<usize> {
-        if text.len() < self.next_check {
-            return None;
-        }
-        self.next_check = text.len() * 2;
-        let (scan, _) = scan::check_object(text).err()?;
-        let rest = &text[scan.at..];
-        let line_end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-        (rest.len() > CUT).then_some(scan.at + line_end)
-    }
 }
 
 impl Objects {

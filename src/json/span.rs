@@ -48,6 +48,38 @@ pub(crate) fn in_string(text: &[u8], at: usize) -> usize {
     })
 }
 
+/// A bit for each of 64 bytes, the lowest for the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Brackets {
+    pub(crate) open: u64,
+    pub(crate) closed: u64,
+    pub(crate) quotes: u64,
+    pub(crate) backslashes: u64,
+    pub(crate) line_feeds: u64,
+}
+
+/// What bounds values, of the 64 bytes that begin at `at`; nothing where there are fewer.
+#[inline]
+pub(crate) fn brackets(text: &[u8], at: usize) -> Option<Brackets> {
+    let block = text.get(at..)?.first_chunk::<{ 4 * WIDTH }>()?;
+    let mut found = Brackets::default();
+    for (index, bytes) in block.as_chunks::<WIDTH>().0.iter().enumerate() {
+        let bytes = u8x16::new(*bytes);
+        let set = |mask: &mut u64, byte: u8, bytes: u8x16| {
+            let bits = bytes.simd_eq(u8x16::splat(byte)).to_bitmask();
+            *mask |= u64::from(bits) << (index * WIDTH);
+        };
+        // The bit that tells braces from square brackets is set.
+        let brackets = bytes | u8x16::splat(0x20);
+        set(&mut found.open, b'{', brackets);
+        set(&mut found.closed, b'}', brackets);
+        set(&mut found.quotes, b'"', bytes);
+        set(&mut found.backslashes, b'\\', bytes);
+        set(&mut found.line_feeds, b'\n', bytes);
+    }
+    Some(found)
+}
+
 /// How many bytes are looked at together.
 const WIDTH: usize = 16;
 
@@ -115,6 +147,26 @@ mod tests {
     fn the_bytes_that_bound_values_end_a_run() {
         check(b':', without_brackets, |byte| b"\"{}[]".contains(&byte));
         check(b'{', in_string, |byte| b"\"\\\n".contains(&byte));
+    }
+
+    #[test]
+    fn each_byte_that_bounds_values_has_its_bit() {
+        for byte in 0..=u8::MAX {
+            for place in 0..64 {
+                let mut text = [b' '; 70];
+                text[place + 3] = byte;
+                let bit = |bytes: &[u8]| u64::from(bytes.contains(&byte)) << place;
+                let expected = Brackets {
+                    open: bit(b"{["),
+                    closed: bit(b"}]"),
+                    quotes: bit(b"\""),
+                    backslashes: bit(b"\\"),
+                    line_feeds: bit(b"\n"),
+                };
+                assert_eq!(brackets(&text, 3), Some(expected));
+                assert_eq!(brackets(&text, 7), None);
+            }
+        }
     }
 
     #[test]
