@@ -46,7 +46,13 @@ const EDGES: [(&str, Shape, usize); 5] = [
 /// Bytes per second that a connection to S3 moves, about.
 const AWAY_BANDWIDTH: u64 = 80_000_000;
 
-const CODECS: [&str; 3] = ["GZIP", "UNCOMPRESSED", "ZSTD"];
+const CODECS: [&str; 5] = [
+    "GZIP",
+    "UNCOMPRESSED",
+    "ZSTD",
+    "Parquet SNAPPY",
+    "Parquet ZSTD",
+];
 
 /// Rounds of which the median counts; fewer of `gzip` over a million messages, which takes ten seconds.
 const ROUNDS: usize = 5;
@@ -74,6 +80,10 @@ fn main() {
         Some(at) => bench.rival = asked.get(at + 1).map(|rival| (*rival).to_owned()),
         None => bench.rival = None,
     }
+    if asked.contains(&"--load") {
+        bench.load();
+        return;
+    }
     if asked.contains(&"--away") {
         bench.away();
         return;
@@ -93,10 +103,24 @@ fn main() {
             bench.run(title, input, &["GZIP", "UNCOMPRESSED"]);
         }
     }
+    bench.load();
     bench.away();
     bench.start();
     bench.first_byte();
     bench.finish();
+}
+
+fn shell(line: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", line]);
+    command
+}
+
+/// The record of a message, on a line.
+fn record_of(line: &str) -> Option<String> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    let data = message.get("record")?.get("data")?;
+    Some(format!("{data}\n"))
 }
 
 /// What is measured below sends what its headers say: lengths and hashes. The services have no time to look then.
@@ -178,7 +202,49 @@ impl Bench {
             commands.push((name, command, rounds));
         }
         commands.extend(self.ours(input, &CODECS));
-        self.take_turns(title, input, commands);
+        self.take_turns(title, &file_of(input), input.records, commands);
+    }
+
+    /// Bare records into Parquet files in a folder, beside DuckDB by way of Python.
+    fn load(&mut self) {
+        let bare = Path::new(FOLDER).join("bare.jsonl");
+        if !bare.exists() {
+            let messages = fs::read_to_string(file_of(MILLION)).expect("it was made");
+            let records: String = messages.lines().filter_map(record_of).collect();
+            fs::write(&bare, records).expect("the folder exists");
+        }
+        let folder = |codec: &str| Path::new(FOLDER).join(format!("lake-{codec}"));
+        let file = |codec: &str| Path::new(FOLDER).join(format!("duckdb-{codec}.parquet"));
+        let mut commands = Vec::new();
+        for codec in ["SNAPPY", "ZSTD"] {
+            let lake = folder(codec);
+            let line = format!(
+                "rm -rf {0} && exec {PROGRAM} load --local {0} --table orders --set '{1}'",
+                lake.display(),
+                format_args!(r#"format={{"format_type":"Parquet","compression_codec":"{codec}"}}"#),
+            );
+            commands.push((format!("load, {codec}"), shell(&line), ROUNDS));
+            let copy = format!(
+                "import duckdb; duckdb.sql('SET threads=1'); duckdb.sql(\"COPY (SELECT * FROM read_json('/dev/stdin', format='newline_delimited')) TO '{}' (FORMAT parquet, COMPRESSION {codec})\")",
+                file(codec).display()
+            );
+            let mut duckdb = Command::new("target/python/bin/python");
+            duckdb.args(["-c", &copy]);
+            commands.push((format!("DuckDB, {codec}"), duckdb, ROUNDS));
+        }
+        let mut import = Command::new("target/python/bin/python");
+        import.args(["-c", "import duckdb; duckdb.sql('SET threads=1')"]);
+        commands.push(("DuckDB's start alone".to_owned(), import, ROUNDS));
+        self.take_turns("1,000,000 bare records", &bare, MILLION.records, commands);
+        for codec in ["SNAPPY", "ZSTD"] {
+            let ours = process::size_of(&folder(codec).join("objects/default"));
+            let theirs = process::size_of(&file(codec));
+            #[allow(clippy::cast_precision_loss)] // measurements
+            self.note(
+                format!("our bytes beside DuckDB's, {codec}"),
+                ours as f64 / theirs as f64,
+            );
+        }
     }
 
     /// Our program, and `s5cmd` where it is, with services that answer late and connections that are slow.
@@ -195,14 +261,15 @@ impl Bench {
                 command.args(["-c", &line]);
                 commands.push(("s5cmd pipe".to_owned(), command, ROUNDS));
             }
-            self.take_turns(&title, MILLION, commands);
+            self.take_turns(&title, &file_of(MILLION), MILLION.records, commands);
             self.services = before;
         }
     }
 
     /// Our program alone.
     fn run(&mut self, title: &str, input: Input, codecs: &[&str]) {
-        self.take_turns(title, input, self.ours(input, codecs));
+        let commands = self.ours(input, codecs);
+        self.take_turns(title, &file_of(input), input.records, commands);
     }
 
     fn ours(&self, input: Input, codecs: &[&str]) -> Vec<(String, Command, usize)> {
@@ -216,11 +283,11 @@ impl Bench {
     fn take_turns(
         &mut self,
         title: &str,
-        input: Input,
+        path: &Path,
+        records: usize,
         mut commands: Vec<(String, Command, usize)>,
     ) {
-        let path = file_of(input);
-        let bytes = fs::metadata(&path).expect("it was made").len();
+        let bytes = fs::metadata(path).expect("it was made").len();
         let mut costs: Vec<Vec<Cost>> = commands.iter().map(|_| Vec::new()).collect();
         let mut stored = vec![0; commands.len()];
         let most = commands.iter().map(|(_, _, rounds)| *rounds).max();
@@ -230,7 +297,7 @@ impl Bench {
                     continue;
                 }
                 command
-                    .stdin(File::open(&path).expect("it was made"))
+                    .stdin(File::open(path).expect("it was made"))
                     .stdout(Stdio::null())
                     .env("AWS_ENDPOINT_URL", self.services.endpoint())
                     .env("AWS_ACCESS_KEY_ID", KEY)
@@ -248,7 +315,7 @@ impl Bench {
                 input: title.to_owned(),
                 command: name,
                 bytes,
-                records: input.records,
+                records,
                 cost: Cost {
                     wall: median(costs.iter().map(|cost| cost.wall)),
                     cpu: median(costs.iter().map(|cost| cost.cpu)),

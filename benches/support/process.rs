@@ -81,3 +81,13 @@ fn processor_time(pid: u32) -> Duration {
     let ticks: u64 = fields.filter_map(|field| field.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
 }
+
+/// The bytes of a file, or of all files below a folder.
+#[allow(dead_code)] // one bench's part
+pub(crate) fn size_of(path: &std::path::Path) -> u64 {
+    if !path.is_dir() {
+        return path.metadata().map_or(0, |found| found.len());
+    }
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    entries.map(|entry| size_of(&entry.path())).sum()
+}

@@ -50,7 +50,8 @@ pub(crate) fn services_away(delay: Duration, bandwidth: u64) -> Fake {
 /// The program's configuration for these services.
 pub(crate) fn config(services: &Fake, codec: &str) -> Value {
     let mut config = services.config();
-    config["format"] = json!({"format_type": "JSONL", "compression_codec": codec});
+    let (format, codec) = codec.split_once(' ').unwrap_or(("JSONL", codec));
+    config["format"] = json!({"format_type": format, "compression_codec": codec});
     config
 }
 

@@ -73,14 +73,6 @@ impl Format {
         }
     }
 
-    /// Whether the rows of one file may have different columns.
-    pub(crate) fn mixes_columns(self) -> bool {
-        match self {
-            Self::Jsonl(_) => true,
-            Self::Parquet(_) => false,
-        }
-    }
-
     /// Whether a row can be encoded in pieces, so that it is never held as a whole.
     pub(crate) fn takes_pieces(self) -> bool {
         match self {
@@ -174,6 +166,14 @@ impl FileWriter {
             Self::Gzip(gzip) => gzip.write(rows, out),
             Self::Zstd => zstd::write(rows, out),
             Self::Parquet(parquet) => parquet.write(rows),
+        }
+    }
+
+    /// Lets the rows to come have these columns; false where they need a file of their own.
+    pub(crate) fn reshape(&mut self, columns: &[Field]) -> bool {
+        match self {
+            Self::Parquet(parquet) => parquet.reshape(columns),
+            _ => true,
         }
     }
 

@@ -13,6 +13,7 @@
 use crate::error::Result;
 use crate::file::{FileWriter, Seam};
 use crate::lake;
+use crate::schema::Field;
 use crate::sink::chunks::Chunks;
 use crate::sink::sizes::Sizes;
 
@@ -76,6 +77,11 @@ impl Buffers {
         }
         self.unlooked = 0;
         self.rows.len() >= self.sizes.block
+    }
+
+    /// Lets the rows to come have these columns; false where they need a file of their own.
+    pub(super) fn reshape(&mut self, columns: &[Field]) -> bool {
+        self.file.reshape(columns)
     }
 
     /// A state covers every row so far.

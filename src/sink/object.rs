@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::file::{FileWriter, Statistics};
 use crate::lake::{Objects, Upload};
+use crate::schema::Field;
 use crate::sink::buffers::{Buffers, NextPart};
 use crate::sink::chunks::Chunks;
 use crate::sink::sizes::Sizes;
@@ -116,6 +117,14 @@ impl Object {
         buffers.encode_piece(piece);
         let grown = self.encoded() - before;
         Ok((grown, self.send_full_parts(objects)?))
+    }
+
+    /// Lets the rows to come have these columns; false where they need another object.
+    pub(super) fn reshape(&mut self, columns: &[Field]) -> bool {
+        match &mut self.state {
+            ObjectState::Open(buffers, _) => buffers.reshape(columns),
+            _ => false,
+        }
     }
 
     /// A state covers every row so far.

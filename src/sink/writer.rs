@@ -203,11 +203,16 @@ impl Writer {
 
     /// The rows to come have these columns.
     pub(super) fn reshape(&mut self, columns: Rc<[Field]>, objects: &dyn Objects) -> Result<()> {
-        self.naming.columns = columns;
-        if self.naming.format.mixes_columns() {
-            return Ok(());
+        for partition in self.partitions() {
+            let object = self.open_mut(partition);
+            if object.is_some_and(|object| !object.reshape(&columns)) {
+                self.park_covered(partition, objects)?;
+                self.park_all(partition, objects)?;
+            }
         }
-        self.park(objects)
+        self.naming.columns = columns;
+        self.recount();
+        Ok(())
     }
 
     /// Encodes the partition's blocks, sends full parts, closes full objects. Returns the bytes by which the encoded rows
@@ -304,6 +309,7 @@ impl Writer {
     }
 
     /// Uploads whatever is open, so that it waits for its checkpoint without memory.
+    #[cfg(test)]
     pub(super) fn park(&mut self, objects: &dyn Objects) -> Result<()> {
         for partition in self.partitions() {
             self.park_covered(partition, objects)?;

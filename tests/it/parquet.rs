@@ -411,3 +411,24 @@ fn a_type_never_changes_under_files_that_exist() {
     let (entry, ..) = table(lake);
     assert_eq!(types(&entry)[..2], ["bigint", "double"]);
 }
+
+#[test]
+fn rows_are_added_to_a_table_of_the_python_connector_under_its_types() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = folder.path();
+    compared(&["adopt"], &[lake]);
+    let row = |id: u64| {
+        json!({
+            "id": id, "at": "2026-11-22T08:47:37.150Z", "n": 7, "f": 1.5, "m": 12.50, "d": "1969-12-31", "b": true,
+            "t": "x", "l": ["a", null], "s": {"a": 1},
+        })
+    };
+    let format = r#"format={"format_type":"Parquet"}"#;
+    let loaded = load(lake, &["--table", "t", "--set", format, "--strict"])
+        .stdin(format!("{}\n{}\n", row(2), row(3)))
+        .run();
+    ended(&loaded, 0, &[]);
+    for engine in ["duckdb", "arrow"] {
+        assert_eq!(compared(&["adopted", engine], &[lake]), 4);
+    }
+}

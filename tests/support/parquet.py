@@ -1,6 +1,7 @@
 """Holds a local lake of Parquet files against one of JSON lines that the same records were written to.
 
 `compare ENGINE JSON_LAKE PARQUET_LAKE`: each engine reads the same rows, under the catalog's types, as JSON lines hold.
+`adopt LAKE`, `adopted ENGINE LAKE`: makes a table as the Python connector leaves it; reads it with what was added.
 `prune ENGINE PARQUET_LAKE`: filters, by which engines skip row groups, find the rows that a look at every row finds.
 Prints how many rows, or filters, agree; on any difference says which, and fails.
 """
@@ -85,6 +86,83 @@ def literal(value, text):
     return str(value)
 
 
+def adopt(lake):
+    """A table as the Python connector leaves it: awswrangler's types, timestamps of 96 bits among them."""
+    import datetime
+    import decimal
+
+    import pyarrow
+    import pyarrow.parquet
+
+    folder = os.path.join(lake, "objects", "default", "t")
+    os.makedirs(folder)
+    os.makedirs(os.path.join(lake, "catalog", "default"))
+    types = {
+        "id": ("bigint", pyarrow.int64()),
+        "at": ("timestamp", pyarrow.timestamp("ns")),
+        "n": ("int", pyarrow.int32()),
+        "f": ("float", pyarrow.float32()),
+        "m": ("decimal(10,2)", pyarrow.decimal128(10, 2)),
+        "d": ("date", pyarrow.date32()),
+        "b": ("boolean", pyarrow.bool_()),
+        "t": ("string", pyarrow.string()),
+        "l": ("array<string>", pyarrow.list_(pyarrow.string())),
+        "s": ("struct<a:bigint>", pyarrow.struct([("a", pyarrow.int64())])),
+    }
+    row = [datetime.datetime(2026, 11, 22, 8, 47, 37, 150000), 7, 1.5, decimal.Decimal("12.50"), datetime.date(1969, 12, 31)]
+    rows = [dict(zip(types, [id, *row, True, "x", ["a", None], {"a": 1}])) for id in range(2)]
+    table = pyarrow.Table.from_pylist(rows, schema=pyarrow.schema([(name, of) for name, (_, of) in types.items()]))
+    path = os.path.join(folder, "0123456789abcdef0123456789abcdef.snappy.parquet")
+    pyarrow.parquet.write_table(table, path, flavor="spark", use_deprecated_int96_timestamps=True, compression="snappy")
+    assert "int96 field_id=-1 at" in str(pyarrow.parquet.ParquetFile(path).schema)
+    hive_parquet = "org.apache.hadoop.hive.ql.io.parquet"
+    entry = {
+        "Name": "t",
+        "TableType": "EXTERNAL_TABLE",
+        "PartitionKeys": [],
+        "Parameters": {"classification": "parquet", "compressionType": "snappy", "typeOfData": "file"},
+        "StorageDescriptor": {
+            "Columns": [{"Name": name, "Type": text} for name, (text, _) in types.items()],
+            "Location": f"file://{folder}/",
+            "InputFormat": f"{hive_parquet}.MapredParquetInputFormat",
+            "OutputFormat": f"{hive_parquet}.MapredParquetOutputFormat",
+            "Compressed": True,
+            "SerdeInfo": {
+                "SerializationLibrary": f"{hive_parquet}.serde.ParquetHiveSerDe",
+                "Parameters": {"serialization.format": "1"},
+            },
+        },
+    }
+    with open(os.path.join(lake, "catalog", "default", "t.json"), "w") as file:
+        json.dump(entry, file)
+    return [], "2 rows agree"
+
+
+def adopted(engine, lake):
+    """Old and new files are one table: every row but for its id is the same."""
+    [(_, columns, files)] = tables(lake)
+    columns = [column for column in columns if column[0] != "_rescued_data"]  # which old files do not have
+    if engine == "duckdb":
+        import duckdb
+
+        duckdb.sql("SET TimeZone = 'UTC'")
+        names = ", ".join(f'CAST("{name}" AS VARCHAR)' for name, _ in columns)
+        reads = [duckdb.read_parquet(order, union_by_name=True).project(names).fetchall() for order in (files, files[::-1])]
+    else:
+        import pyarrow.dataset
+
+        reads = []
+        for order in (files, files[::-1]):
+            rows = pyarrow.dataset.dataset(order).to_table(columns=[name for name, _ in columns]).to_pylist()
+            reads.append([[str(engines_readers.completed(value, None)) for value in row.values()] for row in rows])
+    faults = []
+    for rows in reads:
+        others = {tuple(row[1:]) for row in rows}
+        if sorted(int(row[0]) for row in rows) != [0, 1, 2, 3] or len(others) != 1:
+            faults.append(f"{engine}: {rows}")
+    return faults, "4 rows agree"
+
+
 def ask_duckdb(files, query, state={}):
     import duckdb
 
@@ -105,7 +183,8 @@ ASK = {"duckdb": ask_duckdb}
 
 def main():
     what, *arguments = sys.argv[1:]
-    faults, said = {"compare": compare, "prune": prune}[what](*arguments)
+    does = {"compare": compare, "prune": prune, "adopt": adopt, "adopted": adopted}
+    faults, said = does[what](*arguments)
     print("\n".join(faults[:50]) if faults else said)
     sys.exit(bool(faults))
 

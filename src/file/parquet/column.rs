@@ -8,6 +8,9 @@ use super::layout::{Kind, Leaf};
 use super::pages::{self, Finished, Page, Pages, Place};
 use super::statistics::Summary;
 
+/// A longer text is kept out of the dictionary, which would hold it once more.
+const LARGE: usize = if cfg!(test) { 80 } else { 64 * 1024 };
+
 /// A place in a column chunk: so many finished pages are before it, and then it is in the next page.
 #[derive(Clone, Copy, Default)]
 struct Mark {
@@ -132,6 +135,9 @@ impl Column {
 
     #[inline]
     pub(super) fn text(&mut self, repetition: u16, value: &[u8]) {
+        if value.len() > LARGE {
+            self.close_dictionary();
+        }
         if self.dictionary.is_some() {
             return self.value(repetition, value);
         }
@@ -152,11 +158,17 @@ impl Column {
 
     /// Finishes the page if it is full, or its dictionary.
     pub(super) fn settle(&mut self) {
-        let is_dictionary_full = self.dictionary.as_ref().is_some_and(Dictionary::is_full);
-        if is_dictionary_full || self.page.is_full() {
+        if self.dictionary.as_ref().is_some_and(Dictionary::is_full) {
+            self.close_dictionary();
+        } else if self.page.is_full() {
             self.finish_page();
         }
-        if is_dictionary_full {
+    }
+
+    /// Goes on without the dictionary.
+    fn close_dictionary(&mut self) {
+        if self.dictionary.is_some() {
+            self.finish_page();
             self.note_seen();
             self.full_dictionary = self.dictionary.take();
         }

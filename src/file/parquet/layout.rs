@@ -1,6 +1,8 @@
 //! The schema of a file: columns as Parquet has them, and the way from a row's members to its leaves.
 //! <https://github.com/apache/parquet-format/blob/master/LogicalTypes.md>
 
+use std::collections::{HashMap, HashSet};
+
 use super::thrift::Thrift;
 use crate::json::text::quoted;
 use crate::schema::{Field, Type, Width};
@@ -94,6 +96,29 @@ impl Layout {
         let mut ids = 1..;
         builder.layout.members = builder.members(columns, &mut |_| ids.next(), 0, 0);
         builder.layout
+    }
+
+    /// Whether it has all leaves of the other as they are there, and further ones only in columns of their own.
+    pub(super) fn extends(&self, other: &Self) -> bool {
+        let leaves: HashMap<&[String], &Leaf> = self.by_path().collect();
+        let mut columns = HashSet::new();
+        let mut count = 0;
+        for (path, leaf) in other.by_path() {
+            if leaves.get(path) != Some(&leaf) {
+                return false;
+            }
+            columns.insert(&path[0]);
+            count += 1;
+        }
+        count
+            == self
+                .by_path()
+                .filter(|(path, _)| columns.contains(&path[0]))
+                .count()
+    }
+
+    fn by_path(&self) -> impl Iterator<Item = (&[String], &Leaf)> {
+        self.paths.iter().map(Vec::as_slice).zip(&self.leaves)
     }
 }
 
@@ -293,7 +318,9 @@ fn kind(data_type: &Type) -> (Kind, usize) {
         Type::Date => (Kind::Date, 4),
         Type::Timestamp => (Kind::Timestamp, 8),
         Type::Foreign(name) if is_binary(name) => (Kind::Binary, 0),
-        _ => (Kind::Text, 0),
+        Type::String | Type::Json | Type::Foreign(_) | Type::Array(_) | Type::Struct(_) => {
+            (Kind::Text, 0)
+        }
     }
 }
 

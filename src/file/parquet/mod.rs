@@ -27,6 +27,7 @@ mod thrift;
 mod values;
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 
 use crate::file::{Output, Seam};
 use crate::schema::Field;
@@ -101,6 +102,47 @@ impl Parquet {
             is_faulty: false,
             layout,
         }
+    }
+
+    /// Lets the rows to come have these columns, if the file can still have others: before the first row group is closed new
+    /// ones may come. False where it cannot.
+    pub(super) fn reshape(&mut self, columns: &[Field]) -> bool {
+        let layout = Layout::new(columns);
+        if self.length > 0 || !layout.extends(&self.layout) {
+            return false;
+        }
+        let marked = match self.mark {
+            Mark::Inside(rows) => rows,
+            Mark::Between(..) => 0,
+        };
+        let mut before: HashMap<Vec<String>, Column> = std::mem::take(&mut self.layout.paths)
+            .into_iter()
+            .zip(std::mem::take(&mut self.columns))
+            .collect();
+        for (leaf, path) in layout.leaves.iter().zip(&layout.paths) {
+            let column = before.remove(path).unwrap_or_else(|| {
+                let mut column = Column::new(leaf, self.codec);
+                if marked > 0 {
+                    column.nulls(0, 0, marked);
+                    column.mark();
+                }
+                column
+            });
+            self.columns.push(column);
+        }
+        let filled_before = self.layout.members.iter().zip(&self.filled);
+        let filled_before: HashMap<&[u8], u64> = filled_before
+            .map(|(member, filled)| (&*member.token, *filled))
+            .collect();
+        let filled = |member: &layout::Member| filled_before.get(&*member.token).copied();
+        self.filled = layout
+            .members
+            .iter()
+            .map(|member| filled(member).unwrap_or(marked))
+            .collect();
+        self.layout = layout;
+        self.measure();
+        true
     }
 
     /// Bytes of memory that are allocated for rows.

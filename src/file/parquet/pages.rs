@@ -12,10 +12,10 @@ use super::levels::Levels;
 use super::thrift::Thrift;
 
 /// Bytes of values after which a page is finished.
-const FULL: usize = 128 * 1024;
+const FULL: usize = if cfg!(test) { 4 } else { 128 } * 1024;
 
 /// Numbers of dictionary values, or levels that differ, after which a page is finished.
-const ENTRIES: usize = 32 * 1024;
+const ENTRIES: usize = if cfg!(test) { 1 } else { 32 } * 1024;
 
 /// Bytes after which a page is finished even in the middle of a row.
 const HUGE: usize = 16 << 20;
@@ -112,6 +112,7 @@ impl Page {
             None => Encoding::Plain,
         };
         let finished = SCRATCH.with_borrow_mut(|scratch| {
+            let is_large = self.plain.len() > KEPT && leaf.kind != Kind::Boolean;
             let body = &mut scratch.body;
             self.repetitions.encode(leaf.repetition, body);
             self.definitions.encode(leaf.definition, body);
@@ -124,6 +125,11 @@ impl Page {
                     encodings::hybrid(&self.indices, width, body);
                 }
                 None if leaf.kind == Kind::Boolean => encodings::booleans(&self.plain, body),
+                None if is_large => {
+                    // Without a copy: such values may be as large as a record.
+                    self.plain.splice(0..0, body.drain(..));
+                    *body = std::mem::take(&mut self.plain);
+                }
                 None => body.extend_from_slice(&self.plain),
             }
             scratch.finish(DATA_PAGE, encoding, entries, codec)
@@ -200,10 +206,17 @@ impl Scratch {
         entries: usize,
         codec: PageCodec,
     ) -> Finished {
-        codec.compress(&self.body, &mut self.compressed);
+        let uncompressed = self.body.len();
+        if codec == PageCodec::Plain {
+            std::mem::swap(&mut self.body, &mut self.compressed);
+        } else {
+            codec.compress(&self.body, &mut self.compressed);
+            self.body.clear();
+            self.body.shrink_to(KEPT);
+        }
         let mut header = Thrift::default();
         header.i32(1, page_type);
-        header.i32(2, size(self.body.len()));
+        header.i32(2, size(uncompressed));
         header.i32(3, size(self.compressed.len()));
         header.i32(4, crc32fast::hash(&self.compressed).cast_signed());
         header.begin(if page_type == DATA_PAGE { 5 } else { 7 });
@@ -215,17 +228,21 @@ impl Scratch {
         }
         header.end();
         header.end();
-        let finished = Finished {
-            bytes: [&*header.bytes, &self.compressed].concat().into(),
-            uncompressed: header.bytes.len() + self.body.len(),
+        let uncompressed = header.bytes.len() + uncompressed;
+        let bytes = if self.compressed.len() > KEPT {
+            let mut page = std::mem::take(&mut self.compressed);
+            page.splice(0..0, header.bytes);
+            page
+        } else {
+            [&*header.bytes, &self.compressed].concat()
+        };
+        self.compressed.clear();
+        Finished {
+            bytes: bytes.into(),
+            uncompressed,
             entries,
             encoding,
-        };
-        for buffer in [&mut self.body, &mut self.compressed] {
-            buffer.clear();
-            buffer.shrink_to(4 * FULL);
         }
-        finished
     }
 }
 
