@@ -21,11 +21,45 @@ pub(super) struct Commit {
     pub(super) result: Result<()>,
 }
 
+/// What a commit takes of a stream.
+#[derive(Clone, Copy)]
+pub(super) struct Taking {
+    pub(super) extent: Extent,
+    /// Its table is swapped.
+    pub(super) swaps: bool,
+}
+
+/// A stream in a commit.
+struct Member {
+    index: StreamIndex,
+    swaps: bool,
+    /// Objects that are to be completed.
+    sealed: Vec<Object>,
+    /// Those that are.
+    files: Vec<DataFile>,
+    changes: Vec<TableChange>,
+}
+
+/// Takes what states cover, of the streams that checkpoints make durable.
+pub(super) fn covered(stream: &Stream) -> Option<Taking> {
+    taking(stream, Extent::Covered)
+}
+
+fn taking(stream: &Stream, extent: Extent) -> Option<Taking> {
+    let swaps = false;
+    stream
+        .takes_checkpoints()
+        .then_some(Taking { extent, swaps })
+}
+
 impl Sink<'_> {
     /// Makes the rows durable that waiting states cover, and acknowledges those states.
     pub(super) fn checkpoint(&mut self) -> Result<()> {
+        if self.waits_for_swaps() {
+            return Ok(());
+        }
         let _work = interrupt::begin(Work::Checkpoint);
-        let outcome = self.commit(|stream| stream.takes_checkpoints().then_some(Extent::Covered));
+        let outcome = self.commit(&covered);
         // What did become durable is acknowledged although another stream failed.
         let states = self.acknowledge()?;
         log::info!("checkpoint states={states} objects={}", outcome.objects);
@@ -35,115 +69,199 @@ impl Sink<'_> {
     /// Makes every accepted row durable, as if a state covered it: for sources that send none.
     pub(crate) fn publish_all(&mut self) -> Result<()> {
         let _work = interrupt::begin(Work::Checkpoint);
-        let outcome = self.commit(|stream| stream.takes_checkpoints().then_some(Extent::All));
+        let outcome = self.commit(&|stream| taking(stream, Extent::All));
         log::info!("checkpoint objects={}", outcome.objects);
         outcome.result
     }
 
-    /// Completes and publishes objects of the streams, as far as `extent` says of each. A stream that fails keeps none of
-    /// its objects of this commit, and does not keep the others from theirs.
-    pub(super) fn commit(&mut self, extent: impl Fn(&Stream) -> Option<Extent>) -> Commit {
+    /// Whether no state can be acknowledged before the end, because all of them cover a stream whose rows are published
+    /// then: what a checkpoint made visible would be sent again if this run died.
+    pub(super) fn waits_for_swaps(&self) -> bool {
+        self.ledger.covers_all() && self.streams.iter().any(Stream::waits_for_its_swap)
+    }
+
+    /// Completes and publishes objects of the streams, and swaps tables, as far as `take` says of each. A stream that fails
+    /// keeps none of its objects of this commit, and does not keep the others from theirs, unless states cover all streams.
+    pub(super) fn commit(&mut self, take: &dyn Fn(&Stream) -> Option<Taking>) -> Commit {
         self.progress.begin_checkpoint(self.clock.instant());
-        let objects = &*self.lake.objects;
         let mut outcome = Commit {
             objects: 0,
             result: Ok(()),
         };
-        let mut taken = Vec::new();
+        // None of their states can be acknowledged.
+        let is_lost = |stream: &Stream| {
+            let swaps = take(stream).is_some_and(|taking| taking.swaps);
+            stream.has_failed() || stream.waits_for_its_swap() && !swaps
+        };
+        if self.ledger.covers_all() && self.streams.iter().any(is_lost) {
+            self.streams.iter_mut().for_each(Stream::fail);
+            return outcome;
+        }
+        let objects = &*self.lake.objects;
+        let mut members = Vec::new();
         // First all last parts are sent, which takes long; then all objects become visible, one right after the other.
         for (index, stream) in self.streams.iter_mut().enumerate() {
-            let Some(extent) = extent(stream) else {
+            let Some(Taking { extent, swaps }) = take(stream) else {
                 continue;
             };
             match stream.writer.take(extent, objects) {
-                Ok(sealed) if sealed.is_empty() => {}
-                Ok(sealed) => taken.push((index, sealed)),
+                Ok(sealed) if sealed.is_empty() && !swaps => {}
+                Ok(sealed) => members.push(Member {
+                    index,
+                    swaps,
+                    sealed,
+                    files: Vec::new(),
+                    changes: Vec::new(),
+                }),
                 Err(error) => outcome.fail(stream, error),
             }
         }
-        if !taken.is_empty() {
-            self.publish_taken(taken, &mut outcome);
+        if !members.is_empty() {
+            let members = self.announce(members, &mut outcome);
+            let members = self.publish(members, &mut outcome);
+            let members = self.look(members, &mut outcome);
+            self.settle(members, &mut outcome);
         }
         self.budget.recount(&self.streams);
         outcome
     }
 
-    /// Completes the objects and publishes them, between two writes of the run's record: the first names them, so that
-    /// they can be taken back; after the second, which does not, they may be acknowledged.
-    fn publish_taken(&mut self, taken: Vec<(StreamIndex, Vec<Object>)>, outcome: &mut Commit) {
-        let (lake, objects) = (self.lake, &*self.lake.objects);
+    /// Whether a failure of one stream keeps all from being acknowledged.
+    fn is_lost(&self, outcome: &Commit) -> bool {
+        self.ledger.covers_all() && outcome.result.is_err()
+    }
+
+    /// Writes the run's record, so that what the commit does can be taken back from here on.
+    fn announce(&mut self, members: Vec<Member>, outcome: &mut Commit) -> Vec<Member> {
+        let objects = &*self.lake.objects;
         let record = &mut self.control.record;
-        let mut begun = Vec::with_capacity(taken.len());
-        for (index, sealed) in taken {
-            let stream = &mut self.streams[index];
-            match stream.table.begin(lake) {
-                Ok(changes) => stream.counts.changes.extend(changes),
+        let mut begun = Vec::with_capacity(members.len());
+        for member in members {
+            let stream = &mut self.streams[member.index];
+            if let Err(error) = begin(self.lake, stream, &member, record) {
+                record.forget(&stream.table.name());
+                uploads::abort(member.sealed.into_iter().filter_map(Object::abort), objects);
+                outcome.fail(stream, error);
+                continue;
+            }
+            begun.push(member);
+        }
+        if begun.is_empty() {
+            return begun;
+        }
+        if !self.is_lost(outcome) {
+            match self.control.record.write(objects, &self.clock) {
+                Ok(()) => return begun,
+                Err(error) => outcome.note(error),
+            }
+        }
+        for member in begun {
+            uploads::abort(member.sealed.into_iter().filter_map(Object::abort), objects);
+            let stream = &mut self.streams[member.index];
+            self.control.record.forget(&stream.table.name());
+            stream.fail();
+        }
+        Vec::new()
+    }
+
+    /// Completes the objects, publishes them, and swaps tables.
+    fn publish(&mut self, members: Vec<Member>, outcome: &mut Commit) -> Vec<Member> {
+        let record = &mut self.control.record;
+        let mut published = Vec::with_capacity(members.len());
+        for mut member in members {
+            let stream = &mut self.streams[member.index];
+            match publish(self.lake, stream, &mut member, record, &self.clock) {
+                Ok(()) => published.push(member),
                 Err(error) => {
-                    uploads::abort(sealed.into_iter().filter_map(Object::abort), objects);
+                    record.take_back(&stream.table.name(), self.lake);
                     outcome.fail(stream, error);
-                    continue;
                 }
             }
-            if stream.table.takes_checkpoints() {
-                let keys = sealed.iter().map(|object| object.key().to_owned());
-                record.note(&stream.table.name(), keys);
-            }
-            begun.push((index, sealed));
         }
-        if record.is_open()
-            && let Err(error) = record.write(objects, &self.clock)
-        {
-            for (index, sealed) in begun {
-                uploads::abort(sealed.into_iter().filter_map(Object::abort), objects);
-                let stream = &mut self.streams[index];
-                record.settle(&stream.table.name());
-                stream.fail();
+        if self.is_lost(outcome) {
+            return self.withdraw(published);
+        }
+        let record = &mut self.control.record;
+        published.retain_mut(|member| {
+            let stream = &mut self.streams[member.index];
+            let replaced = if member.swaps {
+                let is_resumable = stream.is_covered();
+                stream
+                    .table
+                    .replace(self.lake, is_resumable, record, &self.clock)
+            } else {
+                Ok(Vec::new())
+            };
+            match replaced {
+                Ok(changes) => member.changes.extend(changes),
+                Err(error) => {
+                    record.take_back(&stream.table.name(), self.lake);
+                    outcome.fail(stream, error);
+                    return false;
+                }
             }
+            true
+        });
+        published
+    }
+
+    /// Looks at the tables, side by side: each must show what was published.
+    fn look(&mut self, members: Vec<Member>, outcome: &mut Commit) -> Vec<Member> {
+        let (lake, streams) = (self.lake, &self.streams);
+        let looks = lake.together(&members, |member| {
+            // A swap was done at the version of the table that it was read at.
+            if member.swaps {
+                Ok(())
+            } else {
+                streams[member.index].table.look(lake)
+            }
+        });
+        let mut seen = Vec::with_capacity(members.len());
+        for (member, look) in members.into_iter().zip(looks) {
+            if let Err(error) = look {
+                let stream = &mut self.streams[member.index];
+                self.control.record.take_back(&stream.table.name(), lake);
+                outcome.fail(stream, error);
+            } else {
+                seen.push(member);
+            }
+        }
+        if self.is_lost(outcome) {
+            return self.withdraw(seen);
+        }
+        seen
+    }
+
+    /// Writes the record without what may be acknowledged from here on.
+    fn settle(&mut self, members: Vec<Member>, outcome: &mut Commit) {
+        let name = |member: &Member| self.streams[member.index].table.name();
+        let tables: Vec<String> = members.iter().map(name).collect();
+        let record = &mut self.control.record;
+        if let Err(error) = record.settle(&tables, &*self.lake.objects, &self.clock) {
+            self.withdraw(members);
             outcome.note(error);
             return;
         }
-        let mut published = Vec::with_capacity(begun.len());
-        for (index, sealed) in begun {
-            let stream = &mut self.streams[index];
-            match publish(lake, stream, sealed, record, &self.clock) {
-                Ok((files, changes)) => published.push((index, files, changes)),
-                Err(error) => {
-                    record.take_back(&stream.table.name(), objects);
-                    outcome.fail(stream, error);
-                }
+        for member in members {
+            let stream = &mut self.streams[member.index];
+            if member.swaps {
+                stream.set_replaced();
             }
+            stream.counts.publish(&member.files, member.changes);
+            outcome.objects += member.files.len() as u64;
         }
-        let streams = &self.streams;
-        let looks = lake.together(&published, |(index, ..)| streams[*index].table.look(lake));
-        let mut settled = Vec::with_capacity(published.len());
-        for ((index, files, changes), look) in published.into_iter().zip(looks) {
-            let stream = &mut self.streams[index];
-            let name = stream.table.name();
-            match look {
-                Ok(()) => settled.push((index, record.settle(&name), files, changes)),
-                Err(error) => {
-                    record.take_back(&name, objects);
-                    outcome.fail(stream, error);
-                }
-            }
+    }
+
+    /// Takes back what the streams have published in this commit.
+    fn withdraw(&mut self, members: Vec<Member>) -> Vec<Member> {
+        for member in members {
+            let stream = &mut self.streams[member.index];
+            self.control
+                .record
+                .take_back(&stream.table.name(), self.lake);
+            stream.fail();
         }
-        if let Err(error) = record.write_if_named(objects, &self.clock) {
-            for (index, keys, ..) in settled {
-                let stream = &mut self.streams[index];
-                if stream.table.takes_checkpoints() {
-                    let name = stream.table.name();
-                    record.note(&name, keys.into_iter());
-                    record.take_back(&name, objects);
-                    stream.fail();
-                }
-            }
-            outcome.note(error);
-            return;
-        }
-        for (index, _, files, changes) in settled {
-            self.streams[index].counts.publish(&files, changes);
-            outcome.objects += files.len() as u64;
-        }
+        Vec::new()
     }
 
     /// Acknowledges the states whose rows are durable; returns how many.
@@ -172,23 +290,38 @@ impl Sink<'_> {
     }
 }
 
+/// Marks the stream's folder, and notes in the record what the commit does to its table.
+fn begin(lake: &Lake, stream: &mut Stream, member: &Member, record: &mut RunRecord) -> Result<()> {
+    let name = stream.table.name();
+    if member.swaps {
+        let swap = stream.table.prepare(lake, stream.is_covered())?;
+        record.note_swap(&name, swap);
+    }
+    if !member.sealed.is_empty() {
+        let changes = stream.table.begin(lake)?;
+        stream.counts.changes.extend(changes);
+        let keys = member.sealed.iter().map(|object| object.key().to_owned());
+        record.note(&name, keys);
+    }
+    Ok(())
+}
+
 /// Completes the objects of one stream and publishes them. After an error those that were completed are to be taken back.
 fn publish(
     lake: &Lake,
     stream: &mut Stream,
-    sealed: Vec<Object>,
+    member: &mut Member,
     record: &mut RunRecord,
     clock: &Clock,
-) -> Result<(Vec<DataFile>, Vec<TableChange>)> {
+) -> Result<()> {
     let objects = &*lake.objects;
-    let mut files = Vec::with_capacity(sealed.len());
-    let mut sealed = sealed.into_iter();
+    let mut sealed = std::mem::take(&mut member.sealed).into_iter();
     while let Some(mut object) = sealed.next() {
         let completed = record
             .touch(objects, clock)
             .and_then(|()| object.complete(objects));
         match completed {
-            Ok(file) => files.push(file),
+            Ok(file) => member.files.push(file),
             Err(error) => {
                 let _work = interrupt::begin(Work::CleanUp);
                 uploads::abort(object.abort().into_iter(), objects);
@@ -197,8 +330,10 @@ fn publish(
             }
         }
     }
-    let changes = stream.table.publish(lake, &files, record, clock)?;
-    Ok((files, changes))
+    if !member.files.is_empty() {
+        member.changes = stream.table.publish(lake, &member.files, record, clock)?;
+    }
+    Ok(())
 }
 
 impl Commit {

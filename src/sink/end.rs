@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::protocol::catalog::Refresh;
 use crate::schema::{ColumnPolicy, OnTypeChange, SchemaChanges};
+use crate::sink::checkpoint::{self, Taking};
 use crate::sink::stream::Stream;
 use crate::sink::writer::Extent;
 use crate::sink::{Acknowledgement, Sink};
@@ -25,7 +26,7 @@ impl Sink<'_> {
     fn finish_streams(&mut self) -> Result<()> {
         self.judge_the_end();
         let mut first = self.create_tables_without_rows();
-        let outcome = self.commit(Stream::extent_at_the_end);
+        let outcome = self.commit(&Stream::taken_at_the_end);
         first = first.and(outcome.result);
         let mut acknowledged = self.acknowledge().map(drop);
         first = first.and(self.replace());
@@ -73,14 +74,18 @@ impl Sink<'_> {
         }
     }
 
-    /// Publishes the new generations, each in place of the old one.
+    /// Publishes the new generations whose rows were acknowledged before that, each in place of the old one.
     fn replace(&mut self) -> Result<()> {
         let mut first = Ok(());
         for stream in &mut *self.streams {
-            if !stream.replaces_the_old_generation() {
+            if stream.is_replaced() || !stream.replaces_the_old_generation() {
                 continue;
             }
-            let replaced = stream.table.replace(self.lake, stream.is_covered());
+            let record = &mut self.control.record;
+            let replaced =
+                stream
+                    .table
+                    .replace(self.lake, stream.is_covered(), record, &self.clock);
             match stream.note_failure(replaced) {
                 Ok(changes) => {
                     stream.set_replaced();
@@ -94,7 +99,7 @@ impl Sink<'_> {
 
     /// An error ends the sync: what waiting states cover is still made durable and acknowledged, the rest discarded.
     pub(crate) fn fail(&mut self) {
-        let outcome = self.commit(|stream| stream.takes_checkpoints().then_some(Extent::Covered));
+        let outcome = self.commit(&checkpoint::covered);
         for error in [outcome.result, self.acknowledge().map(drop)]
             .into_iter()
             .filter_map(Result::err)
@@ -178,6 +183,13 @@ impl Stream {
             _ if !self.is_finished() => Some(Extent::Covered),
             _ => Some(Extent::All),
         }
+    }
+
+    fn taken_at_the_end(&self) -> Option<Taking> {
+        self.extent_at_the_end().map(|extent| Taking {
+            extent,
+            swaps: self.waits_for_its_swap() && self.replaces_the_old_generation(),
+        })
     }
 
     /// Whether its new generation takes the place of the old one.

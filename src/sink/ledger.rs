@@ -17,6 +17,8 @@ pub(super) struct Ledger {
     /// Records of each stream since the last state that covers them.
     counts: Vec<u64>,
     waiting: WaitingStates,
+    /// Whether a state came that covers all streams: then all do.
+    covers_all: bool,
     /// Bytes of memory that waiting states may take.
     limit: usize,
     /// Bytes of memory that they took after the last release.
@@ -32,6 +34,7 @@ impl Ledger {
             type_name: None,
             counts: Vec::new(),
             waiting: WaitingStates::new(limit),
+            covers_all: false,
             limit,
             kept: 0,
         }
@@ -98,6 +101,7 @@ impl Ledger {
         acknowledgement: Vec<u8>,
         durable: impl Fn(StreamIndex) -> bool,
     ) -> Option<Vec<u8>> {
+        self.covers_all |= covers == Covers::All;
         if self.is_durable(covers, durable) {
             return Some(acknowledgement);
         }
@@ -123,6 +127,11 @@ impl Ledger {
             Covers::All => (0..self.counts.len()).all(durable),
             Covers::Nothing => true,
         }
+    }
+
+    /// Whether the states of this sync cover all streams.
+    pub(super) fn covers_all(&self) -> bool {
+        self.covers_all
     }
 
     /// Whether a state waits.

@@ -22,21 +22,24 @@
 //! A *checkpoint* does, in this order:
 //!
 //! 1. the last parts of all objects that it takes are uploaded;
-//! 2. the run's record is written with the keys of all of them: from here on a later run takes them back if this one dies;
+//! 2. the run's record is written with the keys of all of them, and the swaps of 4: from here on a later run takes them
+//!    back if this one dies;
 //! 3. each stream's objects are completed, and its table publishes them;
-//! 4. each table is looked at: it must show them;
-//! 5. the record is written without the keys: from here on nobody takes them back, and if another run has begun to, this
-//!    write fails;
-//! 6. the states that wait for nothing else are acknowledged, in the order in which they came.
+//! 4. at the end of the sync: the tables are swapped whose states wait for that;
+//! 5. each table is looked at: it must show them;
+//! 6. the record is written without the keys and swaps: from here on nobody takes them back, and if another run has begun
+//!    to, this write fails;
+//! 7. the states that wait for nothing else are acknowledged, in the order in which they came.
 //!
 //! A stream that fails at any of these keeps none of the objects of that checkpoint, acknowledges nothing from then on
 //! ([`Stream::fail`](stream::Stream::fail)), and does not keep other streams from theirs; the first error is returned after
-//! the others have been acknowledged ([`Commit::fail`](checkpoint::Commit)). After an error of 2 or 5 all of them fail.
+//! the others have been acknowledged ([`Commit::fail`](checkpoint::Commit)). After an error of 2 or 6 all of them fail.
+//! Where states cover all streams none can be acknowledged without the other, so none keeps its objects either.
 //!
 //! A stream that replaces its table's rows takes part in checkpoints only where the platform numbers its generations. Its
 //! rows are published at the end, after the last checkpoint, by one swap, unless the source has said that it failed. States
-//! of a generation without a number, and those that ask for a table to be emptied, wait for that swap, which is their
-//! checkpoint: none of these objects is in the record, but the folder's mark says that no table shows them.
+//! of a generation without a number, and those that ask for a table to be emptied, wait for that swap, which is a part of
+//! the last checkpoint then. Where states cover all streams there is no other checkpoint in such a sync.
 //!
 //! [`Sink::fail`] ends the whole sync after an error of the input or of a call: it commits what states cover.
 
@@ -410,6 +413,7 @@ impl Sink<'_> {
     /// Whether a checkpoint would make a waiting state's rows durable.
     fn has_something_to_acknowledge(&self) -> bool {
         self.ledger.waits()
+            && !self.waits_for_swaps()
             && self
                 .streams
                 .iter()

@@ -129,7 +129,7 @@ impl<'a> Sink<'a> {
             ))
             .hint("give the stream another namespace, or set another database"));
         }
-        self.control.reconcile(&*self.lake.objects)?;
+        self.control.reconcile(self.lake)?;
         let prefix = &self.options.table.prefix;
         let folder = layout::folder(prefix, database);
         let location = format!("{}{folder}", self.lake.objects.root());
@@ -203,7 +203,7 @@ impl<'a> Sink<'a> {
     /// Waits for another run's checkpoint of the table.
     fn wait_for_others(&mut self, planned: &Planned) -> Result<()> {
         let table = format!("{}.{}", planned.target.database, planned.target.name);
-        self.control.wait_for(&*self.lake.objects, &table)
+        self.control.wait_for(self.lake, &table)
     }
 
     /// The streams with their tables, which are opened together.

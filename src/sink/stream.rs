@@ -182,7 +182,7 @@ impl Stream {
     }
 
     /// Whether what states say of the stream is durable only once its new generation is published.
-    fn waits_for_its_swap(&self) -> bool {
+    pub(super) fn waits_for_its_swap(&self) -> bool {
         !self.end.is_replaced
             && match self.refresh {
                 Refresh::Append { .. } => false,
@@ -197,6 +197,10 @@ impl Stream {
     pub(super) fn takes_checkpoints(&self) -> bool {
         let waits = matches!(self.refresh, Refresh::Overwrite | Refresh::Version(_));
         !self.end.has_failed && (!waits || self.end.is_replaced)
+    }
+
+    pub(super) fn is_replaced(&self) -> bool {
+        self.end.is_replaced
     }
 
     pub(super) fn set_replaced(&mut self) {

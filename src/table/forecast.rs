@@ -116,11 +116,17 @@ fn of_stream(
 ) -> Result<StreamForecast> {
     let catalog = &*opening.lake.catalog;
     let has_database = table::has_database(catalog, &planned.target.database)?;
-    let table = if has_database {
+    let mut table = if has_database {
         planned.target.find(catalog)?
     } else {
         None
     };
+    if let Some(table) = &mut table {
+        let Planned { target, .. } = &planned;
+        let root = opening.lake.objects.root();
+        let control = opening.control;
+        control.as_taken_back(&target.database, &target.name, &root, table);
+    }
     let (folder, deletions) = HiveTable::foresee(&planned, table.as_ref(), opening, locations)?;
     let new_location = format!("{}{folder}", opening.lake.objects.root());
     let Planned {

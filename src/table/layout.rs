@@ -76,6 +76,10 @@ pub(crate) const CHECK_NAME: &str = "airbyte_check_";
 /// The folder of control objects, beside those of the databases.
 pub(crate) const CONTROL: &str = "_datalake";
 
+/// The folder of generations of tables that are located above their own folders, among the control objects: engines hide it
+/// from readers of those locations, and not from readers of a table that is located inside it.
+const APART: &str = "_datalake/tables";
+
 /// The folder `name` below the configured prefix, as the prefix of keys: it ends with a slash.
 pub(crate) fn folder(prefix: &str, name: &str) -> String {
     let slash = if prefix.is_empty() { "" } else { "/" };
@@ -112,32 +116,41 @@ pub(crate) struct Folders {
     /// `{prefix}/{database}/{table}-generations/`: for a first generation beside a table that shows all of `own`,
     /// as the Python connector's do. No table's name holds a dash.
     beside: String,
+    /// `{prefix}/_datalake/tables/{database}/{table}/`: for one beside a table that shows all of both.
+    apart: String,
 }
 
 impl Folders {
     pub(crate) fn new(prefix: &str, database: &str, table: &str) -> Self {
         let own = folder(prefix, &format!("{database}/{table}"));
         let beside = folder(prefix, &format!("{database}/{table}-generations"));
-        Self { own, beside }
+        let apart = folder(prefix, &format!("{APART}/{database}/{table}"));
+        Self { own, beside, apart }
     }
 
     /// Whether a generation of the table may be stored in the folder.
     pub(crate) fn hold(&self, folder: &str) -> bool {
-        [&self.own, &self.beside]
+        [&self.own, &self.beside, &self.apart]
             .into_iter()
             .any(|base| folder.len() > base.len() && folder.starts_with(base.as_str()))
     }
 
-    /// The folder of a generation, which must not be inside what the table shows now: engines read that recursively.
+    /// The folder of a generation, which must not be seen in what the table shows now: engines read that recursively.
     pub(crate) fn place(&self, generation: &str, shown: Option<&str>) -> String {
-        let own = format!("{}{generation}/", self.own);
-        match shown {
-            Some(shown) if own != shown && own.starts_with(shown) => {
-                format!("{}{generation}/", self.beside)
-            }
-            _ => own,
-        }
+        let is_seen = |base: &str| {
+            let folder = format!("{base}{generation}/");
+            shown.is_some_and(|shown| folder != shown && folder.starts_with(shown))
+        };
+        let bases = [&self.own, &self.beside];
+        let base = bases.into_iter().find(|base| !is_seen(base));
+        format!("{}{generation}/", base.unwrap_or(&self.apart))
     }
+}
+
+/// Whether readers of the folder `shown` see the objects of another one: not so where it is below a name that engines hide.
+pub(crate) fn is_seen(folder: &str, shown: &str) -> bool {
+    let below = folder.strip_prefix(shown).unwrap_or("_");
+    !below.split('/').any(|name| name.starts_with(['_', '.']))
 }
 
 /// The name of the run's object of this number.
@@ -237,5 +250,12 @@ mod tests {
             folders.place(&five, Some("lake/raw/users-generations/g4-run/")),
             "lake/raw/users/g5-run/"
         );
+        for above in ["lake/raw/", "lake/"] {
+            let apart = folders.place(&five, Some(above));
+            assert_eq!(apart, "lake/_datalake/tables/raw/users/g5-run/");
+            assert!(!is_seen(&apart, above));
+            assert!(is_seen(&apart, "lake/_datalake/tables/raw/"));
+            assert!(folders.hold(&apart));
+        }
     }
 }

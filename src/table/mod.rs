@@ -17,7 +17,7 @@ use crate::file::{Format, Statistics};
 use crate::lake::{Catalog, Created, Lake, Lookup};
 use crate::schema::evolve::{SchemaOrigin, Terms};
 use crate::schema::{Column, ColumnPolicy, Field, Limits, Note, Numbers, Type};
-use crate::table::control::{Control, RunRecord};
+use crate::table::control::{Control, RunRecord, Swap};
 use crate::table::layout::Run;
 use crate::table::locations::Locations;
 use crate::table::plan::Planned;
@@ -172,13 +172,6 @@ impl Table {
         }
     }
 
-    /// Whether checkpoints acknowledge rows of the table; else its rows are acknowledged after the swap.
-    pub(crate) fn takes_checkpoints(&self) -> bool {
-        match self {
-            Self::Hive(table) => table.takes_checkpoints(),
-        }
-    }
-
     /// Makes ready for objects to be completed: marks the folder as one that no table shows, where that is so, and gives a
     /// table that shows it the columns that rows have [grown](Table::grow).
     pub(crate) fn begin(&mut self, lake: &Lake) -> Result<Vec<TableChange>> {
@@ -209,11 +202,24 @@ impl Table {
         }
     }
 
-    /// Publishes the new generation in place of the old one, in one step; `is_resumable` where states of it were or will
-    /// be acknowledged.
-    pub(crate) fn replace(&mut self, lake: &Lake, is_resumable: bool) -> Result<Vec<TableChange>> {
+    /// The swap of a table that replaces, for the record of the run, before the first object of its checkpoint is completed;
+    /// `is_resumable` where states of it were or will be acknowledged.
+    pub(crate) fn prepare(&mut self, lake: &Lake, is_resumable: bool) -> Result<Swap> {
         match self {
-            Self::Hive(table) => table.replace(lake, is_resumable),
+            Self::Hive(table) => table.prepare(lake, is_resumable),
+        }
+    }
+
+    /// Publishes the new generation in place of the old one, in one step. A swap that was prepared is in the record.
+    pub(crate) fn replace(
+        &mut self,
+        lake: &Lake,
+        is_resumable: bool,
+        record: &mut RunRecord,
+        clock: &Clock,
+    ) -> Result<Vec<TableChange>> {
+        match self {
+            Self::Hive(table) => table.replace(lake, is_resumable, record, clock),
         }
     }
 

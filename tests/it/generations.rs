@@ -166,7 +166,6 @@ fn higher_generation(unfinished: Numbers, published: Numbers) -> Fake {
 #[test]
 fn a_higher_generation_replaces_the_rows_of_the_unfinished_one_of_its_job() {
     for (unfinished, published) in [
-        ((Some(70), None), (Some(70), None)),
         ((Some(70), Some(["7", "0"])), (Some(70), Some(["7", "1"]))),
         ((None, Some(["7", "0"])), (None, Some(["7", "1"]))),
     ] {
@@ -202,6 +201,8 @@ fn an_unfinished_generation_of_another_job_stays_invisible() {
         // Nothing says whose they are.
         ((None, None), (None, None)),
         ((Some(70), None), (None, None)),
+        // PyAirbyte gives every sync the same number.
+        ((Some(70), None), (Some(70), None)),
         ((None, None), (Some(71), None)),
         ((Some(70), None), (Some(71), None)),
         ((Some(70), Some(["7", "0"])), (Some(71), Some(["8", "0"]))),

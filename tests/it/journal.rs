@@ -113,13 +113,16 @@ fn an_overwrite_publishes_its_generation_by_one_update_and_then_deletes_the_old_
         fake.journal().lines().split_off(before),
         [
             "PUT mark of people",
+            "PUT record",
             "PUT people/G2/o2 4 rows",
             "PUT mark of people",
             "UPDATE people at G2",
+            "PUT record",
             "STATE 2 2 rows",
             "STATE 3 2 rows",
             "DELETE people/G1/o1",
             "DELETE mark of people",
+            "DELETE record",
         ]
     );
     assert_eq!(fake.rows("people").len(), 4);

@@ -73,6 +73,15 @@ fn with_leftovers() -> Fake {
     assert_eq!(output.status.code(), None, "{}", output.report());
     let input = rows(5..7) + &state("people", 1);
     fake.write(&refresh(2, 2)).stdin(input).run().failed();
+    // The refresh has taken the rows of the overwrite back. One more object of it, which no record names:
+    let made = fake.store().bucket.made.clone();
+    let dead = made
+        .iter()
+        .filter(|key| !key.contains("/_datalake/"))
+        .nth(1);
+    let late = dead.unwrap().replace("-000001.", "-000009.");
+    let row = rows(4..5).into_bytes();
+    fake.store().bucket.objects.insert(late, row);
     fake.clock().forward(Duration::from_secs(3 * 24 * 3600));
     fake
 }
@@ -276,7 +285,8 @@ fn objects_of_others_among_the_control_objects_are_in_nobody_s_way() {
     let input = rows(10..12) + &complete("people");
     fake.write(&refresh(3, 3)).stdin(input).run().succeeded();
     assert_rows(&fake, 10..12);
-    assert_eq!(fake.data_objects().len(), 1);
+    // Nothing says that the unfinished refresh was of the same job.
+    assert_eq!(fake.data_objects().len(), 2);
 }
 
 #[test]

@@ -15,9 +15,11 @@ mod checkpoints; // when states are acknowledged, and what stays invisible until
 mod clients; // PyAirbyte writes into moto
 mod columns; // what a column means from run to run
 mod crash; // killed at every remote call, run again
+mod crash_local; // the same of a local lake, before every change of the file system
 mod digests; // the same inputs make the same objects and the same calls as when they were recorded
 mod endings; // how a source can end, and what becomes of its rows
 mod engines; // the value cases, read back by DuckDB, Arrow and Spark
+mod exactly_once; // swaps and states of several streams that nobody acknowledged
 mod faults; // seeded faults at any call, before moto
 mod feedback; // progress, summaries and metrics
 mod forms; // JSON in any arrangement, and what becomes of bad records

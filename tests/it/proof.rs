@@ -372,13 +372,19 @@ fn what_a_dead_attempt_was_about_to_replace_is_left() {
         let fake = lake();
         let before = fake.data_objects();
         fake.fault("UpdateTable", 1, Fault::KillBefore);
+        let of_a_job = |attempt: &str, catalog: &Value, input: String| {
+            sync(&fake, catalog, input)
+                .env("WORKER_JOB_ID", "70")
+                .env("WORKER_JOB_ATTEMPT", attempt)
+                .run()
+        };
         let input = rows(10..12) + &state("people", 1) + &complete("people");
-        let output = sync(&fake, &refresh(2, 2), input).run();
+        let output = of_a_job("0", &refresh(2, 2), input);
         assert_eq!(output.status.code(), None, "{}", output.report());
         done(&mut fake.store());
         // The platform begins the same job anew.
         let input = rows(20..22) + &state("people", 2) + &complete("people");
-        sync(&fake, &refresh(3, 3), input).run().succeeded();
+        of_a_job("1", &refresh(3, 3), input).succeeded();
         assert_rows(&fake, 20..22);
         let left = fake.data_objects();
         assert!(left.contains(&before[0]), "{left:?}");

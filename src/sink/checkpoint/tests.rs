@@ -73,8 +73,7 @@ fn open<'a>(lake: &'a Lake, folder: &Path, log: &Log, refresh: Refresh) -> Sink<
     Sink::open(lake, streams, options, run, clock, Box::new(watcher)).unwrap()
 }
 
-/// A record of the stream, and a state of it that covers the record.
-fn record_and_state(sink: &mut Sink<'_>, stream: &str, number: u64) {
+fn record(sink: &mut Sink<'_>, stream: &str, number: u64) {
     let line = json!({"type": "RECORD", "record":
         {"stream": stream, "data": {"id": number}, "emitted_at": 1}});
     let line = line.to_string();
@@ -83,6 +82,11 @@ fn record_and_state(sink: &mut Sink<'_>, stream: &str, number: u64) {
         panic!("not a record")
     };
     sink.record(&record).unwrap();
+}
+
+/// A record of the stream, and a state of it that covers the record.
+fn record_and_state(sink: &mut Sink<'_>, stream: &str, number: u64) {
+    record(sink, stream, number);
     let line = json!({"type": "STATE", "state": {"type": "STREAM", "stream":
         {"stream_descriptor": {"name": stream}, "stream_state": {"n": number}}}});
     let line = line.to_string();
@@ -130,6 +134,28 @@ fn a_stream_that_cannot_be_committed_keeps_no_other_from_its_acknowledgement() {
     sink.fail();
     assert_eq!(*log.borrow(), only_b);
     assert_eq!(files(&folder.path().join("objects")), 1);
+}
+
+#[test]
+fn where_states_cover_all_streams_one_that_cannot_be_committed_keeps_the_rows_of_all_from_readers()
+{
+    let folder = tempfile::tempdir().unwrap();
+    let lake = dir::open(folder.path()).unwrap();
+    let log = Log::default();
+    let mut sink = open(&lake, folder.path(), &log, APPEND);
+    record(&mut sink, "a", 1);
+    record(&mut sink, "b", 2);
+    let line = json!({"type": "STATE", "state": {"type": "GLOBAL", "global": {}}}).to_string();
+    sink.state(&State::read(line.as_bytes()).unwrap()).unwrap();
+    let blocked = folder.path().join("objects/test/b");
+    std::fs::create_dir_all(blocked.parent().unwrap()).unwrap();
+    std::fs::write(&blocked, "").unwrap();
+    let error = sink.checkpoint().unwrap_err().to_string();
+    assert!(error.contains("stream \"b\""), "{error}");
+    std::fs::remove_file(&blocked).unwrap();
+    sink.fail();
+    assert_eq!(*log.borrow(), []);
+    assert_eq!(files(&folder.path().join("objects")), 0);
 }
 
 #[test]

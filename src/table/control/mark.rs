@@ -84,6 +84,10 @@ impl MarkObject {
         }))
     }
 
+    pub(crate) fn key(&self) -> &str {
+        &self.place.key
+    }
+
     /// Whether it was written.
     pub(crate) fn is_stored(&self) -> bool {
         self.place.etag.is_some()

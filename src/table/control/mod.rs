@@ -4,22 +4,24 @@
 //!
 //! | key | written | what it permits |
 //! | --- | --- | --- |
-//! | `runs/{run}.json`: a [`RunRecord`] | before the first object of a checkpoint is completed: the keys of all of them; after the last one, once the tables were seen to show them: without the keys | an object that it names was never acknowledged: where the run is dead, it may be deleted |
+//! | `runs/{run}.json`: a [`RunRecord`] | before the first object of a checkpoint is completed: the keys of all of them, and the [`Swap`]s of tables that follow; after the last one, once the tables were seen to show them: without the keys and swaps | what it names was never acknowledged: where the run is dead, the swaps may be taken back and the objects deleted |
 //! | `generations/{database}/{table}/{folder}.json`: a [`Mark`] | before the first object of a generation that no table shows | the generation was never published: where nothing can be resumed from it, it may be deleted |
 //!
 //! Whether a run is dead is a matter of politeness (see [`Owner::is_dead`]). Who is right where two runs disagree is
 //! decided by conditional writes: a run may acknowledge only after it has written its record without the keys, and
-//! another may delete those keys only after it has written that it takes them back. The store lets only one of them
+//! another may delete those keys, and swap tables back, only after it has written that it takes them back. The store lets only one of them
 //! write, because each expects the record as it last was, and the other one leaves everything as it is. So no timing can
 //! lose an acknowledged row. A store without conditional writes leaves this to politeness.
 
 mod mark;
 mod owner;
 mod record;
+mod swap;
 
 pub(crate) use mark::{Mark, MarkObject, Stage};
 pub(crate) use owner::{Job, Owner};
 pub(crate) use record::RunRecord;
+pub(crate) use swap::Swap;
 
 use std::time::Duration;
 
@@ -28,7 +30,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 use crate::interrupt;
-use crate::lake::{ETag, Expected, Listed, Objects};
+use crate::lake::{CatalogTable, ETag, Expected, Lake, Listed, Objects};
 use crate::table::layout;
 use crate::time::{Clock, Millis};
 
@@ -49,6 +51,8 @@ pub(crate) struct Control {
     /// Where marks are stored.
     marks: Vec<Listed>,
     is_listed: bool,
+    /// The swaps that a run would take back, where they were foreseen.
+    undone: Vec<Swap>,
     pub(crate) record: RunRecord,
 }
 
@@ -115,21 +119,23 @@ impl Control {
             others: Vec::new(),
             marks: Vec::new(),
             is_listed: false,
+            undone: Vec::new(),
             folder,
         }
     }
 
     /// Lists the control objects, once, which proves that the bucket may be listed, and takes back what dead runs left
     /// unacknowledged.
-    pub(crate) fn reconcile(&mut self, objects: &dyn Objects) -> Result<()> {
+    pub(crate) fn reconcile(&mut self, lake: &Lake) -> Result<()> {
         if self.is_listed {
             return Ok(());
         }
+        let objects = &*lake.objects;
         let (records, now) = self.list(objects)?;
         let mut settled = Vec::new();
         for listed in records {
             if let Some(other) = Other::found(objects, &listed, now)? {
-                self.judge(objects, other, now, &mut settled)?;
+                self.judge(lake, other, now, &mut settled)?;
             }
         }
         objects.delete(&settled)
@@ -144,6 +150,7 @@ impl Control {
                 continue;
             };
             if other.is_open() && other.is_dead(&self.owner, now, GRACE) {
+                self.undone.extend(other.swaps().cloned());
                 taken.extend(other.tables().map(|(table, objects)| TakenBack {
                     run: other.run().to_owned(),
                     table: table.to_owned(),
@@ -155,9 +162,24 @@ impl Control {
         Ok(taken)
     }
 
+    /// The table as a run finds it that has taken back what [`foresee`](Self::foresee) has found.
+    pub(crate) fn as_taken_back(
+        &self,
+        database: &str,
+        name: &str,
+        root: &str,
+        table: &mut CatalogTable,
+    ) {
+        for swap in &self.undone {
+            if swap.database == database && swap.table == name {
+                swap.foresee(table, root);
+            }
+        }
+    }
+
     /// Lists the control objects: keeps the marks, and returns the records of other runs with the time, if there are any.
     fn list(&mut self, objects: &dyn Objects) -> Result<(Vec<Listed>, Millis)> {
-        let runs = format!("{}runs/", self.folder);
+        let [runs, marks] = ["runs/", "generations/"].map(|name| format!("{}{name}", self.folder));
         let mut records = Vec::new();
         objects.list(&self.folder, &mut |listed| {
             // Other tools leave objects that stand for folders, and people leave notes.
@@ -166,7 +188,7 @@ impl Control {
             }
             if listed.key.starts_with(&runs) {
                 records.push(listed);
-            } else {
+            } else if listed.key.starts_with(&marks) {
                 self.marks.push(listed);
             }
             Ok(())
@@ -183,17 +205,17 @@ impl Control {
     /// Takes back the other run's objects if it is dead; else keeps it in mind.
     fn judge(
         &mut self,
-        objects: &dyn Objects,
+        lake: &Lake,
         mut other: Other,
         now: Millis,
         settled: &mut Vec<String>,
     ) -> Result<()> {
         let is_dead = other.is_dead(&self.owner, now, GRACE);
         if is_dead && other.is_open() {
-            other.take_back(objects, &self.owner)?;
+            other.take_back(lake, &self.owner)?;
         } else if other.is_taken_back() {
             // Whoever took it for dead may have erred, and it may have completed an object since.
-            other.delete_keys(objects)?;
+            other.undo(lake)?;
         }
         // The record of a run that may be between two checkpoints is not touched.
         let is_abandoned = other.is_dead(&self.owner, now, self.leftover_age.max(GRACE));
@@ -207,8 +229,9 @@ impl Control {
 
     /// Waits until no other run is in the middle of a checkpoint of the table: for seconds where it is alive, for the
     /// grace at most where it is not, and then takes its objects back.
-    pub(crate) fn wait_for(&mut self, objects: &dyn Objects, table: &str) -> Result<()> {
+    pub(crate) fn wait_for(&mut self, lake: &Lake, table: &str) -> Result<()> {
         const PAUSE: Duration = Duration::from_secs(1);
+        let objects = &*lake.objects;
         for other in &mut self.others {
             if !other.is_open() || !other.names(table) {
                 continue;
@@ -221,7 +244,7 @@ impl Control {
                 interrupt::sleep(&Clock::System, PAUSE)?;
                 other.reread(objects)?;
                 if other.is_open() && other.is_dead(&self.owner, objects.now()?, GRACE) {
-                    other.take_back(objects, &self.owner)?;
+                    other.take_back(lake, &self.owner)?;
                 }
             }
         }

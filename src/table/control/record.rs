@@ -1,4 +1,5 @@
-//! The record of a run: the objects that it has completed, or may have, and not acknowledged.
+//! The record of a run: the objects that it has completed, or may have, and the tables that it has swapped to a new
+//! generation, or may have, and not acknowledged.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::interrupt::{self, Work};
-use crate::lake::{Listed, Objects};
-use crate::table::control::{Owner, Place, read};
+use crate::lake::{Lake, Listed, Objects};
+use crate::table::control::{Owner, Place, Swap, read};
 use crate::table::layout;
 use crate::time::{Clock, Millis};
 
@@ -30,6 +31,29 @@ struct Content {
     taken_back_by: Option<String>,
     /// Keys of objects by table (`database.table`).
     unacknowledged: BTreeMap<String, Vec<String>>,
+    /// Those of the same tables that are swapped.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    swaps: BTreeMap<String, Swap>,
+}
+
+impl Content {
+    /// Nothing of the table is unacknowledged any more.
+    fn forget(&mut self, table: &str) {
+        self.unacknowledged.remove(table);
+        self.swaps.remove(table);
+    }
+
+    /// Takes the table's swap back, and then deletes the objects, as far as they may be.
+    fn undo(&self, lake: &Lake, table: &str, keys: &[String]) -> Result<bool> {
+        let may_delete = match self.swaps.get(table) {
+            Some(swap) => swap.take_back(lake, keys)?,
+            None => true,
+        };
+        if may_delete {
+            lake.objects.delete(keys)?;
+        }
+        Ok(may_delete)
+    }
 }
 
 /// This run's record.
@@ -51,6 +75,7 @@ impl RunRecord {
                 sequence: 0,
                 taken_back_by: None,
                 unacknowledged: BTreeMap::new(),
+                swaps: BTreeMap::new(),
             },
             written: None,
             names_objects: false,
@@ -63,7 +88,17 @@ impl RunRecord {
         noted.or_default().extend(keys);
     }
 
-    /// Whether it names objects.
+    /// Notes the swap of a table; where it differs from what is noted of it, the record is to be written.
+    pub(crate) fn note_swap(&mut self, name: &str, swap: Swap) -> bool {
+        self.note(name, std::iter::empty());
+        let is_news = self.content.swaps.get(name) != Some(&swap);
+        if is_news {
+            self.content.swaps.insert(name.to_owned(), swap);
+        }
+        is_news
+    }
+
+    /// Whether it names anything.
     pub(crate) fn is_open(&self) -> bool {
         !self.content.unacknowledged.is_empty()
     }
@@ -90,13 +125,26 @@ impl RunRecord {
         Ok(())
     }
 
-    /// Writes the record if, as it was last written, it names objects.
-    pub(crate) fn write_if_named(&mut self, objects: &dyn Objects, clock: &Clock) -> Result<()> {
-        if self.names_objects {
-            self.write(objects, clock)
-        } else {
-            Ok(())
+    /// Writes the record without what is noted of the tables, if, as it was last written, it names anything. After an error
+    /// all of it is noted as before.
+    pub(crate) fn settle(
+        &mut self,
+        tables: &[String],
+        objects: &dyn Objects,
+        clock: &Clock,
+    ) -> Result<()> {
+        let before = self.content.clone();
+        for table in tables {
+            self.content.forget(table);
         }
+        if !self.names_objects {
+            return Ok(());
+        }
+        let written = self.write(objects, clock);
+        if written.is_err() {
+            self.content = before;
+        }
+        written
     }
 
     /// Shows that the run is alive, if it did not lately.
@@ -109,14 +157,19 @@ impl RunRecord {
         }
     }
 
-    /// Deletes the objects of the table that are noted. Where that fails they stay noted, for a later run to delete.
-    pub(crate) fn take_back(&mut self, table: &str, objects: &dyn Objects) {
+    /// Takes the swap of the table back that is noted, and deletes its objects. Where that fails they stay noted, for a
+    /// later run.
+    pub(crate) fn take_back(&mut self, table: &str, lake: &Lake) {
         let Some(keys) = self.content.unacknowledged.get(table) else {
             return;
         };
         let _work = interrupt::begin(Work::CleanUp);
-        match objects.delete(keys) {
-            Ok(()) => drop(self.settle(table)),
+        match self.content.undo(lake, table, keys) {
+            Ok(true) => self.content.forget(table),
+            Ok(false) => log::warn!(
+                "rows that nobody acknowledged are left, because the table is not located where this run left it table={table} objects={}",
+                keys.len()
+            ),
             Err(error) => log::warn!(
                 "rows of a checkpoint that failed may be visible until a later run deletes them table={table} objects={}: {error}",
                 keys.len()
@@ -124,20 +177,40 @@ impl RunRecord {
         }
     }
 
-    /// Notes that the objects of the table are no longer unacknowledged; returns their keys.
-    pub(crate) fn settle(&mut self, table: &str) -> Vec<String> {
-        let settled = self.content.unacknowledged.remove(table);
-        settled.unwrap_or_default()
+    /// Nothing of the table was begun.
+    pub(crate) fn forget(&mut self, table: &str) {
+        self.content.forget(table);
     }
 
-    /// Removes the record of a run that has nothing unacknowledged. A failure is only logged: a later run removes it.
+    /// Removes the record at the end of the run. Where its last write failed, it first says that what it names is taken
+    /// back, so that no other run waits for this one. A failure is only logged: a later run removes it.
     pub(crate) fn remove(&mut self, objects: &dyn Objects) {
-        if self.place.etag.is_none() || self.is_open() || self.names_objects {
-            return;
-        }
-        if let Err(error) = objects.delete(std::slice::from_ref(&self.place.key)) {
+        let removed = self.close(objects).and_then(|is_closed| {
+            if is_closed {
+                objects.delete(std::slice::from_ref(&self.place.key))
+            } else {
+                Ok(())
+            }
+        });
+        if let Err(error) = removed {
             log::warn!("the record of this run is left for a later one: {error}");
         }
+    }
+
+    /// Whether the record as it is stored names nothing, at the end of the run.
+    fn close(&mut self, objects: &dyn Objects) -> Result<bool> {
+        if self.names_objects {
+            let stored: Option<(Place, Content)> = read(objects, &self.place.key)?;
+            match stored {
+                Some((place, content)) if content.taken_back_by.is_none() => self.place = place,
+                _ => return Ok(false),
+            }
+            let owner = &self.content.owner;
+            self.content.taken_back_by = self.is_open().then(|| owner.run.clone());
+            self.content.sequence += 1;
+            self.names_objects = !self.place.write(objects, &self.content)?;
+        }
+        Ok(self.place.etag.is_some() && !self.names_objects && !self.is_open())
     }
 }
 
@@ -213,6 +286,10 @@ impl Other {
         self.content.unacknowledged.contains_key(table)
     }
 
+    pub(super) fn swaps(&self) -> impl Iterator<Item = &Swap> {
+        self.content.swaps.values()
+    }
+
     pub(super) fn names_key(&self, key: &str) -> bool {
         self.keys().any(|named| named == key)
     }
@@ -227,12 +304,12 @@ impl Other {
         self.content.unacknowledged.values().flatten()
     }
 
-    /// Says that its objects are taken back, and then deletes them. Where its run was quicker, it is as the run left it.
-    pub(super) fn take_back(&mut self, objects: &dyn Objects, this: &Owner) -> Result<()> {
+    /// Says that its objects and swaps are taken back, and then does it. Where its run was quicker, it is as the run left it.
+    pub(super) fn take_back(&mut self, lake: &Lake, this: &Owner) -> Result<()> {
         let mut content = self.content.clone();
         content.taken_back_by = Some(this.run.clone());
-        if !self.place.write(objects, &content)? {
-            return self.reread(objects);
+        if !self.place.write(&*lake.objects, &content)? {
+            return self.reread(&*lake.objects);
         }
         self.content = content;
         log::info!(
@@ -240,16 +317,19 @@ impl Other {
             self.run(),
             self.keys().count()
         );
-        self.delete_keys(objects)
+        self.undo(lake)
     }
 
-    /// Deletes the objects that it names, of those that carry its run's name.
-    pub(super) fn delete_keys(&self, objects: &dyn Objects) -> Result<()> {
-        let is_its_own = |key: &&String| {
-            let name = key.rsplit('/').next().unwrap_or_default();
-            layout::run_of_object(name) == Some(self.run())
-        };
-        let keys: Vec<String> = self.keys().filter(is_its_own).cloned().collect();
-        objects.delete(&keys)
+    /// Takes back its swaps, and then deletes the objects that it names, of those that carry its run's name.
+    pub(super) fn undo(&self, lake: &Lake) -> Result<()> {
+        for (table, keys) in &self.content.unacknowledged {
+            let is_its_own = |key: &&String| {
+                let name = key.rsplit('/').next().unwrap_or_default();
+                layout::run_of_object(name) == Some(self.run())
+            };
+            let keys: Vec<String> = keys.iter().filter(is_its_own).cloned().collect();
+            self.content.undo(lake, table, &keys)?;
+        }
+        Ok(())
     }
 }

@@ -87,6 +87,11 @@ pub(super) fn at(
     input
 }
 
+/// Whether the parameter says which generation, or which version, the rows are of.
+pub(in crate::table) fn is_number(key: &str) -> bool {
+    [GENERATION, SYNC, ATTEMPT, VERSION].contains(&key)
+}
+
 /// Records the numbers of the published generation, or that it has none.
 pub(super) fn with_numbers(
     mut input: Map<String, Value>,

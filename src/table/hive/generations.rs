@@ -14,6 +14,7 @@
 use crate::error::{Error, Result};
 use crate::file::Format;
 use crate::lake::{CatalogTable, Lake, Objects};
+use crate::protocol::StreamKey;
 use crate::protocol::catalog::{Completion, ConfiguredStream, Refresh};
 use crate::schema::{Column, Field, Source, evolve, hive};
 use crate::table::control::{Control, Mark, MarkObject, Stage};
@@ -162,33 +163,57 @@ impl Stored<'_> {
     }
 }
 
-/// Whether a sync that replaces goes on with the generation that the table shows.
-pub(super) fn adds_to_published(
-    entry: Option<&CatalogTable>,
-    stream: &ConfiguredStream,
-    control: &Control,
-) -> bool {
-    match stream.refresh {
-        Refresh::Truncate { is_append, .. } => {
-            let published = entry.and_then(|entry| definition::numbers(&entry.input));
-            let numbers = Numbered::of(stream, control).zip(published);
-            is_append_of_a_client(stream, control)
-                || numbers
-                    .is_some_and(|(now, published)| now.resumes_published(published, is_append))
-        }
-        Refresh::Version(version) => entry.is_some_and(|entry| shows_version(entry, version)),
-        Refresh::Append { .. } | Refresh::Overwrite => false,
-    }
+/// What the sync asks of the table's rows.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    stream: StreamKey,
+    refresh: Refresh,
+    numbers: Option<Numbered>,
+    job: Option<i64>,
+    /// A client without jobs asks to append, by the numbers that PyAirbyte gives to every sync: a platform's would ask for
+    /// a refresh.
+    is_append_of_a_client: bool,
 }
 
-/// Whether a client without jobs asks to append, by the numbers that PyAirbyte gives to every sync: a platform's would ask
-/// for a refresh.
-fn is_append_of_a_client(stream: &ConfiguredStream, control: &Control) -> bool {
-    let is_append = Refresh::Truncate {
-        generation: 1,
-        is_append: true,
-    };
-    control.owner().job.is_none() && stream.refresh == is_append && stream.sync_id == Some(1)
+impl Asked {
+    pub(super) fn of(stream: &ConfiguredStream, control: &Control) -> Self {
+        let is_append = Refresh::Truncate {
+            generation: 1,
+            is_append: true,
+        };
+        let job = control.owner().job.as_ref();
+        Self {
+            stream: stream.key.clone(),
+            refresh: stream.refresh,
+            numbers: Numbered::of(stream, control),
+            job: job.map(|job| job.id),
+            is_append_of_a_client: job.is_none()
+                && stream.refresh == is_append
+                && stream.sync_id == Some(1),
+        }
+    }
+
+    /// Whether a sync that replaces goes on with the generation that the table shows.
+    pub(super) fn adds_to_published(&self, entry: Option<&CatalogTable>) -> bool {
+        match self.refresh {
+            Refresh::Truncate { is_append, .. } => {
+                let published = entry.and_then(|entry| definition::numbers(&entry.input));
+                self.is_append_of_a_client
+                    || self
+                        .numbers
+                        .zip(published)
+                        .is_some_and(|(now, published)| now.resumes_published(published, is_append))
+            }
+            Refresh::Version(version) => entry.is_some_and(|entry| shows_version(entry, version)),
+            Refresh::Append { .. } | Refresh::Overwrite => false,
+        }
+    }
+
+    /// Whether the mark is of the same stream, and of an attempt at the same job of the platform.
+    pub(super) fn is_of_the_same_job(&self, mark: &Mark) -> bool {
+        let job = mark.owner.job.as_ref().map(|job| job.id);
+        mark.is_of(&self.stream) && job.is_some() && job == self.job
+    }
 }
 
 /// Whether the rows of the table are of this version of the source.

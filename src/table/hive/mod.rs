@@ -9,19 +9,21 @@ mod rules;
 mod serde;
 mod settings;
 mod superseded;
+mod swap;
 
 use crate::error::{Error, Result};
 use crate::lake::{self, Catalog, Lake, Lookup};
 use crate::protocol::catalog::Refresh;
 use crate::schema::{Column, SchemaChanges, evolve};
-use crate::table::control::{Control, RunRecord, Stage};
+use crate::table::control::{Control, MarkObject, RunRecord, Stage};
 use crate::table::layout::{self, Folders, folder_of_location};
 use crate::table::locations::Locations;
 use crate::table::plan::Planned;
 use crate::table::{Creation, DataFile, Opened, Opening, Table, TableChange, TableTarget};
 use crate::time::Clock;
 
-use generations::{Generations, Numbered, Stored};
+use generations::{Asked, Generations, Numbered, Stored};
+use publish::Next;
 
 /// A Hive table that a stream is written to.
 pub(crate) struct HiveTable {
@@ -42,6 +44,9 @@ pub(crate) struct HiveTable {
     replaced: Option<String>,
     /// The platform's numbers of this sync, where it gives any.
     numbers: Option<Numbered>,
+    asked: Asked,
+    /// The swap that the record of this run names.
+    next: Option<Next>,
     generations: Generations,
 }
 
@@ -79,7 +84,8 @@ impl HiveTable {
             Refresh::Truncate { .. } | Refresh::Overwrite | Refresh::Version(_) => {
                 let entry = target.find(&*lake.catalog)?;
                 let entry = entry.as_ref();
-                if generations::adds_to_published(entry, &planned.configured, opening.control) {
+                let asked = Asked::of(&planned.configured, opening.control);
+                if asked.adds_to_published(entry) {
                     return Self::open_to_append(planned, opening);
                 }
                 // Refused now, not after hours of writing.
@@ -102,6 +108,8 @@ impl HiveTable {
             is_published: false,
             replaced: None,
             numbers: Numbered::of(&planned.configured, opening.control),
+            asked: Asked::of(&planned.configured, opening.control),
+            next: None,
             generations: Generations::default(),
         }
     }
@@ -160,7 +168,6 @@ impl HiveTable {
                 .resume(configured, numbers, &stored, objects, control)?
         {
             table.folder = folder;
-            table.refuse_shown(shown.as_deref())?;
         } else {
             table.folder = table.new_folder(opening.run.name(), shown.as_deref());
             let mark =
@@ -172,6 +179,7 @@ impl HiveTable {
             table.target.policy.schema_changes = SchemaChanges::Extend;
         }
         table.before = entry.map(self::columns).unwrap_or_default();
+        table.refuse_shown(shown.as_deref())?;
         Ok(table.opened(columns, Vec::new()))
     }
 
@@ -190,7 +198,7 @@ impl HiveTable {
     /// An error where readers of the folder `shown` see the generation before its swap.
     fn refuse_shown(&self, shown: Option<&str>) -> Result<()> {
         match shown {
-            Some(shown) if self.folder.starts_with(shown) => Err(Error::config(format!(
+            Some(shown) if layout::is_seen(&self.folder, shown) => Err(Error::config(format!(
                 "the table {} is located at {shown}, which holds its own unfinished generation {}",
                 self.name(),
                 self.folder
@@ -231,13 +239,32 @@ impl HiveTable {
     }
 
     pub(super) fn begin(&mut self, lake: &Lake) -> Result<Vec<TableChange>> {
-        if let Some(own) = &mut self.generations.own
-            && !own.is_stored()
-        {
-            let owner = own.mark.owner.clone();
-            own.claim(&*lake.objects, &owner, Stage::Unpublished)?;
-        }
+        self.mark(lake)?;
         self.publish_columns(lake)
+    }
+
+    /// Marks the folder, once, where no table shows it.
+    fn mark(&mut self, lake: &Lake) -> Result<()> {
+        let is_begun = |own: &MarkObject| own.is_stored();
+        if self.generations.own.as_ref().is_none_or(is_begun) {
+            return Ok(());
+        }
+        let objects = &*lake.objects;
+        // States of these rows are acknowledged before the swap looks at the table again.
+        if self.takes_checkpoints() {
+            let entry = self.target.find(&*lake.catalog)?;
+            self.refuse_added(entry.as_ref())?;
+            let shown = entry.as_ref().map(location);
+            let shown = shown.and_then(|at| folder_of_location(at, &objects.root()));
+            self.refuse_shown(shown.as_deref())?;
+        }
+        match &mut self.generations.own {
+            Some(own) => {
+                let owner = own.mark.owner.clone();
+                own.claim(objects, &owner, Stage::Unpublished)
+            }
+            None => Ok(()),
+        }
     }
 
     pub(super) fn publish(
@@ -336,37 +363,6 @@ impl HiveTable {
         Ok(published.changes)
     }
 
-    pub(super) fn replace(&mut self, lake: &Lake, is_resumable: bool) -> Result<Vec<TableChange>> {
-        if self.visibility != Visibility::Swap {
-            return Ok(Vec::new());
-        }
-        let objects = &*lake.objects;
-        let root = objects.root();
-        let location = format!("{root}{}", self.folder);
-        let mut numbers = self.numbers;
-        if let Some(numbers) = numbers.as_mut().filter(|_| !is_resumable) {
-            numbers.attempt = None;
-        }
-        let own = &mut self.generations.own;
-        let mut announce = |replaced: Option<&str>| match own {
-            Some(own) if own.is_stored() => {
-                let replaced = replaced.and_then(|location| folder_of_location(location, &root));
-                let owner = own.mark.owner.clone();
-                own.claim(objects, &owner, Stage::Publishing { replaced })
-            }
-            _ => Ok(()),
-        };
-        let swapped =
-            self.target
-                .swap(&*lake.catalog, &location, numbers.as_ref(), &mut announce)?;
-        self.replaced = swapped
-            .replaced
-            .and_then(|location| folder_of_location(&location, &root))
-            .filter(|folder| *folder != self.folder);
-        self.visibility = Visibility::Swapped;
-        Ok(swapped.changes)
-    }
-
     pub(super) fn reshape(
         &mut self,
         lake: &Lake,
@@ -432,6 +428,7 @@ fn copy_of(file: &DataFile, from: &str, to: &str) -> String {
     format!("{to}{}", &file.key[from.len()..])
 }
 
+pub(in crate::table) use definition::is_number;
 pub(super) use superseded::replaces;
 
 /// Where the rows of the catalog's entry are stored.

@@ -27,10 +27,20 @@ pub(in crate::table) struct Published {
 
 /// What a swap did.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::table) struct Swapped {
-    pub(in crate::table) changes: Vec<TableChange>,
+pub(super) struct Swapped {
+    pub(super) changes: Vec<TableChange>,
     /// The location of the table at the version that was replaced; none where the table is new.
-    pub(in crate::table) replaced: Option<String>,
+    pub(super) replaced: Option<String>,
+}
+
+/// The table before a swap, and after it.
+pub(super) struct Next {
+    /// The table as it was read, where it was found.
+    pub(super) table: Option<CatalogTable>,
+    /// What was said of a table that may be there and hidden.
+    denied: Option<Error>,
+    columns: Vec<Column>,
+    pub(super) input: Map<String, Value>,
 }
 
 impl TableTarget {
@@ -185,42 +195,65 @@ impl TableTarget {
         }
     }
 
-    /// Publishes the objects below `location`, and no others, in one step. Before each attempt `announce` is called with
-    /// the location that the attempt would replace.
-    pub(in crate::table) fn swap(
+    /// The table as it was read, and as it would be with the objects below `location`, and no others.
+    pub(super) fn next(
         &self,
         catalog: &dyn Catalog,
         location: &str,
         numbers: Option<&Numbered>,
-        announce: &mut dyn FnMut(Option<&str>) -> Result<()>,
+    ) -> Result<Next> {
+        let (table, denied) = self.look(catalog)?;
+        let columns = self.columns_of_a_new_generation(table.as_ref());
+        let input = match &table {
+            None => definition::new(&self.name, location, &columns, self.format),
+            Some(table) => {
+                definition::refuse_replacing(&table.input, self)?;
+                definition::at(&table.input, location, &columns, self.format)
+            }
+        };
+        let input = definition::with_numbers(input, numbers);
+        Ok(Next {
+            input: definition::with_version(input, self.version),
+            columns,
+            table,
+            denied,
+        })
+    }
+
+    /// Publishes the objects below `location`, and no others, in one step. Before each attempt `announce` is called with
+    /// what the attempt would replace. The first attempt takes the table as it was read before, where it was.
+    pub(super) fn swap(
+        &self,
+        catalog: &dyn Catalog,
+        location: &str,
+        numbers: Option<&Numbered>,
+        mut first: Option<Next>,
+        announce: &mut dyn FnMut(&Next) -> Result<()>,
     ) -> Result<Swapped> {
         for _ in 0..CONFLICTS {
-            let (table, denied) = self.look(catalog)?;
-            let replaced = table
+            let next = match first.take() {
+                Some(next) => next,
+                None => self.next(catalog, location, numbers)?,
+            };
+            announce(&next)?;
+            let mut changes = vec![TableChange::Published(location.to_owned())];
+            let input = next.input;
+            let replaced = next
+                .table
                 .as_ref()
                 .map(|table| definition::location(&table.input).to_owned());
-            announce(replaced.as_deref())?;
-            let columns = self.columns_of_a_new_generation(table.as_ref());
-            let mut changes = vec![TableChange::Published(location.to_owned())];
-            let done = match table {
+            let done = match next.table {
                 None => {
-                    let input = definition::new(&self.name, location, &columns, self.format);
-                    let input = definition::with_numbers(input, numbers);
-                    let input = definition::with_version(input, self.version);
                     changes.push(TableChange::Created);
-                    self.create(catalog, &input, denied)?
+                    self.create(catalog, &input, next.denied)?
                 }
                 Some(table) => {
-                    definition::refuse_replacing(&table.input, self)?;
                     let dropped = settings::dropped(&table.input);
                     if !dropped.is_empty() {
                         changes.push(TableChange::Dropped(dropped));
                     }
-                    let input = definition::at(&table.input, location, &columns, self.format);
-                    let input = definition::with_numbers(input, numbers);
-                    let input = definition::with_version(input, self.version);
                     let differences =
-                        self.differences(&definition::columns(&table.input), &columns);
+                        self.differences(&definition::columns(&table.input), &next.columns);
                     changes.extend(differences.into_iter().map(TableChange::Column));
                     input == table.input
                         || catalog.update_table(&self.database, &input, table.version.as_deref())?

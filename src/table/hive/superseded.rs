@@ -15,7 +15,7 @@ use crate::lake::{CatalogTable, Lake, Located, Objects};
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::table::control::{Control, MarkObject, Stage};
 use crate::table::forecast::Deletion;
-use crate::table::hive::generations::{self, Generations, Numbered};
+use crate::table::hive::generations::{Asked, Generations, Numbered};
 use crate::table::hive::{HiveTable, Visibility, definition, location};
 use crate::table::layout::{self, folder_of_location};
 use crate::table::locations::Locations;
@@ -133,8 +133,7 @@ impl HiveTable {
         };
         // The platform begins the stream anew under a higher number where it dropped the states of the earlier attempt.
         let is_below = |published: Numbered| {
-            let is_same_job = numbers.sync.is_some() && numbers.sync == published.sync;
-            is_same_job && numbers.generation < published.generation
+            self.asked.is_of_the_same_job(mark) && numbers.generation < published.generation
         };
         Ok(if self.is_swapped() && self.numbers.is_some_and(is_below) {
             Fate::Deleted
@@ -272,7 +271,7 @@ pub(in crate::table) fn replaces(
     control: &Control,
 ) -> bool {
     !matches!(stream.refresh, Refresh::Append { .. })
-        && !generations::adds_to_published(entry, stream, control)
+        && !Asked::of(stream, control).adds_to_published(entry)
 }
 
 fn because(other: &Located) -> String {

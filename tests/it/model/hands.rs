@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::steps::{Hand, TABLES};
 use super::view::View;
 use super::world::{Course, HERE};
-use crate::support::fake::{Fake, Store};
+use crate::support::fake::{Fake, Store, s3};
 
 impl Course {
     /// A table as the Python connector makes it, with two rows.
@@ -111,7 +111,7 @@ impl Course {
                 let below = view
                     .by_key
                     .iter()
-                    .filter(|(key, _)| key.starts_with(folder));
+                    .filter(|(key, _)| s3::is_read(key, folder));
                 for (key, rows) in below.step_by(2) {
                     store.bucket.objects.remove(key);
                     self.book.gone.extend(rows);

@@ -231,6 +231,15 @@ impl Client {
                 .collect();
             return line(&json!({"type": "STATE", "value": value}));
         }
+        if self.plan.is_global {
+            let states: Vec<Value> = names
+                .map(|(name, at)| {
+                    json!({"stream_descriptor": {"name": name}, "stream_state": {"cursor": at}})
+                })
+                .collect();
+            let global = json!({"shared_state": {"at": at}, "stream_states": states});
+            return line(&json!({"type": "STATE", "state": {"type": "GLOBAL", "global": global}}));
+        }
         names.fold(String::new(), |mut text, (name, at)| {
             write!(text, "{}", state(name, *at as u64)).unwrap();
             text
@@ -241,15 +250,24 @@ impl Client {
     pub(super) fn covered(&self, printed: &Value) -> Vec<(usize, usize)> {
         let state = &printed["state"]["stream"];
         let position = |value: &Value| usize::try_from(value.as_u64()?).ok();
-        let streams = self.plan.streams.iter().enumerate();
         if self.plan.kind.is_tap() {
+            let streams = self.plan.streams.iter().enumerate();
             return streams
                 .filter_map(|(index, name)| Some((index, position(&printed[name])?)))
                 .collect();
         }
-        streams
-            .filter(|(_, name)| state["stream_descriptor"]["name"] == **name)
-            .filter_map(|(index, _)| Some((index, position(&state["stream_state"]["cursor"])?)))
+        let of_all = printed["state"]["global"]["stream_states"].as_array();
+        let states = of_all.into_iter().flatten().chain([state]);
+        states
+            .filter_map(|state| {
+                let name = &state["stream_descriptor"]["name"];
+                let index = self
+                    .plan
+                    .streams
+                    .iter()
+                    .position(|stream| *name == **stream)?;
+                Some((index, position(&state["stream_state"]["cursor"])?))
+            })
             .collect()
     }
 }

@@ -109,6 +109,8 @@ pub(super) struct ClientPlan {
     pub(super) checkpoints: bool,
     /// Whether its rows are Parquet; all clients of a sequence agree.
     pub(super) is_parquet: bool,
+    /// Its states cover all streams.
+    pub(super) is_global: bool,
     /// The number of its first generation.
     pub(super) generation: i64,
 }
@@ -267,6 +269,7 @@ impl Draw {
             kind,
             streams,
             checkpoints: !self.one_in(3),
+            is_global: self.one_in(3),
             generation: self.0.i64(0..4),
         }
     }

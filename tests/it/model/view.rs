@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::book::Name;
 use super::source::Id;
-use crate::support::fake::{Fake, Store, unzipped};
+use crate::support::fake::{Fake, Store, s3, unzipped};
 
 /// The bucket and the catalogs at a time.
 pub(super) struct View {
@@ -30,7 +30,7 @@ impl Read {
         let store = fake.store();
         let mut by_key = BTreeMap::new();
         for (key, body) in &store.bucket.objects {
-            if key.split('/').any(is_hidden) {
+            if key.contains("/_datalake/") && !key.contains("/_datalake/tables/") {
                 continue;
             }
             let ids = self.0.entry(key.clone()).or_insert_with(|| ids(body));
@@ -49,11 +49,6 @@ pub(super) fn ids(body: &[u8]) -> Vec<Id> {
     text.lines()
         .filter_map(|line| Some(serde_json::from_str::<Row>(line).ok()?.id))
         .collect()
-}
-
-/// Engines do not read what has such a name.
-fn is_hidden(name: &str) -> bool {
-    name.starts_with(['_', '.'])
 }
 
 fn folders(store: &Store) -> BTreeMap<Name, String> {
@@ -85,7 +80,7 @@ impl View {
         for (_, ids) in self
             .by_key
             .iter()
-            .filter(|(key, _)| key.starts_with(folder))
+            .filter(|(key, _)| s3::is_read(key, folder))
         {
             for id in ids {
                 *counts.entry(*id).or_default() += 1;

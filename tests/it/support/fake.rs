@@ -45,7 +45,7 @@ impl Fake {
     pub(crate) fn bury_runs(&self) {
         let mut store = self.store();
         for (key, body) in &mut store.bucket.objects {
-            if key.contains("/_datalake/") {
+            if key.contains("/_datalake/runs/") || key.contains("/_datalake/generations/") {
                 let mut object: Value = serde_json::from_slice(body).expect("a control object");
                 object["process"] = "elsewhere/1/1".into();
                 *body = object.to_string().into_bytes();

@@ -110,6 +110,26 @@ impl Program {
         self
     }
 
+    /// Kills it before the n-th system call of this name.
+    pub(crate) fn killed_by_strace(mut self, call: &str, nth: usize) -> Self {
+        let mut command = Command::new("strace");
+        command
+            .args(["-f", "-qq", "-o", "/dev/null"])
+            .args(["-e", &format!("trace=?{call}")])
+            .args(["-e", &format!("inject=?{call}:signal=KILL:when={nth}")])
+            .arg(self.command.get_program())
+            .args(self.command.get_args())
+            .current_dir(self.folder.path())
+            .env_clear()
+            .envs(
+                self.command
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            );
+        self.command = command;
+        self
+    }
+
     /// Shares the log with a scripted server.
     pub(crate) fn journal(mut self, journal: &Journal) -> Self {
         self.journal = journal.clone();

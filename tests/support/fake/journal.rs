@@ -31,6 +31,7 @@ struct Inner {
     split: usize,
     states: usize,
     pid: Option<u32>,
+    killed_at: Option<String>,
 }
 
 impl Journal {
@@ -63,6 +64,18 @@ impl Journal {
     /// The process that was launched last.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.lock().pid
+    }
+
+    /// The process was killed at this call.
+    pub(crate) fn kill_at(&self, call: String) {
+        self.note("KILLED".to_owned());
+        self.lock().killed_at = Some(call);
+    }
+
+    /// The call that the process was killed at, before or after it took effect. It need not be the last one on record:
+    /// others may be in flight beside it.
+    pub(crate) fn killed_at(&self) -> Option<String> {
+        self.lock().killed_at.clone()
     }
 
     /// Closes our end of the child's stdout: its next print breaks.

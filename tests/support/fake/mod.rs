@@ -25,14 +25,14 @@ mod multipart; // uploads that nobody sees until they complete
 pub(crate) mod parquet; // the numbers in Parquet files
 
 mod names; // short names of keys for the journal
-mod s3; // objects
+pub(crate) mod s3; // objects
 mod sts; // credentials and callers
 pub(crate) mod wire; // requests and answers
 
 use std::collections::BTreeMap;
 use std::io::{BufReader, Result};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -101,6 +101,8 @@ struct Shared {
     /// The operations that were called, in order, effects or not.
     calls: Mutex<Vec<String>>,
     clock: Clock,
+    /// Milliseconds of that clock that every read of a run's record takes.
+    reading: AtomicU64,
     closing: AtomicBool,
 }
 
@@ -142,7 +144,7 @@ impl Store {
             before.filter(|before| catalog.folder(database, table).as_ref() != Some(before))
         {
             let objects = self.bucket.objects.iter();
-            let below = objects.filter(|(key, _)| key.starts_with(&before));
+            let below = objects.filter(|(key, _)| s3::is_read(key, &before));
             self.swaps.push(Swap {
                 region: region(request).to_owned(),
                 table: table.to_owned(),
@@ -178,6 +180,7 @@ impl Fake {
             first_object: OnceLock::new(),
             calls: Mutex::default(),
             clock,
+            reading: AtomicU64::new(0),
             closing: AtomicBool::new(false),
         });
         let server = shared.clone();
@@ -290,6 +293,13 @@ impl Fake {
         &self.shared.clock
     }
 
+    /// From now on every read of a run's record takes so long by the services' clock: what waits for another run waits for
+    /// a few reads.
+    pub(crate) fn hasten(&self, span: Duration) {
+        let span = u64::try_from(span.as_millis()).unwrap();
+        self.shared.reading.store(span, Ordering::SeqCst);
+    }
+
     /// The operations that were called so far.
     pub(crate) fn calls(&self) -> Vec<String> {
         unpoisoned(&self.shared.calls).clone()
@@ -391,8 +401,13 @@ impl Shared {
     /// What the request is answered, with the fault that is due; nothing closes the connection.
     fn answer(&self, request: &mut Request) -> Option<Answer> {
         let (operation, resource) = named(request);
-        self.journal.trace(whole(&operation, request));
+        let call = whole(&operation, request);
+        self.journal.trace(call.clone());
         unpoisoned(&self.calls).push(operation.clone());
+        if operation == "GetObject" && resource.contains("/_datalake/runs/") {
+            let span = self.reading.load(Ordering::SeqCst);
+            self.clock.forward(Duration::from_millis(span));
+        }
         let fault = self.rules.due(&operation, &resource);
         let mut answer = match &fault {
             Some(Fault::Drop) => {
@@ -400,7 +415,7 @@ impl Shared {
                 return None;
             }
             Some(Fault::KillBefore) => {
-                self.kill();
+                self.kill(call);
                 return None;
             }
             Some(Fault::Before(hook)) if !hook(request) => return None,
@@ -417,7 +432,7 @@ impl Shared {
                 return None;
             }
             Some(Fault::KillAfter) => {
-                self.kill();
+                self.kill(call);
                 return None;
             }
             Some(Fault::After(hook)) if !hook(request) => return None,
@@ -450,13 +465,13 @@ impl Shared {
         }
     }
 
-    fn kill(&self) {
+    fn kill(&self, call: String) {
         let pid = self
             .journal
             .pid()
             .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
         kill_process(pid.expect("the program runs"), Signal::KILL).unwrap();
-        self.journal.note("KILLED".to_owned());
+        self.journal.kill_at(call);
     }
 }
 

@@ -142,12 +142,9 @@ impl Bucket {
         }
     }
 
-    /// The rows of every object below the prefix.
-    pub(crate) fn rows(&self, prefix: &str) -> Vec<Map<String, Value>> {
-        let below = self
-            .objects
-            .iter()
-            .filter(|(key, _)| key.starts_with(prefix));
+    /// The rows of every object that engines read for a table of this location.
+    pub(crate) fn rows(&self, folder: &str) -> Vec<Map<String, Value>> {
+        let below = self.objects.iter().filter(|(key, _)| is_read(key, folder));
         below
             .flat_map(|(_, body)| {
                 let text = unzipped(body).expect("an object of rows");
@@ -362,6 +359,12 @@ pub(super) fn rows_of(body: &[u8]) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// Whether engines read the object for a table of this location: not so below a name that they hide.
+pub(crate) fn is_read(key: &str, folder: &str) -> bool {
+    let below = key.strip_prefix(folder);
+    below.is_some_and(|below| !below.split('/').any(|name| name.starts_with(['_', '.'])))
 }
 
 /// The lines of an object of rows; of Parquet the ids alone.

@@ -1,0 +1,190 @@
+//! The swap of a table's location that a run has announced in its record, and how it is taken back.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::error::Result;
+use crate::lake::{CatalogTable, Lake, Lookup, Updated};
+use crate::table::control::{MarkObject, Stage};
+use crate::table::hive;
+use crate::table::layout::{self, folder_of_location};
+
+/// A table's fields, as the catalog holds them.
+type Definition = Map<String, Value>;
+
+/// How often a definition that others keep changing is read again before the swap is left to a later run.
+const CONFLICTS: usize = 20;
+
+/// The update of a table that publishes a new generation in place of another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Swap {
+    pub(crate) database: String,
+    pub(crate) table: String,
+    /// The folder that it publishes, as the prefix of keys.
+    pub(crate) folder: String,
+    /// The key of the generation's mark.
+    pub(crate) mark: String,
+    /// The table as it is before the update; nothing where the update creates it.
+    pub(crate) before: Option<Definition>,
+    pub(crate) after: Definition,
+}
+
+impl Swap {
+    /// Gives the table its earlier definition back, if it shows the folder. Returns whether the objects `keys` may be
+    /// deleted: not so where the table is not found, or is located where neither of its definitions says, or shows other
+    /// rows of the folder, because another table may show the folder then, and its earlier rows may be seen nowhere.
+    pub(super) fn take_back(&self, lake: &Lake, keys: &[String]) -> Result<bool> {
+        let objects = &*lake.objects;
+        let mark = MarkObject::read(objects, &self.mark, None)?;
+        let is_unpublished =
+            |mark: &MarkObject| matches!(mark.mark.stage, Stage::Unpublished | Stage::Discarded);
+        if mark.as_ref().is_some_and(is_unpublished) {
+            return Ok(true);
+        }
+        for _ in 0..CONFLICTS {
+            let table = match lake.catalog.table(&self.database, &self.table)? {
+                Lookup::Found(table) => table,
+                Lookup::Absent => return Ok(false),
+                Lookup::Hidden(error) => return Err(error),
+            };
+            let root = objects.root();
+            let folder = |input: &Definition| folder_of_location(location(input), &root);
+            let before = self.before.as_ref().and_then(folder);
+            let shown = folder(&table.input);
+            if shown.as_deref() != Some(&*self.folder) {
+                let is_back = shown.is_some() && shown == before;
+                return if is_back {
+                    unpublish(lake, mark)
+                } else {
+                    Ok(false)
+                };
+            }
+            if self.holds_others(lake, keys)? {
+                return Ok(false);
+            }
+            if self.restore(lake, &table)? == Updated::Done {
+                log::info!(
+                    "took back the new generation of a table, whose rows nobody acknowledged database={} table={}",
+                    self.database,
+                    self.table
+                );
+                // A table that the swap created goes on showing the folder.
+                return match before {
+                    Some(_) => unpublish(lake, mark),
+                    None => Ok(true),
+                };
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the folder holds rows that the swap's run did not name.
+    fn holds_others(&self, lake: &Lake, keys: &[String]) -> Result<bool> {
+        let named: BTreeSet<&str> = keys.iter().map(String::as_str).collect();
+        let mut others = false;
+        lake.objects.list(&self.folder, &mut |listed| {
+            others |= layout::is_object(&listed.key[self.folder.len()..])
+                && !named.contains(listed.key.as_str());
+            Ok(())
+        })?;
+        if others {
+            log::warn!(
+                "the new generation of a run that died is left, because others have added rows to it database={} table={}",
+                self.database,
+                self.table
+            );
+        }
+        Ok(others)
+    }
+
+    fn restore(&self, lake: &Lake, table: &CatalogTable) -> Result<Updated> {
+        let version = table.version.as_deref();
+        let input = self.undone(&table.input);
+        lake.catalog.update_table(&self.database, &input, version)
+    }
+
+    /// The table as it is once the swap is taken back.
+    pub(super) fn foresee(&self, table: &mut CatalogTable, root: &str) {
+        if folder_of_location(location(&table.input), root).as_ref() == Some(&self.folder) {
+            table.input = self.undone(&table.input);
+        }
+    }
+
+    /// The definition without what the swap changed in it; the rest is as it is.
+    fn undone(&self, now: &Definition) -> Definition {
+        let mut input = now.clone();
+        if let Some(before) = &self.before {
+            undo(&mut input, before, &self.after);
+            let storage = before.get("StorageDescriptor").cloned();
+            input.insert("StorageDescriptor".to_owned(), storage.unwrap_or(json!({})));
+        } else if let Some(Value::Object(parameters)) = input.get_mut("Parameters") {
+            // The table stays, without rows, and without what says whose they were.
+            parameters.retain(|key, _| !hive::is_number(key));
+        }
+        input
+    }
+}
+
+/// Notes that no table shows the generation, so that it can be gone on with or discarded.
+fn unpublish(lake: &Lake, mark: Option<MarkObject>) -> Result<bool> {
+    if let Some(mut mark) = mark {
+        let owner = mark.mark.owner.clone();
+        mark.advance(&*lake.objects, &owner, Stage::Unpublished)?;
+    }
+    Ok(true)
+}
+
+/// Gives the entries that are as in `after` the values of `before`.
+fn undo(now: &mut Definition, before: &Definition, after: &Definition) {
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for key in keys {
+        let found = now.get_mut(key);
+        match (found, before.get(key), after.get(key)) {
+            (Some(Value::Object(now)), Some(Value::Object(before)), Some(Value::Object(after))) => {
+                undo(now, before, after);
+            }
+            (found, Some(value), after) if found.as_deref() == after => {
+                now.insert(key.clone(), value.clone());
+            }
+            (found, None, after) if found.as_deref() == after => {
+                now.remove(key);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn location(input: &Definition) -> &str {
+    input
+        .get("StorageDescriptor")
+        .and_then(|storage| storage.get("Location"))
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_changed_since_the_swap_stays() {
+        let definition = |value: Value| value.as_object().cloned().unwrap();
+        let before = definition(json!({"Owner": "a", "Retention": 1,
+            "Parameters": {"singer_version": "1", "skip.header.line.count": "1", "same": "x"}}));
+        let after = definition(
+            json!({"Owner": "a", "Retention": 1, "TableType": "EXTERNAL_TABLE",
+            "Parameters": {"singer_version": "2", "same": "x", "EXTERNAL": "TRUE", "classification": "json"}}),
+        );
+        let mut now = definition(
+            json!({"Owner": "b", "Retention": 1, "TableType": "EXTERNAL_TABLE", "Description": "d",
+            "Parameters": {"singer_version": "2", "same": "x", "EXTERNAL": "TRUE", "classification": "csv", "tag": "t"}}),
+        );
+        undo(&mut now, &before, &after);
+        let expected = json!({"Owner": "b", "Retention": 1, "Description": "d",
+            "Parameters": {"singer_version": "1", "skip.header.line.count": "1", "same": "x",
+                "classification": "csv", "tag": "t"}});
+        assert_eq!(Value::Object(now), expected);
+    }
+}
