@@ -248,6 +248,11 @@ impl Aws {
         self.explain(O::SERVICE, outcome)
     }
 
+    /// Whether a step is run now.
+    pub(crate) fn is_in_steps(&self) -> bool {
+        self.steps.is_running()
+    }
+
     /// Runs so many steps: their calls overlap (see [`steps`]).
     pub(crate) fn run_steps(&self, count: usize, run: &mut dyn FnMut(usize) -> bool) {
         self.steps.run(count, run, &self.sender, self);

@@ -134,9 +134,10 @@ impl Bucket {
 
     /// Finds out once whether another store than S3 keeps the conditions of writes: one that would replace an object that
     /// does not exist must fail. An object that nobody reads is all that comes of it, and is deleted.
-    fn try_conditions(&self, key: &str) -> Result<()> {
-        if self.conditions.get() != Conditions::Unknown || !self.aws.has_other_store() {
-            return Ok(());
+    fn try_conditions(&self, key: &str) -> Result<Conditions> {
+        let known = self.conditions.get();
+        if known != Conditions::Unknown || !self.aws.has_other_store() {
+            return Ok(known);
         }
         let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
         let probe = format!("{folder}.probe/{name}");
@@ -150,16 +151,29 @@ impl Bucket {
             Ok(_) => {
                 self.lack_conditions();
                 self.delete(&[probe])?;
+                Ok(Conditions::Ignored)
             }
-            Err(error) if does_not_hold(&error) => self.conditions.set(Conditions::Kept),
-            Err(error) if is_not_implemented(&error) => self.lack_conditions(),
-            Err(error) => return Err(error),
+            Err(error) if does_not_hold(&error) => {
+                self.learn(Conditions::Kept);
+                Ok(Conditions::Kept)
+            }
+            Err(error) if is_not_implemented(&error) => {
+                self.lack_conditions();
+                Ok(Conditions::Ignored)
+            }
+            Err(error) => Err(error),
         }
-        Ok(())
+    }
+
+    /// Keeps in mind what was found out, but not in a step: that makes the same calls when it is run again.
+    fn learn(&self, conditions: Conditions) {
+        if !self.aws.is_in_steps() {
+            self.conditions.set(conditions);
+        }
     }
 
     fn lack_conditions(&self) {
-        self.conditions.set(Conditions::Ignored);
+        self.learn(Conditions::Ignored);
         warn!(
             "the store has no conditional writes (If-None-Match, If-Match): let one run at a time write to a table, for nothing decides between two that overlap"
         );
@@ -243,8 +257,8 @@ impl Objects for Bucket {
             Expected::Absent => s3::Condition::Absent,
             Expected::Unchanged(etag) => s3::Condition::Unchanged(&etag.0),
         };
-        let written = self.try_conditions(key).and_then(|()| {
-            if self.conditions.get() == Conditions::Ignored {
+        let written = self.try_conditions(key).and_then(|conditions| {
+            if conditions == Conditions::Ignored {
                 self.put_if_read(key, body, expected)
             } else {
                 self.put_under(key, body, condition)
