@@ -5,7 +5,7 @@ mod files;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -109,7 +109,7 @@ fn etag(bytes: &[u8]) -> ETag {
 
 /// When the file was last written, by the file system's clock; nothing where it is gone.
 fn modified(path: &Path) -> Result<Option<Millis>> {
-    let time = fs::metadata(path).and_then(|metadata| metadata.modified());
+    let time = fs::symlink_metadata(path).and_then(|metadata| metadata.modified());
     let time = or_absent(time).map_err(|error| failed("reading", path, error))?;
     Ok(time.map(since_epoch))
 }
@@ -132,7 +132,7 @@ impl Access for Dir {
 
     fn find(&self, folder: &str) -> Result<()> {
         let folder = self.object(folder)?;
-        or_absent(fs::read_dir(&folder))
+        files::has_folder(&self.folder, &folder)
             .map(drop)
             .map_err(|error| failed("reading", &folder, error))
     }
@@ -146,7 +146,7 @@ impl Objects for Dir {
     /// The file system's own clock, which may be another machine's: it dates the lock's file anew.
     fn now(&self) -> Result<Millis> {
         let path = self.lock_file();
-        let opened = or_absent(OpenOptions::new().write(true).open(&path));
+        let opened = or_absent(files::open_lock(&self.folder, &path, false));
         let fail = |error| failed("dating", &path, error);
         let Some(file) = opened.map_err(fail)? else {
             // Every lake has it, so there is no lake yet, and nothing that has an age.
@@ -190,7 +190,8 @@ impl Objects for Dir {
 
     fn read(&self, key: &str) -> Result<Option<Stored>> {
         let path = self.object(key)?;
-        let body = or_absent(fs::read(&path)).map_err(|error| failed("reading", &path, error))?;
+        let body =
+            files::read(&self.folder, &path).map_err(|error| failed("reading", &path, error))?;
         Ok(body.map(|body| Stored {
             etag: etag(&body),
             body,
@@ -199,10 +200,15 @@ impl Objects for Dir {
 
     fn list(&self, prefix: &str, visit: &mut dyn FnMut(Listed) -> Result<()>) -> Result<()> {
         let base = self.objects();
-        walk(&base, &below(&base, prefix)?, &mut |path, key| {
-            let modified = modified(path)?;
-            visit(Listed { key, modified })
-        })
+        walk(
+            &self.folder,
+            &base,
+            &below(&base, prefix)?,
+            &mut |path, key| {
+                let modified = modified(path)?;
+                visit(Listed { key, modified })
+            },
+        )
     }
 
     fn delete(&self, keys: &[String]) -> Result<()> {
@@ -216,10 +222,11 @@ impl Objects for Dir {
 
     fn copy(&self, from: &str, to: &str) -> Result<()> {
         let path = self.object(from)?;
-        let mut file = File::open(&path).map_err(|error| failed("reading", &path, error))?;
+        let mut file = files::open_to_read(&self.folder, &path)
+            .map_err(|error| failed("reading", &path, error))?;
         let mut upload = self.begin(to)?;
         let temporary = self.upload(&upload)?;
-        files::append(&temporary)
+        files::append(&self.folder, &temporary)
             .and_then(|mut copy| io::copy(&mut file, &mut copy))
             .map_err(|error| failed("copying to", &temporary, error))?;
         self.complete(&mut upload)
@@ -238,7 +245,7 @@ impl Objects for Dir {
 
     fn part(&self, upload: &mut Upload, body: Bytes) -> Result<()> {
         let path = self.upload(upload)?;
-        files::append(&path)
+        files::append(&self.folder, &path)
             .and_then(|mut file| file.write_all(&body))
             .map_err(|error| failed("writing", &path, error))?;
         upload.parts.push(Part::default());
@@ -248,35 +255,41 @@ impl Objects for Dir {
     fn complete(&self, upload: &mut Upload) -> Result<()> {
         let (from, to) = (self.upload(upload)?, self.object(&upload.key)?);
         files::publish(&self.folder, &from, &to).map_err(|error| failed("writing", &to, error))?;
-        let _ = fs::remove_dir(self.uploads_to(&upload.key)?);
+        let _ = files::remove_folder(&self.folder, &self.uploads_to(&upload.key)?);
         Ok(())
     }
 
     fn abort(&self, upload: &Upload) -> Result<()> {
         let path = self.upload(upload)?;
-        or_absent(fs::remove_file(&path)).map_err(|error| failed("deleting", &path, error))?;
-        let _ = fs::remove_dir(self.uploads_to(&upload.key)?);
+        files::remove_file(&self.folder, &path)
+            .map_err(|error| failed("deleting", &path, error))?;
+        let _ = files::remove_folder(&self.folder, &self.uploads_to(&upload.key)?);
         Ok(())
     }
 
     fn unfinished(&self, prefix: &str) -> Result<Vec<Unfinished>> {
         let base = self.folder.join("uploads");
         let mut found = Vec::new();
-        walk(&base, &below(&base, prefix)?, &mut |path, name| {
-            // One that is gone by now was completed or aborted meanwhile.
-            let Some(begun) = modified(path)? else {
-                return Ok(());
-            };
-            if let Some((key, id)) = name.rsplit_once('/') {
-                let upload = Upload {
-                    key: key.to_owned(),
-                    id: id.to_owned(),
-                    parts: Vec::new(),
+        walk(
+            &self.folder,
+            &base,
+            &below(&base, prefix)?,
+            &mut |path, name| {
+                // One that is gone by now was completed or aborted meanwhile.
+                let Some(begun) = modified(path)? else {
+                    return Ok(());
                 };
-                found.push(Unfinished { upload, begun });
-            }
-            Ok(())
-        })?;
+                if let Some((key, id)) = name.rsplit_once('/') {
+                    let upload = Upload {
+                        key: key.to_owned(),
+                        id: id.to_owned(),
+                        parts: Vec::new(),
+                    };
+                    found.push(Unfinished { upload, begun });
+                }
+                Ok(())
+            },
+        )?;
         Ok(found)
     }
 }
@@ -285,14 +298,19 @@ impl Dir {
     /// Locks the catalog, so that one process at a time reads and writes a table's file.
     fn lock(&self) -> Result<File> {
         let path = self.lock_file();
-        files::open_lock(&self.folder, &path)
+        files::open_lock(&self.folder, &path, true)
             .and_then(|file| wait_for_lock(&file).map(|()| file))
             .map_err(|error| failed("locking", &path, error))
     }
 
+    fn has_folder(&self, path: &Path) -> Result<bool> {
+        files::has_folder(&self.folder, path).map_err(|error| failed("reading", path, error))
+    }
+
     fn read_table(&self, database: &str, table: &str) -> Result<Option<CatalogTable>> {
         let path = self.table_file(database, table)?;
-        let read = or_absent(fs::read(&path)).map_err(|error| failed("reading", &path, error))?;
+        let read =
+            files::read(&self.folder, &path).map_err(|error| failed("reading", &path, error))?;
         let Some(text) = read else {
             return Ok(None);
         };
@@ -324,7 +342,8 @@ impl Dir {
 
 impl Catalog for Dir {
     fn database(&self, database: &str) -> Result<Lookup<()>> {
-        Ok(if self.database_folder(database)?.is_dir() {
+        let path = self.database_folder(database)?;
+        Ok(if self.has_folder(&path)? {
             Lookup::Found(())
         } else {
             Lookup::Absent
@@ -334,11 +353,10 @@ impl Catalog for Dir {
     fn create_database(&self, database: &str, _: &str) -> Result<Created> {
         let _lock = self.lock()?;
         let path = self.database_folder(database)?;
-        if path.is_dir() {
+        if self.has_folder(&path)? {
             return Ok(Created::Before);
         }
-        fs::create_dir(&path)
-            .and_then(|()| files::sync_above(&self.folder, &path))
+        files::create_folder(&self.folder, &path)
             .map_err(|error| failed("creating", &path, error))?;
         Ok(Created::Now)
     }
@@ -347,7 +365,8 @@ impl Catalog for Dir {
         let _lock = self.lock()?;
         let path = self.database_folder(database)?;
         // It fails where there are tables.
-        or_absent(fs::remove_dir(&path)).map_err(|error| failed("deleting", &path, error))?;
+        or_absent(files::remove_folder(&self.folder, &path))
+            .map_err(|error| failed("deleting", &path, error))?;
         Ok(())
     }
 
@@ -373,7 +392,7 @@ impl Catalog for Dir {
             .get("Name")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        if self.table_file(database, name)?.exists() {
+        if self.read_table(database, name)?.is_some() {
             return Ok(Created::Before);
         }
         self.write_table(database, input)?;
@@ -410,7 +429,7 @@ impl Catalog for Dir {
 
     fn locations(&self, visit: &mut dyn FnMut(Located)) -> Result<()> {
         let base = self.folder.join("catalog");
-        walk(&base, &base, &mut |_, name| {
+        walk(&self.folder, &base, &base, &mut |_, name| {
             let table = name
                 .strip_suffix(".json")
                 .and_then(|name| name.split_once('/'));

@@ -22,6 +22,7 @@ mod engines; // the value cases, read back by DuckDB, Arrow and Spark
 mod exactly_once; // swaps and states of several streams that nobody acknowledged
 mod faults; // seeded faults at any call, before moto
 mod feedback; // progress, summaries and metrics
+mod folder; // a lake in a folder: what is hostile there, and power failures
 mod forms; // JSON in any arrangement, and what becomes of bad records
 mod generations; // refreshes and overwrites: what is published, when, and what is kept
 mod growing; // columns that come into being while rows are written

@@ -1,18 +1,23 @@
 //! Files and folders of a local lake: never outside of its folder, and there after a power failure.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fsync, mkdirat, openat, renameat, unlinkat};
+use rustix::io::Errno;
 
 use crate::error::{Error, Result};
 use crate::time::Millis;
 
 /// How often a file is moved into a folder that another process removes because it was empty.
 const ATTEMPTS: usize = 100;
+
+/// The largest file that is read whole, in bytes: definitions of tables and control objects have a few thousand.
+const SMALL: u64 = 64 << 20;
 
 pub(super) fn failed(what: &str, path: &Path, error: io::Error) -> Error {
     let text = format!("{what} {} failed", path.display());
@@ -71,8 +76,24 @@ pub(super) fn entry(folder: &Path, name: &str) -> Result<PathBuf> {
     below(folder, name)
 }
 
-/// Calls `visit` for every file below `folder`, in the order of names, with its path below `base`.
+/// Calls `visit` for every file below `folder`, in the order of names, with its path below `base`. A link is a file.
 pub(super) fn walk(
+    lake: &Path,
+    base: &Path,
+    folder: &Path,
+    visit: &mut dyn FnMut(&Path, String) -> Result<()>,
+) -> Result<()> {
+    let fail = |error| failed("listing", folder, error);
+    if or_absent(Way::to(lake, folder, Missing::Fails).and_then(|way| way.open(FOLDER)))
+        .map_err(fail)?
+        .is_none()
+    {
+        return Ok(());
+    }
+    walk_below(base, folder, visit)
+}
+
+fn walk_below(
     base: &Path,
     folder: &Path,
     visit: &mut dyn FnMut(&Path, String) -> Result<()>,
@@ -86,7 +107,7 @@ pub(super) fn walk(
     for entry in entries {
         let path = entry.path();
         if entry.file_type().map_err(fail)?.is_dir() {
-            walk(base, &path, visit)?;
+            walk_below(base, &path, visit)?;
         } else if let Some(name) = path.strip_prefix(base).ok().and_then(Path::to_str) {
             visit(&path, name.to_owned())?;
         }
@@ -94,63 +115,228 @@ pub(super) fn walk(
     Ok(())
 }
 
-/// Opens a file to append to it; a link is not followed.
-pub(super) fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .append(true)
-        .custom_flags(no_link())
-        .open(path)
+const READ: OFlags = OFlags::RDONLY;
+const FOLDER: OFlags = OFlags::DIRECTORY;
+
+/// The way to an entry of the lake: the open folders from the lake's to the one that holds it, and its name there. No link
+/// is followed, nor is one that takes the place of a folder later: what is open stays what it is.
+struct Way {
+    lake: PathBuf,
+    folders: Vec<OwnedFd>,
+    names: Vec<OsString>,
 }
 
-/// Opens the file of a lock, which is created where it is absent; a link is not followed.
-pub(super) fn open_lock(lake: &Path, path: &Path) -> io::Result<File> {
-    make_folder_of(lake, path)?;
-    OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .custom_flags(no_link())
-        .open(path)
+/// What becomes of folders that are absent on the way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    Fails,
+    IsMade,
 }
 
-fn no_link() -> i32 {
-    OFlags::NOFOLLOW.bits().cast_signed()
+impl Way {
+    fn to(lake: &Path, path: &Path, missing: Missing) -> io::Result<Self> {
+        let outside = || io::Error::other(format!("it is not in the lake {}", lake.display()));
+        let inside = path.strip_prefix(lake).map_err(|_| outside())?;
+        let mut names = Vec::new();
+        for part in inside.components() {
+            match part {
+                Component::Normal(name) => names.push(name.to_owned()),
+                _ => return Err(outside()),
+            }
+        }
+        let count = names.len().checked_sub(1).ok_or_else(outside)?;
+        let mut way = Self {
+            lake: lake.to_owned(),
+            folders: vec![opened(CWD, lake.as_os_str(), FOLDER)?],
+            names,
+        };
+        for at in 0..count {
+            let above = way.folders[at].as_fd();
+            if missing == Missing::IsMade {
+                made(above, &way.names[at])?;
+            }
+            let folder = opened(above, &way.names[at], FOLDER | OFlags::NOFOLLOW);
+            let folder = folder.map_err(|error| way.refused(at, error))?;
+            way.folders.push(folder);
+        }
+        Ok(way)
+    }
+
+    fn last(&self) -> (BorrowedFd<'_>, &OsStr) {
+        let at = self.names.len() - 1;
+        (self.folders[at].as_fd(), &self.names[at])
+    }
+
+    /// Opens the entry; nothing that would wait, as a FIFO does.
+    fn open(&self, flags: OFlags) -> io::Result<File> {
+        let (folder, name) = self.last();
+        let opened = opened(folder, name, flags | OFlags::NOFOLLOW | OFlags::NONBLOCK);
+        let opened = opened.map_err(|error| self.refused(self.names.len() - 1, error))?;
+        Ok(File::from(opened))
+    }
+
+    /// Opens the entry, which must be a file.
+    fn open_file(&self, flags: OFlags) -> io::Result<File> {
+        let file = self.open(flags)?;
+        if file.metadata()?.is_file() {
+            return Ok(file);
+        }
+        Err(self.refused(self.names.len() - 1, Errno::LOOP))
+    }
+
+    fn remove(&self, flags: AtFlags) -> io::Result<()> {
+        let (folder, name) = self.last();
+        Ok(unlinkat(folder, name, flags)?)
+    }
+
+    /// Makes the entries durable that lead from the lake's folder to this one. Another process may have made the folders a
+    /// moment ago, and not have come so far.
+    fn sync(&self) -> io::Result<()> {
+        self.folders
+            .iter()
+            .rev()
+            .try_for_each(|folder| sync(folder.as_fd()))
+    }
+
+    /// The error of the entry of this number, where it is no folder or no file.
+    fn refused(&self, at: usize, error: Errno) -> io::Error {
+        if !matches!(error, Errno::LOOP | Errno::NOTDIR | Errno::NXIO) {
+            return error.into();
+        }
+        let path = self.names[..=at]
+            .iter()
+            .fold(self.lake.clone(), |path, name| path.join(name));
+        let kind = if at + 1 < self.names.len() {
+            "folder"
+        } else {
+            "file"
+        };
+        io::Error::other(format!(
+            "{} is no {kind} of a lake, and links are not followed",
+            path.display()
+        ))
+    }
+}
+
+fn opened(folder: BorrowedFd<'_>, name: &OsStr, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    openat(
+        folder,
+        name,
+        flags | OFlags::CLOEXEC,
+        Mode::from_raw_mode(0o666),
+    )
+}
+
+/// Makes the folder, if there is none of this name.
+fn made(above: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<()> {
+    match mkdirat(above, name, Mode::from_raw_mode(0o777)) {
+        Err(Errno::EXIST) => Ok(()),
+        made => made,
+    }
+}
+
+/// Reads a small file; nothing where there is none.
+pub(super) fn read(lake: &Path, path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let Some(file) = or_absent(open_to_read(lake, path))? else {
+        return Ok(None);
+    };
+    let mut content = Vec::new();
+    file.take(SMALL + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > SMALL {
+        return Err(io::Error::other(format!(
+            "expected at most {} MiB, found more",
+            SMALL >> 20
+        )));
+    }
+    Ok(Some(content))
+}
+
+pub(super) fn open_to_read(lake: &Path, path: &Path) -> io::Result<File> {
+    Way::to(lake, path, Missing::Fails)?.open_file(READ)
+}
+
+/// Opens a file to append to it.
+pub(super) fn append(lake: &Path, path: &Path) -> io::Result<File> {
+    Way::to(lake, path, Missing::Fails)?.open_file(OFlags::WRONLY | OFlags::APPEND)
+}
+
+/// Opens the file of a lock to write to it.
+pub(super) fn open_lock(lake: &Path, path: &Path, is_made: bool) -> io::Result<File> {
+    if is_made {
+        return Way::to(lake, path, Missing::IsMade)?.open_file(OFlags::WRONLY | OFlags::CREATE);
+    }
+    Way::to(lake, path, Missing::Fails)?.open_file(OFlags::WRONLY)
 }
 
 /// Creates a file that does not exist, with its folder.
 pub(super) fn create(lake: &Path, path: &Path) -> io::Result<File> {
     persist(|| {
-        make_folder_of(lake, path)?;
-        File::create_new(path)
+        let way = Way::to(lake, path, Missing::IsMade)?;
+        way.open(OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)
     })
+}
+
+/// Creates a folder that does not exist, and makes it durable.
+pub(super) fn create_folder(lake: &Path, path: &Path) -> io::Result<()> {
+    let way = Way::to(lake, path, Missing::Fails)?;
+    let (folder, name) = way.last();
+    mkdirat(folder, name, Mode::from_raw_mode(0o777))?;
+    way.sync()
+}
+
+/// Whether there is such a folder.
+pub(super) fn has_folder(lake: &Path, path: &Path) -> io::Result<bool> {
+    let opened = Way::to(lake, path, Missing::Fails).and_then(|way| way.open(FOLDER));
+    Ok(or_absent(opened)?.is_some())
 }
 
 /// Moves a complete file to its place in one step. A power failure undoes neither the file nor the step.
 pub(super) fn publish(lake: &Path, from: &Path, to: &Path) -> io::Result<()> {
-    append(from)?.sync_all()?;
-    persist(|| {
-        make_folder_of(lake, to)?;
-        fs::rename(from, to)
+    let source = Way::to(lake, from, Missing::Fails)?;
+    source.open_file(OFlags::WRONLY)?.sync_all()?;
+    let (folder, name) = source.last();
+    let target = persist(|| {
+        let target = Way::to(lake, to, Missing::IsMade)?;
+        let (into, new) = target.last();
+        renameat(folder, name, into, new)?;
+        Ok(target)
     })?;
-    sync_above(lake, to)
+    target.sync()
 }
 
 /// Removes a file, if there is one, and the folders below `base` that are empty then: an object store has none. A power
 /// failure does not undo it: what was deleted would be taken for rows, or for a record that still counts.
 pub(super) fn remove(lake: &Path, base: &Path, path: &Path) -> io::Result<()> {
-    refuse_links(lake, path)?;
-    or_absent(fs::remove_file(path))?;
+    if let Some(way) = or_absent(Way::to(lake, path, Missing::Fails))? {
+        or_absent(way.remove(AtFlags::empty()))?;
+    }
     for folder in path.ancestors().skip(1) {
         let is_base = folder == base;
-        if !is_base && is_gone(fs::remove_dir(folder)) {
+        if !is_base && is_gone(remove_folder(lake, folder)) {
             continue;
         }
         // Another process may remove it now; then its entry is the one to make durable.
-        if or_absent(sync_folder(folder))?.is_some() || is_base {
+        let opened = Way::to(lake, folder, Missing::Fails).and_then(|way| way.open(FOLDER));
+        if let Some(opened) = or_absent(opened)? {
+            sync(opened.as_fd())?;
+            break;
+        }
+        if is_base {
             break;
         }
     }
     Ok(())
+}
+
+/// Removes an empty folder.
+pub(super) fn remove_folder(lake: &Path, folder: &Path) -> io::Result<()> {
+    Way::to(lake, folder, Missing::Fails)?.remove(AtFlags::REMOVEDIR)
+}
+
+/// Removes a file, if there is one.
+pub(super) fn remove_file(lake: &Path, path: &Path) -> io::Result<()> {
+    let removed = Way::to(lake, path, Missing::Fails).and_then(|way| way.remove(AtFlags::empty()));
+    or_absent(removed).map(drop)
 }
 
 fn is_gone(removed: io::Result<()>) -> bool {
@@ -168,82 +354,19 @@ fn persist<T>(mut steps: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     steps()
 }
 
-/// Makes the folder of a file, and those above it up to the lake's.
-pub(super) fn make_folder_of(lake: &Path, path: &Path) -> io::Result<()> {
-    for folder in folders(lake, path)? {
-        match fs::create_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => refuse_link(&folder)?,
-            made => made?,
-        }
-    }
-    Ok(())
-}
-
-/// An error where a folder on the way from the lake's to the file is a link, which could lead out of the lake.
-fn refuse_links(lake: &Path, path: &Path) -> io::Result<()> {
-    for folder in folders(lake, path)? {
-        or_absent(refuse_link(&folder))?;
-    }
-    Ok(())
-}
-
-fn refuse_link(folder: &Path) -> io::Result<()> {
-    if fs::symlink_metadata(folder)?.is_dir() {
-        return Ok(());
-    }
-    Err(io::Error::other(format!(
-        "{} is not a folder, and links are not followed",
-        folder.display()
-    )))
-}
-
-/// The folders from below the lake's to the file's, from above to below.
-fn folders(lake: &Path, path: &Path) -> io::Result<Vec<PathBuf>> {
-    let inside = path
-        .parent()
-        .and_then(|folder| folder.strip_prefix(lake).ok());
-    let outside = || io::Error::other(format!("it is not in the lake {}", lake.display()));
-    let mut folder = lake.to_owned();
-    let mut folders = Vec::new();
-    for part in inside.ok_or_else(outside)?.components() {
-        if !matches!(part, Component::Normal(_)) {
-            return Err(outside());
-        }
-        folder.push(part);
-        folders.push(folder.clone());
-    }
-    Ok(folders)
-}
-
-/// Makes the entries durable that lead from the lake's folder to the file. Another process may have made the folders a
-/// moment ago, and not have come so far.
-pub(super) fn sync_above(lake: &Path, path: &Path) -> io::Result<()> {
-    for folder in path.ancestors().skip(1) {
-        sync_folder(folder)?;
-        if folder == lake {
-            break;
-        }
-    }
-    Ok(())
-}
-
 /// Makes the entries durable that lead to the lake's own folder, as far up as this process may look.
 pub(super) fn sync_lake(lake: &Path) {
     let mut above = lake.ancestors().skip(1);
-    let _ = above.try_for_each(sync_folder);
+    let _ = above.try_for_each(|folder| {
+        let folder = opened(CWD, folder.as_os_str(), FOLDER)?;
+        sync(folder.as_fd())
+    });
 }
 
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    match File::open(folder)?.sync_all() {
+fn sync(folder: BorrowedFd<'_>) -> io::Result<()> {
+    match fsync(folder) {
         // A file system that cannot do it for folders.
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
-            ) =>
-        {
-            Ok(())
-        }
-        done => done,
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(()),
+        done => Ok(done?),
     }
 }
