@@ -19,7 +19,13 @@ pub(super) enum Pipe<S> {
 pub(super) struct Tls<S> {
     session: ClientConnection,
     below: Pipe<S>,
+    /// Encrypted bytes read since the last plain one.
+    barren: usize,
 }
+
+/// The most encrypted bytes that come without a plain one: certificates, tickets and new keys are much shorter. A server
+/// that sends records without content is never silent.
+const MOST_BARREN: usize = 256 * 1024;
 
 impl<S: Read + Write> Pipe<S> {
     /// Adds a layer of TLS; its handshake goes on as bytes are moved.
@@ -31,6 +37,7 @@ impl<S: Read + Write> Pipe<S> {
         Ok(Self::Tls(Box::new(Tls {
             session,
             below: self,
+            barren: 0,
         })))
     }
 
@@ -88,6 +95,11 @@ impl<S: Read + Write> Tls<S> {
     /// Reads and decrypts; returns how many encrypted bytes came.
     fn receive(&mut self) -> io::Result<usize> {
         let count = self.session.read_tls(&mut self.below)?;
+        self.barren += count;
+        if self.barren > MOST_BARREN {
+            let text = "the server's TLS goes on without content";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
         if let Err(error) = self.session.process_new_packets() {
             // The server should learn why.
             let _ = self.send();
@@ -108,7 +120,10 @@ impl<S: Read + Write> Read for Pipe<S> {
         loop {
             match tls.session.reader().read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                outcome => return outcome,
+                outcome => {
+                    tls.barren = 0;
+                    return outcome;
+                }
             }
             // The end comes from the reader, which knows whether it was announced.
             tls.receive()?;

@@ -244,6 +244,7 @@ impl Tunnel {
                         "the proxy closed the connection".into(),
                     ));
                 }
+                Ok(_) if self.answer.len() > LONGEST_ANSWER => return Err(unclear()),
                 Ok(_) if self.answer.ends_with(b"\n") => {
                     if let Some(status) = self.status()? {
                         return granted(status);
@@ -261,13 +262,13 @@ impl Tunnel {
 
     /// The status of the proxy's answer, once that is whole.
     fn status(&self) -> Result<Option<u16>, Failure> {
-        let unclear = || Failure::Unreachable("the proxy's answer is no HTTP".into());
-        if self.answer.len() > LONGEST_ANSWER {
-            return Err(unclear());
-        }
         let parsed = try_parse_response::<MOST_HEADERS>(&self.answer).map_err(|_| unclear())?;
         Ok(parsed.map(|(_, response)| response.status().as_u16()))
     }
+}
+
+fn unclear() -> Failure {
+    Failure::Unreachable("the proxy's answer is no HTTP".into())
 }
 
 fn granted(status: u16) -> Result<bool, Failure> {

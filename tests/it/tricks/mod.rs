@@ -5,6 +5,7 @@
 
 mod list;
 mod scenes;
+mod setup;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
