@@ -72,7 +72,7 @@ fn window(frame: &[u8]) -> Option<u64> {
     Some(u64::from_le_bytes(size).saturating_add(more))
 }
 
-/// Whether the error is that of a frame whose window is larger than allowed.
+/// Whether the error is that of a later frame whose window is larger than that of the first, which counts.
 pub(super) fn is_window_too_large(error: &io::Error) -> bool {
     error.to_string().contains("requires too much memory")
 }
@@ -106,7 +106,7 @@ pub(super) fn open(
     let text: Option<Box<dyn Read>> = match compression {
         _ if memory > most => None,
         Compression::Gzip => Some(Box::new(MultiGzDecoder::new(compressed))),
-        Compression::Zstd => Some(decode_zstd(compressed, most)?),
+        Compression::Zstd => Some(decode_zstd(compressed, memory)?),
     };
     Ok(Opened { text, memory })
 }
@@ -140,8 +140,9 @@ fn decode_zstd(
     largest_window: u64,
 ) -> io::Result<Box<dyn Read>> {
     let mut decoder = zstd::Decoder::with_buffer(compressed)?;
-    // The library knows windows from 1 KiB to 2 GiB.
-    decoder.window_log_max(largest_window.max(1).ilog2().clamp(10, 31))?;
+    // The library knows windows from 1 KiB to 2 GiB, by powers of two.
+    let power = largest_window.checked_next_power_of_two();
+    decoder.window_log_max(power.map_or(31, u64::ilog2).clamp(10, 31))?;
     Ok(Box::new(decoder))
 }
 

@@ -437,7 +437,7 @@ impl Lines {
         match compressed::open(codec, beginning, file, &self.watch, most) {
             Ok(opened) => {
                 self.decompression.taken = opened.memory;
-                let refused = || self.window_too_large(Some(opened.memory));
+                let refused = || self.window_too_large(opened.memory);
                 opened.text.ok_or_else(refused)
             }
             // An event interrupted the read: the next wait returns it, and nothing more is read.
@@ -446,31 +446,34 @@ impl Lines {
         }
     }
 
-    fn window_too_large(&self, window: Option<u64>) -> Error {
-        let most = self.decompression.most;
-        let found = match window {
-            Some(window) => format!("one of {} MiB", window.div_ceil(1 << 20)),
-            None => "a larger one".to_owned(),
-        };
+    fn window_too_large(&self, window: u64) -> Error {
         Error::config(format!(
-            "{}: expected a zstd window of at most {} MiB, half of memory_budget_mb, found {found}",
+            "{}: expected a zstd window of at most {} MiB, half of memory_budget_mb, found one of {} MiB",
             self.name,
-            most >> 20,
+            self.decompression.most >> 20,
+            window.div_ceil(1 << 20),
         ))
         .hint(format!(
-            "raise memory_budget_mb{}, or compress again without --long and --ultra",
-            window.map_or_else(String::new, |window| format!(
-                " to {}",
-                window.div_ceil(1 << 20) * 2
-            ))
+            "raise memory_budget_mb to {}, or compress again without --long and --ultra",
+            window.div_ceil(1 << 20) * 2
         ))
+    }
+
+    /// The window of the first frame counts in the memory budget, so no later one may have a larger one.
+    fn later_window_too_large(&self) -> Error {
+        Error::config(format!(
+            "{}: expected zstd windows of at most {} MiB in all frames, as in the first, found a larger one",
+            self.name,
+            self.decompression.taken.div_ceil(1 << 20),
+        ))
+        .hint("compress it again as one frame, or without --long and --ultra")
     }
 
     fn read_error(&self, error: std::io::Error) -> Error {
         let name = &self.name;
         match self.content {
             CurrentInput::Compressed(_) if compressed::is_window_too_large(&error) => {
-                return self.window_too_large(None);
+                return self.later_window_too_large();
             }
             CurrentInput::Compressed(_) => {
                 let fault = match error.kind() {

@@ -1,13 +1,14 @@
 //! Hostile input and surroundings: nothing takes memory or time without bound, and what happens is said.
 
 use std::io::Write;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::singer::schema;
 use crate::support::fake::Fake;
-use crate::support::local::load;
+use crate::support::local::{lines, load};
 use crate::support::messages::{people, person, state};
 use crate::support::program::Program;
 
@@ -31,6 +32,32 @@ fn a_zstd_window_beyond_the_budget_is_refused_by_name_and_one_within_it_is_read(
          raise memory_budget_mb to 256";
     assert!(output.stderr.contains(expected), "{}", output.report());
     assert!(run("256").status.success());
+}
+
+#[test]
+fn a_later_frame_with_a_larger_window_than_the_first_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let packed = folder.path().join("events.jsonl.zst");
+    let frame = |log: u32, rows: u64| {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(log).unwrap();
+        encoder.write_all(lines(0..rows).as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let run = |logs: &[u32]| {
+        let frames: Vec<u8> = logs.iter().flat_map(|log| frame(*log, 10)).collect();
+        std::fs::write(&packed, frames).unwrap();
+        load(&folder.path().join("lake"), &["--table", "events"])
+            .argument(&packed)
+            .run()
+    };
+    let output = run(&[20, 24]);
+    assert_eq!(output.status.code(), Some(1), "{}", output.report());
+    let expected =
+        "expected zstd windows of at most 8 MiB in all frames, as in the first, found a larger one";
+    assert!(output.stderr.contains(expected), "{}", output.report());
+    assert!(run(&[20, 23]).status.success());
+    assert!(run(&[24, 20, 24]).status.success());
 }
 
 #[test]
@@ -168,4 +195,61 @@ fn a_secret_among_the_arguments_is_refused() {
         "{said}"
     );
     assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn a_known_type_in_other_letters_fails_the_sync_by_its_name() {
+    for (name, kind) in [
+        ("record", "RECORD"),
+        ("Record", "RECORD"),
+        ("state", "STATE"),
+        ("Trace", "TRACE"),
+    ] {
+        let fake = Fake::start();
+        let odd = person("people", 2).replacen("RECORD", name, 1);
+        let input = person("people", 1) + &odd + &state("people", 1);
+        let output = fake.write(&people("people", "append")).stdin(input).run();
+        let error = output.failed();
+        let expected = format!("line 2 of stdin: expected the type {kind:?} in these letters");
+        let said = error["message"].as_str().unwrap();
+        assert!(said.starts_with(&expected), "{said}");
+        assert!(output.states().is_empty(), "{}", output.report());
+    }
+}
+
+/// A minute is really waited for: run it with `--ignored`.
+#[test]
+#[ignore = "it takes a minute"]
+fn a_credential_process_that_waits_for_ever_is_killed_after_a_minute() {
+    let fake = Fake::start();
+    let mut config = fake.config();
+    config["credentials"] = json!({"credentials_title": "Default chain"});
+    let output = Program::check(&config)
+        .file(
+            "config",
+            "[default]\ncredential_process = /bin/sh -c 'sleep 300 & echo $! > pid; wait'\n",
+        )
+        .env("AWS_CONFIG_FILE", "config")
+        .run();
+    let (_, message) = output.connection();
+    assert!(
+        message
+            .contains("expected it to end within 60 seconds, found that it did not; it was killed"),
+        "{message}"
+    );
+    assert!(
+        (59..70).contains(&output.took.as_secs()),
+        "{:?}",
+        output.took
+    );
+    // Those whom it started are killed with it.
+    let sleeping = Command::new("pgrep")
+        .args(["-f", "^sleep 300$"])
+        .output()
+        .unwrap();
+    assert!(
+        sleeping.stdout.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&sleeping.stdout)
+    );
 }
