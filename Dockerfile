@@ -3,7 +3,7 @@
 #   --target airbyte   the same and a static busybox: Airbyte's launcher on Kubernetes wraps every connector in `sh`
 
 # Static glibc rather than musl: 0.8 MB more, and rows take two thirds of the time (musl copies bytes slowly).
-# The compiler of rust-toolchain.toml, and Debian as it was on one day: the same Dockerfile builds the same bytes. To pin
+# The compiler of the Makefile, and Debian as it was on one day: the same Dockerfile builds the same bytes. To pin
 # the image by its digest as well: --build-arg RUST=rust:1.95.0-slim-bookworm@sha256:…
 ARG RUST=rust:1.95.0-slim-bookworm
 FROM ${RUST} AS build

@@ -1,6 +1,10 @@
 # The front door: `make` runs what CI runs, `make help` lists the rest.
 
 export CLIPPY_CONF_DIR := .ci
+# The compiler of what is released: `make dist`, `make reproduce` and the images take no other, as another one makes other
+# bytes. Everything else builds with any from rust-version on, so there is no rust-toolchain.toml: that would have every
+# developer, and every package of a distribution, fetch this one.
+RUST := 1.95.0
 PYTHON := target/python
 SPARK := target/spark
 # Singer taps; their packages agree with no others, not even with each other's.
@@ -69,7 +73,7 @@ size: static ## what the static program weighs, within its limit, and its ten he
 
 TWICE := target/twice
 .PHONY: reproduce
-reproduce: ## builds the static program from two folders with two homes, and compares the bytes
+reproduce: compiler ## builds the static program from two folders with two homes, and compares the bytes
 	packaging/reproduce $(TWICE)
 
 .PHONY: rootfs
@@ -119,10 +123,11 @@ test-s3s: $(PYTHON)/ready $(S3S) ## the S3 part of the tests on another server t
 		check:: faults:: load:: states:: sync:: writers:: --skip permission --skip a_role_is
 
 .PHONY: lint
-lint: ## formatting, clippy with warnings as errors, and the licences and sources of what is linked
+lint: ## formatting, clippy with warnings as errors, and licences, sources and known vulnerabilities of what is linked
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	packaging/third-party check
+	packaging/third-party advisories
 
 .PHONY: licenses
 licenses: ## THIRD_PARTY_LICENSES, from Cargo.lock
@@ -132,8 +137,12 @@ licenses: ## THIRD_PARTY_LICENSES, from Cargo.lock
 audit: ## known vulnerabilities of what is linked; needs cargo-audit and the network
 	cargo audit
 
+.PHONY: compiler
+compiler:
+	@rustc --version | grep -q '^rustc $(RUST) ' || { echo "expected rustc $(RUST), found $$(rustc --version): rustup install $(RUST), and set RUSTUP_TOOLCHAIN=$(RUST)"; exit 1; }
+
 .PHONY: dist
-dist: size ## what is released, in target/dist: the static program, its licences, its bill of materials (CycloneDX), hashes
+dist: compiler size ## what is released, in target/dist: the static program, its licences, its bill of materials (CycloneDX), hashes
 	rm -rf target/dist && mkdir -p target/dist
 	cp $(STATIC) LICENSE THIRD_PARTY_LICENSES packaging/licenses/LGPL-2.1.txt target/dist
 	packaging/third-party sbom > target/dist/destination-aws-datalake.cdx.json
