@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use crate::error::{Error, Result};
 
 /// What a loop over the pages of a listing has seen. It refuses a listing that does not advance: one whose marker for the
-/// next page, or whose first entry, is that of an earlier page.
+/// next page, or whose first entry, is that of an earlier page, or one that goes on without entries.
 ///
 /// It remembers one page, and that of every power of two anew, which finds every circle (Brent's algorithm) however long
 /// the listing is.
@@ -14,17 +14,28 @@ pub(crate) struct Pages {
     seen: u64,
     marker: Option<u64>,
     first: Option<u64>,
+    /// Pages without an entry since the last one with entries.
+    empty: u32,
 }
+
+/// The most pages without an entry in a row. Services send a few, where a page's time is over before an entry is found.
+const MOST_EMPTY: u32 = 1000;
 
 impl Pages {
     /// Notes a page that is followed by another: its marker, and its first entry where it has one.
     pub(crate) fn turn<M: Hash, F: Hash>(&mut self, marker: &M, first: Option<&F>) -> Result<()> {
         let (marker, first) = (fingerprint(marker), first.map(fingerprint));
+        self.empty = if first.is_some() { 0 } else { self.empty + 1 };
         let is_repeated = self.marker == Some(marker) || first.is_some() && self.first == first;
-        if is_repeated {
-            return Err(Error::config(
-                "expected each page to continue after the one before, found a page again",
-            )
+        if is_repeated || self.empty > MOST_EMPTY {
+            let found = if is_repeated {
+                "a page again".to_owned()
+            } else {
+                format!("{MOST_EMPTY} pages without an entry")
+            };
+            return Err(Error::config(format!(
+                "expected each page to continue after the one before, found {found}"
+            ))
             .hint("the store does not support listings by pages: use another version of it"));
         }
         self.seen += 1;
@@ -54,7 +65,7 @@ mod tests {
             } else {
                 before + (at - before) % circle
             };
-            pages.turn(&place, None::<&usize>).is_err()
+            pages.turn(&place, Some(&place)).is_err()
         })
     }
 
@@ -71,6 +82,18 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn pages_without_entries_come_to_an_end() {
+        let mut pages = Pages::default();
+        let mut turn = |marker: u32, first| pages.turn(&marker, first);
+        for marker in 0..MOST_EMPTY {
+            turn(marker, None::<&u32>).unwrap();
+        }
+        turn(MOST_EMPTY, Some(&7)).unwrap();
+        let refused = (1..=MOST_EMPTY + 1).find(|at| turn(MOST_EMPTY + at, None).is_err());
+        assert_eq!(refused, Some(MOST_EMPTY + 1));
     }
 
     #[test]

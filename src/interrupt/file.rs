@@ -51,13 +51,21 @@ pub(crate) fn options() -> OpenOptions {
     options
 }
 
-/// Reads a whole file, which may be a FIFO.
+/// The longest file that is read whole, in bytes: catalogs of thousands of streams have some ten million.
+const LONGEST: u64 = 256 << 20;
+
+/// Reads a whole file, which may be a FIFO; one without end, as a device may be, is an error.
 pub(crate) fn read_file(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     let mut file = options().read(true).open(path)?;
     let mut bytes = Vec::new();
     loop {
         wait(&mut vec![PollFd::new(&file, PollFlags::IN)], None)?;
-        match file.read_to_end(&mut bytes) {
+        let room = LONGEST + 1 - bytes.len() as u64;
+        match (&mut file).take(room).read_to_end(&mut bytes) {
+            Ok(_) if bytes.len() as u64 > LONGEST => {
+                let text = format!("expected at most {} MiB, found more", LONGEST >> 20);
+                return Err(io::Error::new(ErrorKind::FileTooLarge, text));
+            }
             Ok(_) => return Ok(bytes),
             // What came before is kept.
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}

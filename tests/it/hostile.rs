@@ -253,3 +253,31 @@ fn a_credential_process_that_waits_for_ever_is_killed_after_a_minute() {
         String::from_utf8_lossy(&sleeping.stdout)
     );
 }
+
+#[test]
+fn files_without_end_are_refused_by_name() {
+    let fake = Fake::start();
+    let mut config = fake.config();
+    config["credentials"] = json!({"credentials_title": "Default chain"});
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", "AKIA"),
+        ("AWS_SECRET_ACCESS_KEY", "a secret"),
+    ];
+    for (name, more) in [
+        ("AWS_CA_BUNDLE", &keys[..]),
+        ("AWS_CONFIG_FILE", &[]),
+        ("AWS_SHARED_CREDENTIALS_FILE", &[]),
+        (
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+            &[("AWS_ROLE_ARN", "arn:aws:iam::1:role/r")],
+        ),
+    ] {
+        let mut program = Program::check(&config).env(name, "/dev/zero");
+        for (name, value) in more {
+            program = program.env(name, value);
+        }
+        let (connected, message) = program.run().connection();
+        let is_named = message.contains("/dev/zero") && message.contains("at most 256 MiB");
+        assert!(!connected && is_named, "{name}: {message}");
+    }
+}
