@@ -1,4 +1,4 @@
-//! Odd data of real sources, loaded in several steps and read back by DuckDB, Arrow and Spark under the final table:
+//! Odd data of real sources, loaded in several steps and read back by DuckDB, Arrow, polars and Spark under the final table:
 //! each value is in its column or rescued.
 
 use std::path::Path;
@@ -226,6 +226,11 @@ fn duckdb_reads_odd_data_as_it_was_sent() {
 #[test]
 fn arrow_reads_odd_data_as_it_was_sent() {
     read_by("arrow", "target/python/bin/python");
+}
+
+#[test]
+fn polars_reads_odd_data_as_it_was_sent() {
+    read_by("polars", "target/python/bin/python");
 }
 
 #[test]
