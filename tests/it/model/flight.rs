@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::book::Name;
 use super::source::Id;
 use super::steps::{Kind, Run};
 use super::view::{View, ids};
@@ -117,10 +118,13 @@ impl Course {
     fn new_job(&mut self, run: &Run) {
         let client = &mut self.clients[run.client];
         let kind = client.plan.kind;
+        // A new job that truncates has a new generation.
+        let gives_up = client.is_unfinished && client.truncates && !client.is_over;
+        client.generation += i64::from(gives_up);
         client.job = self.jobs;
         client.attempt = 0;
         client.is_over = false;
-        let forgets = kind.begins_anew() || (kind == Kind::Load);
+        let forgets = kind.begins_anew() || (kind == Kind::Load) || gives_up;
         if forgets {
             client.forget();
         }
@@ -150,7 +154,12 @@ impl Course {
             let streams = &self.clients[flight.client].plan.streams;
             let name = (swap.region, swap.table);
             let stream = streams.iter().position(|stream| **stream == name.1);
+            if self.is_taken_back(&name, &swap.from, swap.to.as_deref(), &rows, &view) {
+                continue;
+            }
             let replaced = self.book.swap(&name, &rows, &view);
+            let done = (name.clone(), swap.from, swap.to, replaced.clone());
+            self.swaps.push(done);
             let of_client = &self.clients[flight.client].streams;
             let is_its = |id: &&Id| {
                 of_client
@@ -192,6 +201,32 @@ impl Course {
             }
         }
         self.flights.push(flight);
+    }
+
+    /// Whether the update takes the last swap of the table back, whose rows nobody acknowledged.
+    fn is_taken_back(
+        &mut self,
+        name: &Name,
+        from: &str,
+        to: Option<&str>,
+        rows: &[Id],
+        view: &View,
+    ) -> bool {
+        let last = self.swaps.iter().rposition(|(of, ..)| of == name);
+        let is_it = |index: &usize| {
+            let (_, before, after, _) = &self.swaps[*index];
+            Some(before.as_str()) == to && after.as_deref() == Some(from)
+        };
+        let is_acknowledged = rows.iter().any(|id| self.book.acknowledged.contains(id));
+        let Some(index) = last.filter(is_it).filter(|_| !is_acknowledged) else {
+            return false;
+        };
+        let (.., replaced) = self.swaps.remove(index);
+        if let Some(table) = self.book.known(name, view) {
+            let table = &mut self.book.tables[table];
+            table.replaced.retain(|id| !replaced.contains(id));
+        }
+        true
     }
 
     /// States of the stream were printed up to this position.
@@ -272,7 +307,14 @@ impl Course {
             client.is_unfinished = !is_success;
             client.truncates &= !is_success;
         }
+        // What the exit code alone acknowledges counts from the write that settles it: then old rows are deleted.
+        let is_settled = client.plan.kind == Kind::LoadOverwrite
+            && flight.swapped[0].is_some()
+            && !fake.has_open_record();
         for (stream, rows) in flight.rows.iter().enumerate() {
+            if is_settled && !is_success {
+                self.acknowledge(&flight, stream, rows.len(), &view);
+            }
             if is_success {
                 self.acknowledge(&flight, stream, rows.len(), &view);
                 self.check_success(&flight, stream, &view);

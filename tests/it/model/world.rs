@@ -1,12 +1,13 @@
 //! A lake with its clients, and the steps that happen to it.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::book::Book;
+use super::book::{Book, Name};
 use super::flight::Flight;
 use super::source::{Client, Id};
 use super::steps::{Kind, Run, Sequence, Step, TABLES, What};
@@ -43,6 +44,8 @@ pub(super) struct Course {
     pub(super) dropped: Vec<(&'static str, Value, Option<usize>)>,
     /// Locations that tables had.
     pub(super) locations: Vec<(&'static str, String)>,
+    /// Swaps that were not taken back: the table, its folders before and after, and the rows that it replaced.
+    pub(super) swaps: Vec<(Name, String, Option<String>, BTreeSet<Id>)>,
     /// What happened, for the report.
     pub(super) story: Vec<String>,
 }
@@ -60,6 +63,7 @@ impl World {
                 rows: 0,
                 dropped: Vec::new(),
                 locations: Vec::new(),
+                swaps: Vec::new(),
                 story: Vec::new(),
             }),
         });
@@ -169,7 +173,8 @@ fn hook(
         let calls = world.fake.journal().traced();
         let is_done = world.fake.is_done(request);
         let looks = |call: &String| call.starts_with("GetTable");
-        let is_between_looks = calls.iter().rev().take(2).all(looks);
+        let is_seen = after && world.fake.has_open_record() && calls.last().is_some_and(looks);
+        let is_between_looks = is_seen || calls.iter().rev().take(2).all(looks);
         {
             let mut course = world.course();
             course.absorb(&world.fake);

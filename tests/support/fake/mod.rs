@@ -122,6 +122,9 @@ pub(crate) struct Store {
 pub(crate) struct Swap {
     pub(crate) region: String,
     pub(crate) table: String,
+    /// The folders that the table showed before and after.
+    pub(crate) from: String,
+    pub(crate) to: Option<String>,
     /// The objects below the location that it had.
     pub(crate) objects: Vec<Vec<u8>>,
 }
@@ -145,10 +148,13 @@ impl Store {
         {
             let objects = self.bucket.objects.iter();
             let below = objects.filter(|(key, _)| s3::is_read(key, &before));
+            let objects = below.map(|(_, body)| body.clone()).collect();
             self.swaps.push(Swap {
                 region: region(request).to_owned(),
                 table: table.to_owned(),
-                objects: below.map(|(_, body)| body.clone()).collect(),
+                to: catalog.folder(database, table),
+                from: before,
+                objects,
             });
         }
         answer
