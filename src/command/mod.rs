@@ -148,6 +148,7 @@ fn options(config: &Config, environment: &Environment) -> sink::SinkOptions {
             database: config.database.clone(),
             format: config.format,
             numbers: config.numbers,
+            big_integers: config.big_integers,
             rescued: config.rescued_data_column.clone(),
             metadata: config.metadata_columns,
             policy: config.column_policy,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::file::Format;
 use crate::lake;
-use crate::schema::{ColumnPolicy, Numbers};
+use crate::schema::{BigIntegers, ColumnPolicy, Numbers};
 
 pub(crate) use layers::Layers;
 pub(crate) use settings::Backend;
@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) format: Format,
     /// The type of the columns for JSON numbers: double or decimal(38,18).
     pub(crate) numbers: Numbers,
+    /// The type of the columns for integers of more than 64 bits.
+    pub(crate) big_integers: BigIntegers,
     /// The column for misfits; none switches it off.
     pub(crate) rescued_data_column: Option<String>,
     /// Whether Airbyte's own columns are added.

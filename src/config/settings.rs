@@ -8,7 +8,7 @@ use super::reader::{Mistakes, ObjectReader};
 use super::{Config, aws};
 use crate::error::{Error, Result};
 use crate::file::{Codec, Format, PageCodec};
-use crate::schema::{ColumnPolicy, Limits, Numbers, OnTypeChange, SchemaChanges};
+use crate::schema::{BigIntegers, ColumnPolicy, Limits, Numbers, OnTypeChange, SchemaChanges};
 
 /// What stores the lake; it decides which settings are required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) enum Syntax {
 }
 
 /// The known keys; others are reported to the user.
-pub(super) const KEYS: [(&str, Syntax); 34] = [
+pub(super) const KEYS: [(&str, Syntax); 35] = [
     ("aws_account_id", Syntax::Text),
     ("credentials", Syntax::Json),
     ("region", Syntax::Text),
@@ -40,6 +40,7 @@ pub(super) const KEYS: [(&str, Syntax); 34] = [
     ("format", Syntax::Json),
     ("partitioning", Syntax::Text),
     ("glue_catalog_float_as_decimal", Syntax::Json),
+    ("big_integer_as", Syntax::Text),
     ("endpoint_url", Syntax::Text),
     ("bucket_region", Syntax::Text),
     ("expected_bucket_owner", Syntax::Text),
@@ -102,6 +103,14 @@ fn settings(root: &ObjectReader<'_>, backend: Backend) -> Option<Config> {
     let metadata_columns = root.boolean("metadata_columns").unwrap_or(false);
     let rescued_data_column = rescued_data_column(root);
     let column_policy = column_policy(root);
+    let big_integers = [
+        ("decimal", BigIntegers::Decimal),
+        ("string", BigIntegers::String),
+        ("bigint", BigIntegers::Bigint),
+    ];
+    let big_integers = root
+        .choice("big_integer_as", &big_integers)
+        .unwrap_or_default();
     let numbers = match root.boolean("glue_catalog_float_as_decimal") {
         Some(true) => Numbers::Decimal,
         _ => Numbers::Double,
@@ -114,6 +123,7 @@ fn settings(root: &ObjectReader<'_>, backend: Backend) -> Option<Config> {
         database: database?,
         format: format?,
         numbers,
+        big_integers,
         rescued_data_column,
         metadata_columns,
         column_policy,

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::json::text::quoted;
-use crate::schema::{DEEPEST_TYPE, Field, Type, Width};
+use crate::schema::{DEEPEST_TYPE, Field, Padding, Type, Width};
 
 /// How many steps each object of a plan has; objects are numbered as they are compiled.
 #[derive(Default)]
@@ -59,8 +59,12 @@ pub(super) enum ValuePlan {
     Text,
     /// Any value as its JSON text.
     Json,
+    /// Text of at most so many characters.
+    Bounded(usize, Padding),
     Array(Box<ValuePlan>),
     Struct(ObjectPlan),
+    /// An object of any keys, with such values.
+    Map(Box<ValuePlan>),
     /// Never written.
     Foreign,
 }
@@ -163,6 +167,8 @@ impl ValuePlan {
             Type::Timestamp => Self::Timestamp,
             Type::String => Self::Text,
             Type::Json => Self::Json,
+            Type::Bounded { length, padding } => Self::Bounded((*length).into(), *padding),
+            Type::Map(element) => Self::Map(Box::new(Self::compile(element, depth + 1, objects))),
             Type::Array(element) => {
                 Self::Array(Box::new(Self::compile(element, depth + 1, objects)))
             }

@@ -54,6 +54,7 @@ fn type_by_names(data_type: &Type) -> Type {
     match data_type {
         Type::Json => Type::String,
         Type::Array(element) => Type::Array(Box::new(type_by_names(element))),
+        Type::Map(element) => Type::Map(Box::new(type_by_names(element))),
         Type::Struct(fields) => Type::Struct(fields.iter().map(field_by_name).collect()),
         other => other.clone(),
     }
@@ -76,7 +77,7 @@ impl Record {
                 is_json_text: true,
                 fields: Map::new(),
             },
-            Type::Array(element) => Self::of(element),
+            Type::Array(element) | Type::Map(element) => Self::of(element),
             Type::Struct(fields) => {
                 let of_field =
                     |field: &Field| Some((field.name.clone(), Self::of_field(field)?.into_json()));
@@ -101,7 +102,7 @@ impl Record {
     pub(crate) fn restore(&self, data_type: &mut Type) {
         match data_type {
             Type::String if self.is_json_text => *data_type = Type::Json,
-            Type::Array(element) => self.restore(element),
+            Type::Array(element) | Type::Map(element) => self.restore(element),
             Type::Struct(fields) => {
                 for field in fields {
                     if let Some(value) = self.fields.get(&field.name) {
@@ -164,7 +165,7 @@ fn restore_field(value: &Value, field: &mut Field) {
 /// The properties of the fields in a type that have another name than their property: the name and the property of each.
 pub(crate) fn renamed_fields(data_type: &Type) -> Vec<(&str, &str)> {
     match data_type {
-        Type::Array(element) => renamed_fields(element),
+        Type::Array(element) | Type::Map(element) => renamed_fields(element),
         Type::Struct(fields) => fields
             .iter()
             .flat_map(|field| {

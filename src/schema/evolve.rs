@@ -416,7 +416,8 @@ impl<'a> Merger<'a> {
             self.notes.push(note);
             return wider;
         }
-        let may_fit = self.terms.origin == SchemaOrigin::Inferred && is_narrow(table, stream);
+        let may_fit = Rules::takes_some(table, stream)
+            || self.terms.origin == SchemaOrigin::Inferred && is_narrow(table, stream);
         match self.terms.policy.on_type_change {
             _ if may_fit => {}
             OnTypeChange::Rescue => {}

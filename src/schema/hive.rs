@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use crate::schema::{DEEPEST_TYPE, Field, Type, Width};
+use crate::schema::{DEEPEST_TYPE, Field, Padding, Type, Width};
 
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -20,7 +20,12 @@ impl fmt::Display for Type {
             Self::Date => f.write_str("date"),
             Self::Timestamp => f.write_str("timestamp"),
             Self::String | Self::Json => f.write_str("string"),
+            Self::Bounded { length, padding } => match padding {
+                Padding::None => write!(f, "varchar({length})"),
+                Padding::Spaces => write!(f, "char({length})"),
+            },
             Self::Array(element) => write!(f, "array<{element}>"),
+            Self::Map(element) => write!(f, "map<string,{element}>"),
             Self::Struct(fields) => {
                 f.write_str("struct<")?;
                 for (index, field) in fields.iter().enumerate() {
@@ -105,6 +110,18 @@ impl Parser<'_> {
                 Type::Array(Box::new(element))
             }
             "struct" => return self.fields(),
+            "varchar" => return self.bounded(Padding::None, u16::MAX),
+            "char" => return self.bounded(Padding::Spaces, 255),
+            "map" => {
+                self.expect('<')?;
+                let key = self.any()?;
+                self.expect(',')?;
+                let element = self.any()?;
+                self.expect('>')?;
+                // Keys of other types cannot be keys of JSON objects.
+                (key == Type::String).then_some(())?;
+                Type::Map(Box::new(element))
+            }
             _ => return None,
         };
         Some(data_type)
@@ -122,6 +139,16 @@ impl Parser<'_> {
         }
         let valid = (1..=38).contains(&precision) && scale <= precision;
         valid.then_some(Type::Decimal { precision, scale })
+    }
+
+    /// What follows `varchar` and `char`: the most characters.
+    fn bounded(&mut self, padding: Padding, most: u16) -> Option<Type> {
+        self.expect('(')?;
+        self.spaces();
+        let length = self.word().parse().ok()?;
+        self.expect(')')?;
+        let valid = (1..=most).contains(&length);
+        valid.then_some(Type::Bounded { length, padding })
     }
 
     /// What follows `struct`: at least one field, and no two that differ in case only, since engines cannot tell them apart.
@@ -222,6 +249,9 @@ mod tests {
     #[test]
     fn reads_what_other_tools_write() {
         check(" BigInt ", "bigint");
+        check("VARCHAR( 3 )", "varchar(3)");
+        check("char(255)", "char(255)");
+        check("map< String, array<int> >", "map<string,array<int>>");
         check("integer", "int");
         check("decimal(38, 25)", "decimal(38,25)");
         check("decimal", "decimal(10,0)");
@@ -245,8 +275,12 @@ mod tests {
         for text in [
             "",
             "binary",
-            "varchar(3)",
-            "map<string,int>",
+            "varchar(0)",
+            "varchar(65536)",
+            "char(256)",
+            "char",
+            "map<int,string>",
+            "map<string>",
             "struct<>",
             "struct<a>",
             "struct<a:int,A:int>",

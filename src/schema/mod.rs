@@ -20,7 +20,7 @@ mod variants;
 pub(crate) use column::{Column, Source};
 pub(crate) use note::{Note, Why};
 pub(crate) use policy::{ColumnPolicy, Forbidden, Forbidding, Limits, OnTypeChange, SchemaChanges};
-pub(crate) use read::{Numbers, read};
+pub(crate) use read::{BigIntegers, Numbers, read};
 pub(crate) use rules::Rules;
 
 /// The type of a column, a struct field or an array element, in the catalog's (Hive's) words.
@@ -44,9 +44,16 @@ pub(crate) enum Type {
     /// The JSON text of any value, strings included: what the schema declares are objects or arrays without a type, and
     /// no strings. To the catalog it is a `string`.
     Json,
+    /// `varchar(n)` and `char(n)`: text of at most so many characters, only in tables that others made.
+    Bounded {
+        length: u16,
+        padding: Padding,
+    },
     Array(Box<Type>),
     Struct(Vec<Field>),
-    /// A type that we never make and cannot write (`binary`, `map<…>`, `varchar(3)`…), as the table spells it.
+    /// `map<string,…>`: only in tables that others made.
+    Map(Box<Type>),
+    /// A type that we never make and cannot write (`binary`, `uniontype<…>`…), as the table spells it.
     Foreign(String),
 }
 
@@ -65,6 +72,15 @@ pub(crate) enum Width {
     SixtyFour,
 }
 
+/// What readers make of the spaces at the end of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Padding {
+    /// They are part of it (`varchar`).
+    None,
+    /// They fill it up, and mean nothing (`char`).
+    Spaces,
+}
+
 /// A column of a table, or a field of a struct.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Field {
@@ -79,7 +95,7 @@ impl Field {
     /// How many fields it is, with those inside of structs.
     pub(crate) fn count(&self) -> usize {
         let mut data_type = &self.data_type;
-        while let Type::Array(element) = data_type {
+        while let Type::Array(element) | Type::Map(element) = data_type {
             data_type = element;
         }
         match data_type {

@@ -234,7 +234,7 @@ fn rename<'a>(field: &'a Field, path: &mut Path<'a>, notes: &mut Vec<Note>) {
 
 fn rename_inside<'a>(data_type: &'a Type, path: &mut Path<'a>, notes: &mut Vec<Note>) {
     match data_type {
-        Type::Array(element) => {
+        Type::Array(element) | Type::Map(element) => {
             path.push(PathStep::Items);
             rename_inside(element, path, notes);
             path.pop();

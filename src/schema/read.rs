@@ -17,6 +17,39 @@ pub(crate) enum Numbers {
     Decimal,
 }
 
+/// What integers of more than 64 bits become, up to 38 digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum BigIntegers {
+    /// `decimal(38,0)`.
+    #[default]
+    Decimal,
+    /// `string`, the digits.
+    String,
+    /// `bigint`, and those that it cannot hold are misfits.
+    Bigint,
+}
+
+impl BigIntegers {
+    /// Puts the type into all columns and fields of such integers.
+    pub(crate) fn apply(self, fields: &mut [Field]) {
+        for field in fields {
+            self.apply_to(&mut field.data_type);
+        }
+    }
+
+    fn apply_to(self, data_type: &mut Type) {
+        match (&mut *data_type, self) {
+            (Type::Array(element), _) => self.apply_to(element),
+            (Type::Struct(fields), _) => self.apply(fields),
+            (Type::Decimal { scale: 0, .. }, Self::String) => *data_type = Type::String,
+            (Type::Decimal { scale: 0, .. }, Self::Bigint) => {
+                *data_type = Type::Integer(Width::SixtyFour);
+            }
+            _ => {}
+        }
+    }
+}
+
 /// The columns of a stream, in the order of the schema's properties.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Schema {

@@ -1,6 +1,6 @@
 //! The rules of a format: what a column's type may become while the files that were written under it stay readable.
 
-use crate::schema::{Type, Width};
+use crate::schema::{Field, Type, Width};
 
 /// The rules of one file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,25 @@ impl Rules {
         self == Self::Parquet
     }
 
+    /// The fields as rows of the format are written under them: nothing is written for a type that it has no place for.
+    pub(crate) fn written(self, mut fields: Vec<Field>) -> Vec<Field> {
+        if self == Self::Parquet {
+            for field in &mut fields {
+                forbid_maps(&mut field.data_type);
+            }
+        }
+        fields
+    }
+
+    /// Whether a column of the table's type, which others have chosen, takes what fits of the stream's values.
+    pub(super) fn takes_some(table: &Type, stream: &Type) -> bool {
+        match table {
+            Type::Bounded { .. } => true,
+            Type::Map(_) => matches!(stream, Type::Struct(_) | Type::Json | Type::Map(_)),
+            _ => false,
+        }
+    }
+
     /// The type that takes the stream's values and under which rows of the table's type stay readable, if there is one.
     pub(super) fn wider(self, table: &Type, stream: &Type) -> Option<Type> {
         match self {
@@ -32,6 +51,20 @@ impl Rules {
             // Athena and Spark refuse files whose types are not the table's.
             Self::Parquet => None,
         }
+    }
+}
+
+/// Values of maps are misfits: Parquet files are written without them.
+fn forbid_maps(data_type: &mut Type) {
+    match data_type {
+        Type::Map(_) => *data_type = Type::Foreign(data_type.to_string()),
+        Type::Array(element) => forbid_maps(element),
+        Type::Struct(fields) => {
+            for field in fields {
+                forbid_maps(&mut field.data_type);
+            }
+        }
+        _ => {}
     }
 }
 

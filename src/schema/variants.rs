@@ -65,7 +65,8 @@ fn word(data_type: &Type) -> &'static str {
         Type::Decimal { .. } => "decimal",
         Type::Date => "date",
         Type::Timestamp => "timestamp",
-        Type::String | Type::Json | Type::Foreign(_) => "string",
+        Type::String | Type::Json | Type::Bounded { .. } | Type::Foreign(_) => "string",
+        Type::Map(_) => "map",
         Type::Array(_) => "array",
         Type::Struct(_) => "struct",
     }

@@ -127,6 +127,7 @@ impl SinkOptions {
                 database: "test".to_owned(),
                 format: crate::file::Format::Jsonl(codec),
                 numbers: crate::schema::Numbers::Double,
+                big_integers: crate::schema::BigIntegers::default(),
                 rescued: None,
                 metadata: false,
                 policy: crate::schema::ColumnPolicy::default(),

@@ -142,7 +142,7 @@ fn of_stream(
             let action = match target.refuse_replacing(Some(table)) {
                 Ok(()) => TableAction::Replaced(Replacement {
                     location: hive::location(table).to_owned(),
-                    dropped_settings: hive::dropped_settings(table),
+                    dropped_settings: hive::dropped_settings(table, target.format),
                 }),
                 Err(error) => TableAction::Refused(error.to_string()),
             };

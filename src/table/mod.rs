@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::file::{Format, Statistics};
 use crate::lake::{Catalog, Created, Lake, Lookup};
 use crate::schema::evolve::{SchemaOrigin, Terms};
-use crate::schema::{Column, ColumnPolicy, Field, Limits, Note, Numbers, Type};
+use crate::schema::{BigIntegers, Column, ColumnPolicy, Field, Limits, Note, Numbers, Type};
 use crate::table::control::{Control, RunRecord, Swap};
 use crate::table::layout::Run;
 use crate::table::locations::Locations;
@@ -34,6 +34,7 @@ pub(crate) struct TableOptions {
     pub(crate) database: String,
     pub(crate) format: Format,
     pub(crate) numbers: Numbers,
+    pub(crate) big_integers: BigIntegers,
     /// The column for values that do not fit.
     pub(crate) rescued: Option<String>,
     /// Whether Airbyte's own columns are added.

@@ -99,6 +99,7 @@ fn properties(
     reserved: &[&str],
 ) -> (Vec<Column>, Vec<Note>) {
     let mut schema = schema::read(json_schema, options.numbers, reserved);
+    options.big_integers.apply(&mut schema.fields);
     if origin == SchemaOrigin::Inferred {
         let left_out = schema::policy::bound(&mut schema.fields, options.policy.limits);
         schema.notes.extend(left_out);
@@ -198,7 +199,7 @@ pub(crate) fn compile(
         }
     }
     Ok(RowEncoder::new(Plan::compile(
-        &column::fields(columns),
+        &target.format.rules().written(column::fields(columns)),
         rows,
     )))
 }

@@ -102,6 +102,9 @@ fn read_by(engine: &str, python: &str) {
 fn write(folder: &Path, (format, codecs, classes): &(&str, &[&str], [&str; 3])) -> usize {
     let mut streams = of_values();
     streams.append(&mut of_records());
+    // Maps are written to JSON alone.
+    let has_map = |stream: &Stream| stream.columns.iter().any(|(_, of)| of.contains("map<"));
+    streams.retain(|_, stream| *format == "JSONL" || !has_map(stream));
     let (mut configured, mut input, mut expected) = (Vec::new(), String::new(), json!({}));
     for (name, stream) in &streams {
         configured.push(json!({

@@ -44,6 +44,7 @@ mod plan; // what plan forecasts happens, and planning changes nothing
 mod policy; // what policy prints is enough, and nothing of it too much
 mod process; // one thread, closed pipes, exit codes, secrets
 mod proof; // other hands in the middle of a checkpoint or a swap
+mod random_loads; // random loads into one table: rows and what was rescued are the records
 mod readme; // the commands of the README as they stand there, and the tests of its guarantees
 mod refusals; // what is refused before a database or a table is made
 mod scripted; // the scripted server against AWS's own client

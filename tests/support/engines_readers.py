@@ -6,8 +6,8 @@ import re
 
 import hive
 
-# Types that none of the engines knows. Nothing is ever written under them, so any type does.
-FOREIGN = re.compile(r"\b(varchar|char|uniontype)\b.*")
+# Types that the engines read as text, and one that none of them knows and under which nothing is ever written.
+FOREIGN = re.compile(r"\b(varchar|char)\(\d+\)|\buniontype\b.*")
 
 
 def read(engine, columns, files):
@@ -57,6 +57,8 @@ def mapped(tree, leaf):
             return ("array", mapped(of, leaf))
         case ("struct", fields):
             return ("struct", [(name, mapped(of, leaf)) for name, of in fields])
+        case ("map", key, of):
+            return ("map", key, mapped(of, leaf))
     return leaf(tree)
 
 
@@ -118,14 +120,16 @@ def guessed(found, tree):
         case ("struct", fields):
             of = dict(fields)
             return found.id == "struct" and all(guessed(child, of[name]) for name, child in found.children)
+        case ("map", _, _):
+            return found.id in ("map", "struct", "json")
         case ("decimal", _, _):
             return found.id in GUESSES["decimal"]
     return found.id in GUESSES.get(tree, WHOLE)
 
 
 def arrow_takes(tree):
-    # Arrow takes dates only as numbers of days, and no maps (under which nothing is ever written).
-    return "string" if tree == "date" or tree[0] == "map" else tree
+    # Arrow takes dates only as numbers of days.
+    return "string" if tree == "date" else tree
 
 
 def arrow(tree, zone=None):
@@ -144,7 +148,7 @@ def arrow(tree, zone=None):
         case ("array", of):
             return pyarrow.list_(pyarrow.field("element", arrow(of, zone)))
         case ("struct", fields):
-            return pyarrow.struct([(name, arrow(of, zone)) for name, of in fields])
+            return pyarrow.struct([(name, arrow(of, zone)) for name, of in fields if of[0] != "map"])
     return pyarrow.type_for_alias(tree)
 
 
@@ -153,8 +157,10 @@ def arrow_rows(types, files):
     import pyarrow.json
 
     def read(file, types):
-        schema = pyarrow.schema([(name, arrow(tree)) for name, tree in types.items()])
-        options = pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
+        # Arrow reads no maps; it makes structs of what it finds.
+        schema = pyarrow.schema([(name, arrow(tree)) for name, tree in types.items() if tree[0] != "map"])
+        unexpected = "infer" if "map" in str(types) else "error"
+        options = pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior=unexpected)
         try:
             rows = pyarrow.json.read_json(file, parse_options=options).to_pylist()
         except pyarrow.ArrowInvalid as error:
@@ -186,7 +192,9 @@ def as_text(value, tree):
         case ("array", of) if value is not None:
             return [as_text(item, of) for item in value]
         case ("struct", fields) if value is not None:
-            return {name: as_text(value[name], of) for name, of in fields}
+            return {name: as_text(value.get(name), of) for name, of in fields}
+        case ("map", _, of) if value is not None:
+            return {key: as_text(item, of) for key, item in value.items() if item is not None}
         case "string" if isinstance(value, bool):
             return str(value).lower()
         case "string" if isinstance(value, decimal.Decimal):

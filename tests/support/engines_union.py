@@ -36,6 +36,8 @@ def exact(value, tree):
             return [exact(item, of) for item in value]
         case ("struct", fields):
             return {name: exact(value.get(name), of) for name, of in fields}
+        case ("map", _, of):
+            return {key: exact(item, of) for key, item in value.items()}
     return value
 
 
@@ -105,6 +107,8 @@ def same(sent, found, tree):
             return by_name.keys() <= dict(fields).keys() and all(
                 same(by_name.get(name), found[name], of) for name, of in fields
             )
+        case ("map", _, of):
+            return sent.keys() == found.keys() and all(same(sent[key], found[key], of) for key in sent)
     # Python's decimals do not take every exponent of a zero.
     mantissa, _, _ = sent.lower().partition("e")
     return Decimal(sent if mantissa.strip("-0.") else 0) == found

@@ -134,7 +134,8 @@ fn member(field: &Field, node: Node) -> Member {
 /// Whether a type has leaves. Of those that are never written only some have.
 fn is_stored(data_type: &Type) -> bool {
     match data_type {
-        Type::Foreign(name) => is_binary(name) || is_text(name),
+        Type::Foreign(name) => is_binary(name),
+        Type::Map(_) => false,
         Type::Array(element) => is_stored(element),
         Type::Struct(fields) => count_stored(fields) > 0,
         _ => true,
@@ -143,12 +144,6 @@ fn is_stored(data_type: &Type) -> bool {
 
 fn is_binary(foreign: &str) -> bool {
     foreign.eq_ignore_ascii_case("binary")
-}
-
-/// `varchar(3)` and `char(3)`.
-fn is_text(foreign: &str) -> bool {
-    let name = foreign.split('(').next().unwrap_or_default();
-    name.eq_ignore_ascii_case("varchar") || name.eq_ignore_ascii_case("char")
 }
 
 fn count_stored(fields: &[Field]) -> i32 {
@@ -318,9 +313,13 @@ fn kind(data_type: &Type) -> (Kind, usize) {
         Type::Date => (Kind::Date, 4),
         Type::Timestamp => (Kind::Timestamp, 8),
         Type::Foreign(name) if is_binary(name) => (Kind::Binary, 0),
-        Type::String | Type::Json | Type::Foreign(_) | Type::Array(_) | Type::Struct(_) => {
-            (Kind::Text, 0)
-        }
+        Type::String
+        | Type::Json
+        | Type::Bounded { .. }
+        | Type::Foreign(_)
+        | Type::Array(_)
+        | Type::Struct(_)
+        | Type::Map(_) => (Kind::Text, 0),
     }
 }
 

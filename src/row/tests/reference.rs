@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, civil};
 
 use crate::row::tests::tree::{Tree, Value, decoded, read, units};
-use crate::schema::{Field, Type, Width};
+use crate::schema::{Field, Padding, Type, Width};
 
 /// The row (without a line feed) of a record that is valid JSON, an object.
 pub(super) fn row(fields: &[Field], rescue_column: &str, record: &str) -> String {
@@ -76,7 +76,28 @@ fn write(data_type: &Type, tree: &Tree<'_>) -> (Option<String>, bool) {
             return (Some(format!("[{}]", texts.join(","))), whole);
         }
         (Type::Struct(fields), Value::Object(members)) => return object(fields, members),
-        (Type::Array(_) | Type::Struct(_) | Type::Foreign(_), _) => None,
+        (Type::Map(element), Value::Object(members)) => return map(element, members),
+        (Type::Array(_) | Type::Struct(_) | Type::Map(_) | Type::Foreign(_), _) => None,
+        (Type::Bounded { length, padding }, value) => {
+            let is_string = matches!(value, Value::String);
+            let text = if is_string {
+                decoded(tree.text)
+            } else {
+                Some(tree.text.to_string())
+            };
+            let fits = |text: &String| {
+                text.chars().count() <= usize::from(*length)
+                    && (*padding == Padding::None || !text.ends_with(' '))
+            };
+            let written = |text: String| {
+                if is_string {
+                    tree.text.to_string()
+                } else {
+                    quoted(&text)
+                }
+            };
+            text.filter(fits).map(written)
+        }
         (Type::String, Value::String) => decoded(tree.text).map(|_| tree.text.to_string()),
         (Type::Json, Value::String) => decoded(tree.text).map(|_| quoted(tree.text)),
         (Type::String | Type::Json, _) => Some(quoted(tree.text)),
@@ -94,6 +115,30 @@ fn write(data_type: &Type, tree: &Tree<'_>) -> (Option<String>, bool) {
     });
     let whole = scalar.is_some();
     (scalar, whole)
+}
+
+/// A map has every member whose value can be written, if no key is there twice.
+fn map(element: &Type, members: &[(&str, Tree<'_>)]) -> (Option<String>, bool) {
+    let mut texts = Vec::new();
+    let mut keys = Vec::new();
+    let mut whole = true;
+    for (key, member) in members {
+        let is_text = decoded(key).is_some();
+        let (text, all) = match member.value {
+            Value::Null => (Some("null".to_owned()), true),
+            _ => write(element, member),
+        };
+        whole &= all && is_text;
+        texts.extend(text.filter(|_| is_text).map(|text| format!("{key}:{text}")));
+        keys.push(units(key));
+    }
+    let count = keys.len();
+    keys.sort();
+    keys.dedup();
+    if keys.len() < count {
+        return (None, false);
+    }
+    (Some(format!("{{{}}}", texts.join(","))), whole)
 }
 
 fn object(fields: &[Field], members: &[(&str, Tree<'_>)]) -> (Option<String>, bool) {

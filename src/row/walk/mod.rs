@@ -1,6 +1,7 @@
 //! The slow walk: runs the plan over the whole text of a record, in one scan and without a tree. It decides what a row
 //! holds; shortcuts only spare it work.
 
+mod map;
 mod object;
 mod order;
 mod scalar;
@@ -106,7 +107,9 @@ impl Walker<'_> {
                     .put_verbatim_after(b'}', self.scan.at, self.scan.at);
                 Ok(fit)
             }
-            ValuePlan::Array(_) | ValuePlan::Struct(_) | ValuePlan::Foreign => {
+            ValuePlan::Bounded(length, padding) => self.bounded(*length, *padding),
+            ValuePlan::Map(element) if self.scan.peek() == b'{' => self.map(element),
+            ValuePlan::Array(_) | ValuePlan::Struct(_) | ValuePlan::Map(_) | ValuePlan::Foreign => {
                 self.scan.skip()?;
                 Ok(Fit::Misfit)
             }

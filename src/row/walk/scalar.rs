@@ -8,6 +8,7 @@ use crate::json::number::Number;
 use crate::json::scan::{Fault, Inside, Shape};
 use crate::json::text::{quote_into, unquoted};
 use crate::row::walk::{Fit, Walker};
+use crate::schema::Padding;
 use crate::time::calendar::{Formatted, Moment};
 
 /// Longer numbers do not fit a float or a double: some readers of JSON take no longer ones
@@ -52,6 +53,32 @@ impl<'a> Walker<'a> {
             self.scan.skip()?;
         }
         Ok(self.quoted(from))
+    }
+
+    /// Under `varchar` and `char`: as under `string`, if it has no more characters. Readers of `char` drop spaces at the end.
+    pub(super) fn bounded(&mut self, length: usize, padding: Padding) -> Result<Fit, Fault> {
+        let from = self.scan.at;
+        let is_string = self.scan.peek() == b'"';
+        let content = if is_string {
+            self.content()?
+        } else {
+            self.scan.skip()?;
+            Some(Cow::Borrowed(&self.scan.text[from..self.scan.at]))
+        };
+        let fits = |content: &[u8]| {
+            // Every byte of a character but its first one is like that.
+            let is_first = |byte: &&u8| **byte & 0xC0 != 0x80;
+            content.iter().filter(is_first).count() <= length
+                && !(padding == Padding::Spaces && content.ends_with(b" "))
+        };
+        if !content.is_some_and(|content| fits(&content)) {
+            return Ok(Fit::Misfit);
+        }
+        if !is_string {
+            return Ok(self.quoted(from));
+        }
+        self.row.put_verbatim(from, self.scan.at);
+        Ok(Fit::Whole)
     }
 
     /// Writes the record's text from `from` on as a string.

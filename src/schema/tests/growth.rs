@@ -177,7 +177,14 @@ fn check_type_grown(old: &Type, new: &Type) {
     match (old, new) {
         (Type::Struct(old), Type::Struct(new)) => check_grown(old, new),
         (Type::Array(old), Type::Array(new)) => check_type_grown(old, new),
-        (Type::Struct(_) | Type::Array(_) | Type::Foreign(_), _) => assert_eq!(old, new),
+        (
+            Type::Struct(_)
+            | Type::Array(_)
+            | Type::Map(_)
+            | Type::Bounded { .. }
+            | Type::Foreign(_),
+            _,
+        ) => assert_eq!(old, new),
         _ => {}
     }
 }

@@ -345,11 +345,9 @@ fn data_type(rng: &mut Rng, depth: usize) -> Type {
         5 => Type::Date,
         6 => Type::Timestamp,
         7 => Type::String,
-        8 => Type::Foreign(
-            (*rng
-                .choice(&["binary", "map<string,int>", "char(3)"])
-                .unwrap())
-            .into(),
+        8 => parse(
+            rng.choice(&["binary", "map<string,int>", "char(3)", "varchar(7)"])
+                .unwrap(),
         ),
         9 | 10 => Type::Array(Box::new(data_type(rng, depth - 1))),
         _ => Type::Struct(fields_of_anyone(rng, depth - 1, |rng| {

@@ -10,7 +10,7 @@ use crate::table::TableTarget;
 use crate::table::hive::entry;
 use crate::table::hive::generations::Numbered;
 use crate::table::hive::serde::{self, Serde};
-use crate::table::hive::settings::{self, Forbidding, Purpose};
+use crate::table::hive::settings::{self, Forbidding, Purpose, SerdeFate};
 
 /// Our own parameters: the platform's numbers of the published generation. Readers ignore those that they do not know.
 const GENERATION: &str = "airbyte_generation_id";
@@ -45,7 +45,8 @@ pub(super) fn at(
     format: Format,
 ) -> Map<String, Value> {
     let mut input = with_columns(input, columns);
-    settings::drop(&mut input);
+    let serde_fate = SerdeFate::of(&input, format);
+    settings::drop(&mut input, format);
     input.insert("TableType".to_owned(), "EXTERNAL_TABLE".into());
     let serde = Serde::of_format(format);
     let compression = serde::compression_type(format);
@@ -68,13 +69,17 @@ pub(super) fn at(
         ("Compressed", json!(compression != "none")),
         ("NumberOfBuckets", json!(-1)),
         ("StoredAsSubDirectories", json!(false)),
-        (
-            "SerdeInfo",
-            json!({"SerializationLibrary": serde.library, "Parameters": {"serialization.format": "1"}}),
-        ),
     ] {
         storage.insert(key.to_owned(), value);
     }
+    if serde_fate == SerdeFate::Replaced {
+        storage.insert(
+            "SerdeInfo".to_owned(),
+            json!({"SerializationLibrary": serde.library}),
+        );
+    }
+    object(object(storage, "SerdeInfo"), "Parameters")
+        .insert("serialization.format".to_owned(), "1".into());
     // Some writers describe the objects there as well.
     let parameters = storage.get_mut("Parameters").and_then(Value::as_object_mut);
     if let Some(parameters) = parameters {

@@ -12,6 +12,7 @@ mod superseded;
 mod swap;
 
 use crate::error::{Error, Result};
+use crate::file::Format;
 use crate::lake::{self, Catalog, Lake, Lookup};
 use crate::protocol::catalog::Refresh;
 use crate::schema::{Column, SchemaChanges, evolve};
@@ -437,8 +438,8 @@ pub(super) fn location(entry: &lake::CatalogTable) -> &str {
 }
 
 /// The settings of the catalog's entry that a new generation is published without.
-pub(super) fn dropped_settings(entry: &lake::CatalogTable) -> Vec<String> {
-    settings::dropped(&entry.input)
+pub(super) fn dropped_settings(entry: &lake::CatalogTable, format: Format) -> Vec<String> {
+    settings::dropped(&entry.input, format)
 }
 
 /// The columns of the catalog's entry.

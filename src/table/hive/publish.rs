@@ -248,7 +248,7 @@ impl TableTarget {
                     self.create(catalog, &input, next.denied)?
                 }
                 Some(table) => {
-                    let dropped = settings::dropped(&table.input);
+                    let dropped = settings::dropped(&table.input, self.format);
                     if !dropped.is_empty() {
                         changes.push(TableChange::Dropped(dropped));
                     }

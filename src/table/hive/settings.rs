@@ -6,7 +6,9 @@ mod tests;
 
 use serde_json::{Map, Value};
 
+use crate::file::Format;
 use crate::table::hive::rules::{Rule, Treatment};
+use crate::table::hive::serde::Serde;
 
 /// What a run wants of a table that is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,11 +91,12 @@ pub(super) fn forbidding(input: &Map<String, Value>, purpose: Purpose) -> Option
     forbidding.min_by_key(|forbidding| forbidding.is_replaceable)
 }
 
-/// The names of the settings that a new generation is published without.
-pub(super) fn dropped(input: &Map<String, Value>) -> Vec<String> {
+/// The names of the settings that a new generation of the format is published without.
+pub(super) fn dropped(input: &Map<String, Value>, format: Format) -> Vec<String> {
+    let serde = SerdeFate::of(input, format);
     let mut names: Vec<String> = settings(input)
         .into_iter()
-        .filter(is_dropped)
+        .filter(|setting| is_dropped(setting, serde))
         .map(|setting| setting.key)
         .collect();
     names.sort();
@@ -101,16 +104,53 @@ pub(super) fn dropped(input: &Map<String, Value>) -> Vec<String> {
     names
 }
 
-/// Removes those settings. The SerDe's parameters are replaced with the SerDe.
-pub(super) fn drop(input: &mut Map<String, Value>) {
-    for setting in settings(input).iter().filter(|setting| is_dropped(setting)) {
+/// Removes those settings. Where the SerDe is another one from now on, the caller replaces it with its parameters.
+pub(super) fn drop(input: &mut Map<String, Value>, format: Format) {
+    let serde = SerdeFate::of(input, format);
+    let settings = settings(input);
+    for setting in settings.iter().filter(|setting| is_dropped(setting, serde)) {
         let storage = input.get_mut("StorageDescriptor");
-        if setting.place == Place::Table {
-            let of_storage = storage.and_then(|storage| storage.get_mut("Parameters"));
-            remove(of_storage, &setting.key);
-            remove(input.get_mut("Parameters"), &setting.key);
-        } else if let Some(field) = setting.key.strip_prefix("StorageDescriptor.") {
-            remove(storage, field);
+        match setting.place {
+            Place::Table => {
+                let of_storage = storage.and_then(|storage| storage.get_mut("Parameters"));
+                remove(of_storage, &setting.key);
+                remove(input.get_mut("Parameters"), &setting.key);
+            }
+            Place::Serde => {
+                let serde = storage.and_then(|storage| storage.get_mut("SerdeInfo"));
+                remove(
+                    serde.and_then(|serde| serde.get_mut("Parameters")),
+                    &setting.key,
+                );
+            }
+            Place::Definition => {
+                if let Some(field) = setting.key.strip_prefix("StorageDescriptor.") {
+                    remove(storage, field);
+                }
+            }
+        }
+    }
+}
+
+/// What becomes of the SerDe of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SerdeFate {
+    /// It reads the new rows too, with the parameters that hold for them.
+    Kept,
+    /// Another one takes its place.
+    Replaced,
+}
+
+impl SerdeFate {
+    pub(super) fn of(input: &Map<String, Value>, format: Format) -> Self {
+        let serde = input
+            .get("StorageDescriptor")
+            .and_then(|storage| storage.get("SerdeInfo"));
+        let library = serde.and_then(|serde| serde.get("SerializationLibrary"));
+        if library.is_some_and(|library| library == Serde::of_format(format).library) {
+            Self::Kept
+        } else {
+            Self::Replaced
         }
     }
 }
@@ -122,10 +162,14 @@ fn remove(object: Option<&mut Value>, key: &str) {
     }
 }
 
-fn is_dropped(setting: &Setting) -> bool {
+fn is_dropped(setting: &Setting, serde: SerdeFate) -> bool {
     match judge(setting).0 {
         Treatment::Drop | Treatment::RefuseToAppend => true,
-        Treatment::Keep => setting.place == Place::Serde && setting.key != "serialization.format",
+        Treatment::Keep => {
+            serde == SerdeFate::Replaced
+                && setting.place == Place::Serde
+                && setting.key != "serialization.format"
+        }
         Treatment::Refuse => false,
     }
 }

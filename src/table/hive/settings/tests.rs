@@ -130,19 +130,72 @@ fn every_rule_holds_in_every_place_to_append_and_to_replace() {
                 }
                 let after = replaced(&table);
                 // What this program sets is there with its own value.
-                let is_ours = ours()["Parameters"].get(&key).is_some();
-                let stays = rule.treatment == Treatment::Keep && place != Place::Serde && !is_ours;
+                let stays = rule.treatment == Treatment::Keep && !is_ours(place, &key);
                 assert_eq!(has(&after, &key, &value), stays, "{what}: {after:?}");
-                let is_dropped = rule.treatment != Treatment::Keep
-                    || place == Place::Serde && key != "serialization.format";
-                assert_eq!(dropped(&table) == [key.clone()], is_dropped, "{what}");
+                let is_dropped = rule.treatment != Treatment::Keep;
+                assert_eq!(
+                    dropped(&table, FORMAT) == [key.clone()],
+                    is_dropped,
+                    "{what}"
+                );
                 assert_eq!(allowed(&after), (true, true), "{what}: {after:?}");
-                assert_eq!(dropped(&after), Vec::<String>::new(), "{what}: {after:?}");
+                assert_eq!(
+                    dropped(&after, FORMAT),
+                    Vec::<String>::new(),
+                    "{what}: {after:?}"
+                );
             }
             seen += 1;
         }
     }
     assert!(seen > 80, "{seen} settings");
+}
+
+/// Whether this program sets it.
+fn is_ours(place: Place, key: &str) -> bool {
+    match place {
+        Place::Serde => key == "serialization.format",
+        _ => ours()["Parameters"].get(key).is_some(),
+    }
+}
+
+#[test]
+fn parameters_of_a_serde_stay_with_it() {
+    let serde = ["StorageDescriptor", "SerdeInfo"];
+    let parameters = json!({
+        "ignore.malformed.json": "true", "case.insensitive": "false", "mapping.id": "userId", "paths": "id",
+        "serialization.format": "1", "x": "y",
+    });
+    for (library, kept, gone) in [
+        (
+            "org.openx.data.jsonserde.JsonSerDe",
+            json!({"ignore.malformed.json": "true", "serialization.format": "1"}),
+            &["case.insensitive", "mapping.id", "paths", "x"][..],
+        ),
+        (
+            "org.apache.hive.hcatalog.data.JsonSerDe",
+            json!({"serialization.format": "1"}),
+            &[
+                "case.insensitive",
+                "ignore.malformed.json",
+                "mapping.id",
+                "paths",
+                "x",
+            ],
+        ),
+    ] {
+        let mut table = ours();
+        let info =
+            json!({"SerializationLibrary": library, "Name": "mine", "Parameters": parameters});
+        set(&mut table, &serde, info);
+        let table = input(table);
+        assert_eq!(dropped(&table, FORMAT), gone, "{library}");
+        let after = Value::Object(replaced(&table));
+        assert_eq!(
+            after["StorageDescriptor"]["SerdeInfo"]["Parameters"], kept,
+            "{library}"
+        );
+    }
 }
 
 /// A pointer, and what stands there.
@@ -288,7 +341,7 @@ fn the_swap_of_a_csv_table_leaves_nothing_of_csv() {
     let csv = input(csv);
     assert_eq!(allowed(&csv), (false, true));
     assert_eq!(
-        dropped(&csv),
+        dropped(&csv, FORMAT),
         [
             "StorageDescriptor.BucketColumns",
             "delimiter",
