@@ -133,7 +133,8 @@ pub(crate) trait Objects {
     /// as expected. Two writers that expect the same are never both right.
     ///
     /// The bytes must differ from all that the key ever held: an attempt whose response was lost is recognized by them.
-    /// A store without conditional writes writes at once; that is logged.
+    /// In a store without conditional writes it looks first, and others may write between the look and the write; that is
+    /// logged.
     fn put_if(&self, key: &str, body: &[u8], expected: Expected<'_>) -> Result<Option<ETag>>;
 
     /// The object, or nothing where it is absent; for small objects only (64 MiB at most).

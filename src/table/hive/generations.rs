@@ -237,11 +237,12 @@ impl Generations {
         &mut self,
         stream: &ConfiguredStream,
         numbers: Numbered,
+        shown: Option<&str>,
         stored: &Stored<'_>,
         objects: &dyn Objects,
         control: &Control,
     ) -> Result<Option<String>> {
-        let Some(mut mark) = self.take_unfinished(stream, numbers) else {
+        let Some(mut mark) = self.take_unfinished(stream, numbers, shown) else {
             return Ok(None);
         };
         stored.refuse_others(&mark.mark)?;
@@ -255,11 +256,13 @@ impl Generations {
         Ok(Some(folder))
     }
 
-    /// The mark of the unfinished generation of an earlier attempt at the same job, which is no other's from then on.
+    /// The mark of the unfinished generation of an earlier attempt at the same job, which is no other's from then on. One
+    /// in the folder `shown` is finished: its run died between its swap and its end.
     pub(super) fn take_unfinished(
         &mut self,
         stream: &ConfiguredStream,
         numbers: Numbered,
+        shown: Option<&str>,
     ) -> Option<MarkObject> {
         let is_append = matches!(
             stream.refresh,
@@ -270,6 +273,7 @@ impl Generations {
         );
         let is_it = |found: &MarkObject| {
             found.mark.is_of(&stream.key)
+                && Some(&*found.mark.folder) != shown
                 && matches!(
                     found.mark.stage,
                     Stage::Unpublished | Stage::Publishing { .. }

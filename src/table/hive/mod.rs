@@ -164,9 +164,14 @@ impl HiveTable {
             columns: &columns,
         };
         if let Some(numbers) = table.numbers
-            && let Some(folder) = table
-                .generations
-                .resume(configured, numbers, &stored, objects, control)?
+            && let Some(folder) = table.generations.resume(
+                configured,
+                numbers,
+                shown.as_deref(),
+                &stored,
+                objects,
+                control,
+            )?
         {
             table.folder = folder;
         } else {

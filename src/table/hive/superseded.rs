@@ -254,7 +254,7 @@ impl HiveTable {
         let generations = &mut table.generations;
         let unfinished = table
             .numbers
-            .and_then(|numbers| generations.take_unfinished(configured, numbers));
+            .and_then(|numbers| generations.take_unfinished(configured, numbers, shown.as_deref()));
         table.folder = match unfinished {
             Some(unfinished) => unfinished.mark.folder,
             None => table.new_folder(run.name(), shown.as_deref()),
