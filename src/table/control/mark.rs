@@ -1,15 +1,19 @@
 //! The mark of a generation that no table shows.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::lake::Objects;
 use crate::protocol::StreamKey;
+use crate::table::control::fields::{
+    FromFields, Unexpected, optional_integer, optional_text, text, texts,
+};
 use crate::table::control::{Owner, Place, read};
 use crate::time::Millis;
 
 /// How far a generation is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "stage")]
 pub(crate) enum Stage {
     /// No table was ever asked to show it.
@@ -23,27 +27,71 @@ pub(crate) enum Stage {
 }
 
 /// What is known of a generation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Mark {
     /// The run that writes to it.
     #[serde(flatten)]
     pub(crate) owner: Owner,
     pub(crate) stream: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) namespace: Option<String>,
     /// The number that the platform gave it, where it gives any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) generation: Option<i64>,
     /// The platform's number of the sync, which rises with the generations of one connection.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sync: Option<i64>,
     /// The folder of its objects, as the prefix of keys.
     pub(crate) folder: String,
     /// The types of its columns by name, where its objects are Parquet; else they are JSON lines.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) parquet: Option<Vec<(String, String)>>,
     #[serde(flatten)]
     pub(crate) stage: Stage,
+}
+
+impl FromFields for Stage {
+    fn from_fields(fields: &Map<String, Value>) -> Result<Self, Unexpected> {
+        match &*text(fields, "stage")? {
+            "unpublished" => Ok(Self::Unpublished),
+            "publishing" => Ok(Self::Publishing {
+                replaced: optional_text(fields, "replaced")?,
+            }),
+            "adopting" => Ok(Self::Adopting {
+                into: text(fields, "into")?,
+            }),
+            "discarded" => Ok(Self::Discarded),
+            _ => Err("stage"),
+        }
+    }
+}
+
+impl FromFields for Mark {
+    fn from_fields(fields: &Map<String, Value>) -> Result<Self, Unexpected> {
+        Ok(Self {
+            owner: Owner::from_fields(fields)?,
+            stream: text(fields, "stream")?,
+            namespace: optional_text(fields, "namespace")?,
+            generation: optional_integer(fields, "generation")?,
+            sync: optional_integer(fields, "sync")?,
+            folder: text(fields, "folder")?,
+            parquet: types(fields.get("parquet").unwrap_or(&Value::Null))?,
+            stage: Stage::from_fields(fields)?,
+        })
+    }
+}
+
+/// Pairs of a column's name and its type; nothing for null.
+fn types(value: &Value) -> Result<Option<Vec<(String, String)>>, Unexpected> {
+    let pair = |pair| match <[String; 2]>::try_from(texts(pair, "parquet")?) {
+        Ok([name, data_type]) => Ok((name, data_type)),
+        Err(_) => Err("parquet"),
+    };
+    match value {
+        Value::Null => Ok(None),
+        Value::Array(pairs) => pairs.iter().map(pair).collect::<Result<_, _>>().map(Some),
+        _ => Err("parquet"),
+    }
 }
 
 impl Mark {
@@ -151,5 +199,78 @@ impl MarkObject {
     /// Removes it.
     pub(crate) fn remove(&self, objects: &dyn Objects) -> Result<()> {
         objects.delete(std::slice::from_ref(&self.place.key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::control::Job;
+
+    /// A mark with everything that a mark may have, at each stage.
+    fn marks() -> Vec<Mark> {
+        let stages = [
+            Stage::Unpublished,
+            Stage::Publishing {
+                replaced: Some("raw/orders/".to_owned()),
+            },
+            Stage::Publishing { replaced: None },
+            Stage::Adopting {
+                into: "raw/orders/".to_owned(),
+            },
+            Stage::Discarded,
+        ];
+        let mark = |stage| Mark {
+            owner: Owner {
+                run: "run".to_owned(),
+                job: Some(Job { id: 7, attempt: -1 }),
+                process: Some("host/1/2".to_owned()),
+            },
+            stream: "orders".to_owned(),
+            namespace: Some("shop".to_owned()),
+            generation: Some(3),
+            sync: Some(-4),
+            folder: "raw/orders-generations/a/".to_owned(),
+            parquet: Some(vec![("id".to_owned(), "bigint".to_owned())]),
+            stage,
+        };
+        stages.into_iter().map(mark).collect()
+    }
+
+    fn fields(mark: &Mark) -> Map<String, Value> {
+        match serde_json::to_value(mark) {
+            Ok(Value::Object(fields)) => fields,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_what_may_be_absent_may_be() {
+        for mark in marks() {
+            let mut written = fields(&mark);
+            written.insert("later".to_owned(), Value::Bool(true));
+            assert_eq!(Mark::from_fields(&written), Ok(mark.clone()));
+            let mut less = mark;
+            less.owner.job = None;
+            less.owner.process = None;
+            less.namespace = None;
+            less.generation = None;
+            less.sync = None;
+            less.parquet = None;
+            assert_eq!(Mark::from_fields(&fields(&less)), Ok(less));
+        }
+    }
+
+    #[test]
+    fn a_field_of_another_kind_is_named() {
+        for mark in marks() {
+            let written = fields(&mark);
+            for name in written.keys() {
+                let mut broken = written.clone();
+                broken.insert(name.clone(), serde_json::json!([[1]]));
+                let field = Mark::from_fields(&broken).unwrap_err();
+                assert_eq!(field, name);
+            }
+        }
     }
 }

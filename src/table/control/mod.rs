@@ -13,6 +13,7 @@
 //! write, because each expects the record as it last was, and the other one leaves everything as it is. So no timing can
 //! lose an acknowledged row. A store without conditional writes leaves this to politeness.
 
+mod fields;
 mod mark;
 mod owner;
 mod record;
@@ -26,7 +27,7 @@ pub(crate) use swap::Swap;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::interrupt;
@@ -34,6 +35,7 @@ use crate::lake::{CatalogTable, ETag, Expected, Lake, Listed, Objects};
 use crate::table::layout;
 use crate::time::{Clock, Millis};
 
+use fields::FromFields;
 use record::Other;
 
 /// How long a record of a run with unfinished work stays as it is before the run is taken for dead. A run that is at
@@ -89,23 +91,34 @@ impl Place {
 }
 
 /// Reads a control object; nothing where it is gone.
-fn read<T: DeserializeOwned>(objects: &dyn Objects, key: &str) -> Result<Option<(Place, T)>> {
+fn read<T: FromFields>(objects: &dyn Objects, key: &str) -> Result<Option<(Place, T)>> {
+    let Some((place, fields)) = read_fields(objects, key)? else {
+        return Ok(None);
+    };
+    let value = T::from_fields(&fields)
+        .map_err(|field| not_ours(objects, key).because(format!("the field `{field}`")))?;
+    Ok(Some((place, value)))
+}
+
+fn read_fields(objects: &dyn Objects, key: &str) -> Result<Option<(Place, Map<String, Value>)>> {
     let Some(stored) = objects.read(key)? else {
         return Ok(None);
     };
-    let value = serde_json::from_slice(&stored.body).map_err(|error| {
-        Error::config(format!(
-            "{}{key} is not a control object of this program",
-            objects.root()
-        ))
-        .because(error)
-        .hint("if no other program wrote it, a later version did: use that version")
-    })?;
+    let fields = serde_json::from_slice(&stored.body)
+        .map_err(|error| not_ours(objects, key).because(error))?;
     let place = Place {
         key: key.to_owned(),
         etag: Some(stored.etag),
     };
-    Ok(Some((place, value)))
+    Ok(Some((place, fields)))
+}
+
+fn not_ours(objects: &dyn Objects, key: &str) -> Error {
+    Error::config(format!(
+        "{}{key} is not a control object of this program",
+        objects.root()
+    ))
+    .hint("if no other program wrote it, a later version did: use that version")
 }
 
 impl Control {

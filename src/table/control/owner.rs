@@ -1,26 +1,52 @@
 //! The run that wrote a control object.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::process;
+use crate::table::control::fields::{
+    FromFields, Unexpected, optional_integer, optional_object, optional_text, text,
+};
 
 /// A job of the platform, and which attempt at it this is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Job {
     pub(crate) id: i64,
     pub(crate) attempt: i64,
 }
 
 /// The run that wrote a control object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Owner {
     pub(crate) run: String,
     /// Where the platform says it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) job: Option<Job>,
     /// The process, where the system names it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) process: Option<String>,
+}
+
+impl FromFields for Job {
+    fn from_fields(fields: &Map<String, Value>) -> Result<Self, Unexpected> {
+        let number = |name| optional_integer(fields, name)?.ok_or(name);
+        Ok(Self {
+            id: number("id")?,
+            attempt: number("attempt")?,
+        })
+    }
+}
+
+impl FromFields for Owner {
+    fn from_fields(fields: &Map<String, Value>) -> Result<Self, Unexpected> {
+        Ok(Self {
+            run: text(fields, "run")?,
+            job: optional_object(fields, "job")?
+                .map(Job::from_fields)
+                .transpose()?,
+            process: optional_text(fields, "process")?,
+        })
+    }
 }
 
 impl Owner {

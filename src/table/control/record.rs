@@ -4,11 +4,15 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::interrupt::{self, Work};
 use crate::lake::{Lake, Listed, Objects};
+use crate::table::control::fields::{
+    FromFields, Unexpected, optional_object, optional_text, texts,
+};
 use crate::table::control::{Owner, Place, Swap, read};
 use crate::table::layout;
 use crate::time::{Clock, Millis};
@@ -20,20 +24,45 @@ pub(super) const HEARTBEAT: Duration = Duration::from_secs(30);
 const LOOKED_FOR: Duration = Duration::from_secs(24 * 3600);
 
 /// What a record says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Content {
     #[serde(flatten)]
     owner: Owner,
     /// Counts the writes, so that no two have the same bytes.
     sequence: u64,
     /// The run that takes the objects back. From then on the owner acknowledges nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     taken_back_by: Option<String>,
     /// Keys of objects by table (`database.table`).
     unacknowledged: BTreeMap<String, Vec<String>>,
     /// Those of the same tables that are swapped.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     swaps: BTreeMap<String, Swap>,
+}
+
+impl FromFields for Content {
+    fn from_fields(fields: &Map<String, Value>) -> std::result::Result<Self, Unexpected> {
+        let name = "unacknowledged";
+        let mut unacknowledged = BTreeMap::new();
+        for (table, keys) in optional_object(fields, name)?.ok_or(name)? {
+            unacknowledged.insert(table.clone(), texts(keys, name)?);
+        }
+        let mut swaps = BTreeMap::new();
+        for (table, swap) in optional_object(fields, "swaps")?.into_iter().flatten() {
+            let swap = swap.as_object().ok_or("swaps")?;
+            swaps.insert(table.clone(), Swap::from_fields(swap)?);
+        }
+        Ok(Self {
+            owner: Owner::from_fields(fields)?,
+            sequence: fields
+                .get("sequence")
+                .and_then(Value::as_u64)
+                .ok_or("sequence")?,
+            taken_back_by: optional_text(fields, "taken_back_by")?,
+            unacknowledged,
+            swaps,
+        })
+    }
 }
 
 impl Content {
@@ -331,5 +360,42 @@ impl Other {
             self.content.undo(lake, table, &keys)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_a_field_of_another_kind_is_named() {
+        let definition = Map::from_iter([("Name".to_owned(), Value::from("orders"))]);
+        let swap = |before| Swap {
+            database: "shop".to_owned(),
+            table: "orders".to_owned(),
+            folder: "raw/orders-generations/a/".to_owned(),
+            mark: "raw/_datalake/generations/shop/orders/a.json".to_owned(),
+            before,
+            after: definition.clone(),
+        };
+        let content = Content {
+            owner: Owner::this("run", None),
+            sequence: 3,
+            taken_back_by: Some("other".to_owned()),
+            unacknowledged: BTreeMap::from([("shop.orders".to_owned(), vec!["a".to_owned()])]),
+            swaps: BTreeMap::from([
+                ("shop.orders".to_owned(), swap(Some(definition.clone()))),
+                ("shop.new".to_owned(), swap(None)),
+            ]),
+        };
+        let Ok(Value::Object(written)) = serde_json::to_value(&content) else {
+            unreachable!("a record is an object");
+        };
+        assert_eq!(Content::from_fields(&written), Ok(content));
+        for name in written.keys() {
+            let mut broken = written.clone();
+            broken.insert(name.clone(), serde_json::json!([1]));
+            assert_eq!(Content::from_fields(&broken).unwrap_err(), name);
+        }
     }
 }

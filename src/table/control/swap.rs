@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::error::Result;
 use crate::lake::{CatalogTable, Lake, Lookup, Updated};
+use crate::table::control::fields::{FromFields, Unexpected, optional_object, text};
 use crate::table::control::{MarkObject, Stage};
 use crate::table::hive;
 use crate::table::layout::{self, folder_of_location};
@@ -18,7 +19,7 @@ type Definition = Map<String, Value>;
 const CONFLICTS: usize = 20;
 
 /// The update of a table that publishes a new generation in place of another one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Swap {
     pub(crate) database: String,
     pub(crate) table: String,
@@ -29,6 +30,19 @@ pub(crate) struct Swap {
     /// The table as it is before the update; nothing where the update creates it.
     pub(crate) before: Option<Definition>,
     pub(crate) after: Definition,
+}
+
+impl FromFields for Swap {
+    fn from_fields(fields: &Map<String, Value>) -> std::result::Result<Self, Unexpected> {
+        Ok(Self {
+            database: text(fields, "database")?,
+            table: text(fields, "table")?,
+            folder: text(fields, "folder")?,
+            mark: text(fields, "mark")?,
+            before: optional_object(fields, "before")?.cloned(),
+            after: optional_object(fields, "after")?.ok_or("after")?.clone(),
+        })
+    }
 }
 
 impl Swap {
