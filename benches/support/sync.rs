@@ -44,6 +44,20 @@ pub(crate) fn services_away(delay: Duration, bandwidth: u64) -> Fake {
         checks_hashes: false,
         delay,
         bandwidth: Bandwidth(Some(bandwidth)),
+        rate: None,
+    })
+}
+
+/// The services as if they were so far away, and took so many requests in a second.
+#[allow(dead_code)] // of one bench
+pub(crate) fn services_that_throttle(delay: Duration, rate: Option<f64>) -> Fake {
+    Fake::with(Options {
+        bucket: "bench",
+        keeps_objects: false,
+        checks_hashes: false,
+        delay,
+        bandwidth: Bandwidth(None),
+        rate,
     })
 }
 

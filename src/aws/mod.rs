@@ -43,13 +43,14 @@ mod xml;
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::task::Poll;
 
 use log::warn;
 
 use crate::environment::Environment;
 use crate::error::{Error, RefusalCause, Result};
 use crate::http::retry::RetryPolicy;
-use crate::http::{Client, Proxy, RootCertificates};
+use crate::http::{Client, Proxy, Response, RootCertificates};
 use crate::time::{Clock, Millis};
 
 pub(crate) use endpoint::{Addressing, AwsPartition, Switch};
@@ -59,7 +60,7 @@ pub(crate) use session::Credentials;
 
 use endpoint::{Endpoints, Target};
 use identity::Identity;
-use operation::{Asked, Operation};
+use operation::{Asked, BadResponse, Call, Operation};
 use providers::Context;
 use sender::{Caller, Sender};
 use service::Service;
@@ -230,22 +231,44 @@ impl Aws {
 
     /// Performs an operation of any service, with retries. Within a step, others are in flight meanwhile.
     pub(crate) fn perform<O: Operation>(&self, operation: &O) -> Result<O::Output> {
-        let asked = Asked::of(operation);
-        let outcome = match self.steps.given(&asked, || operation.call()) {
-            Given::Nothing => self.client().wait(self.sender.fly(operation, self)),
-            Given::Response(response) => match operation.read(response) {
-                Ok(output) => {
-                    self.steps.judge(Ok(()));
-                    Ok(output)
-                }
-                Err(bad) => {
-                    self.steps.judge(Err(bad));
+        let mut output = None;
+        let mut read = |response| {
+            output = Some(operation.read(response)?);
+            Ok(())
+        };
+        self.answer(&Asked::of(operation), &|| operation.call(), &mut read)?;
+        Ok(output.expect("the call succeeds once its response is read"))
+    }
+
+    /// Has the call answered; the same code for every operation.
+    fn answer(
+        &self,
+        asked: &Asked<'_>,
+        call: &dyn Fn() -> Call,
+        read: &mut dyn FnMut(Response) -> Result<(), BadResponse>,
+    ) -> Result<()> {
+        let outcome = match self.steps.given(asked, call) {
+            Given::Nothing => {
+                let mut read = |response: &mut Option<Response>| {
+                    Poll::Ready(read(response.take().unwrap_or_default()))
+                };
+                let call = call();
+                let attempts = self.sender.attempts(asked, &call, self, &mut read);
+                self.client().wait(attempts)
+            }
+            Given::Response(response) => {
+                let verdict = read(response);
+                let is_good = verdict.is_ok();
+                self.steps.judge(verdict);
+                if is_good {
+                    Ok(())
+                } else {
                     Err(steps::unanswered())
                 }
-            },
+            }
             Given::Error(error) => Err(error),
         };
-        self.explain(O::SERVICE, outcome)
+        self.explain(asked.service, outcome)
     }
 
     /// Whether a step is run now.

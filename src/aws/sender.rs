@@ -16,7 +16,8 @@ use crate::aws::operation::{Asked, BadResponse, Call, Operation};
 use crate::aws::service::Service;
 use crate::aws::sigv4::{self, CredentialScope, Unsigned, encoding};
 use crate::error::{Kind, Result};
-use crate::http::retry::{self, Quota, RetryPolicy};
+use crate::http::pace::Pace;
+use crate::http::retry::{self, Backoff, Quota, RetryPolicy};
 use crate::http::{Client, Failure, Request, Response, RootCertificates};
 use crate::interrupt::{self, Stopped};
 use crate::time::{Clock, Millis};
@@ -47,6 +48,8 @@ pub(crate) struct Sender {
     clock: Clock,
     policy: RetryPolicy,
     quota: Quota,
+    /// Of each service.
+    paces: [Pace; 4],
     /// How far the services' clock is ahead of ours, in milliseconds.
     clock_offset: Cell<i64>,
     /// Whether the last long body was taken, so that the next one is likely to be.
@@ -92,6 +95,7 @@ impl Sender {
             clock,
             policy,
             quota: Quota::new(),
+            paces: Default::default(),
             clock_offset: Cell::new(0),
             takes_bodies: Cell::new(false),
             store_time: Cell::new(None),
@@ -165,6 +169,11 @@ impl Sender {
         let mut attempt = 0;
         loop {
             attempt += 1;
+            let pace = &self.paces[asked.service as usize];
+            let turn = pace.turn(self.clock.instant());
+            if !turn.is_zero() {
+                self.rest(turn).await?;
+            }
             let sent = Sent {
                 at: self.clock.instant(),
                 clock_offset: self.clock_offset.get(),
@@ -182,6 +191,7 @@ impl Sender {
                     }
                     debug!("{title} {name} done attempt={attempt} milliseconds={milliseconds}");
                     self.quota.give_back();
+                    pace.took(self.clock.instant());
                     interrupt::answered();
                     return Ok(());
                 }
@@ -192,6 +202,9 @@ impl Sender {
                 failed.status, failed.code
             );
             self.takes_bodies.set(false);
+            if failed.decision == RetryDecision::Retry(Backoff::Throttled) {
+                pace.refused(sent.at, self.clock.instant());
+            }
             failed.hide_headers(&request.headers);
             failed.hide_secrets(sent.identity.as_ref(), asked.secret);
             if asked.expected_errors.contains(&failed.code.as_str()) {

@@ -106,7 +106,7 @@ impl Steps {
     }
 
     /// What is known of a call of the step that runs.
-    pub(super) fn given(&self, asked: &Asked<'_>, call: impl FnOnce() -> Call) -> Given {
+    pub(super) fn given(&self, asked: &Asked<'_>, call: &dyn Fn() -> Call) -> Given {
         let mut running = self.running.borrow_mut();
         let Some(running) = &mut *running else {
             return Given::Nothing;

@@ -4,6 +4,7 @@
 mod bounds;
 mod cryptography;
 mod flight;
+pub(crate) mod pace;
 mod proxy;
 pub(crate) mod retry;
 mod roots;

@@ -33,6 +33,7 @@ mod journal; // order of effects and states, whole, against the scripted server
 mod lake_formation; // tags, locations of databases, and what Lake Formation refuses
 mod leftovers; // what runs leave to each other, and what is no leftover
 mod load; // bare records, from pipes and files
+mod many; // many streams, whose calls overlap
 mod memory; // what one large record takes, and what waiting states take
 mod model; // random sequences of syncs, kills and hands: no acknowledged row is lost, none is doubled
 mod new_tables; // loads into tables that do not exist, and into those that others create meanwhile

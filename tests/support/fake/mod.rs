@@ -20,13 +20,13 @@ mod glue; // databases, tables and partitions
 pub(crate) mod journal; // one log of remote effects and printed states
 mod listing; // listings of the bucket, by pages
 mod multipart; // uploads that nobody sees until they complete
+mod names; // short names of keys for the journal
 #[path = "../../../src/file/parquet/reader.rs"]
 #[allow(dead_code)] // the program's own tests look at more
 pub(crate) mod parquet; // the numbers in Parquet files
-
-mod names; // short names of keys for the journal
 pub(crate) mod s3; // objects
 mod sts; // credentials and callers
+mod throttle; // services that take so many requests in a second
 pub(crate) mod wire; // requests and answers
 
 use std::collections::BTreeMap;
@@ -44,6 +44,7 @@ use clock::{Clock, http_date};
 use faults::{Rule, Rules};
 use journal::Journal;
 use names::Names;
+use throttle::Throttle;
 use wire::{Answer, BLOCK, Bandwidth, Bodies, Request};
 
 pub(crate) use calls::{named, refusal};
@@ -71,6 +72,8 @@ pub(crate) struct Options {
     pub(crate) delay: Duration,
     /// The bandwidth of each connection, both ways.
     pub(crate) bandwidth: Bandwidth,
+    /// Requests in a second that each service takes; further ones are throttled.
+    pub(crate) rate: Option<f64>,
 }
 
 impl Default for Options {
@@ -81,6 +84,7 @@ impl Default for Options {
             checks_hashes: true,
             delay: Duration::ZERO,
             bandwidth: Bandwidth::default(),
+            rate: None,
         }
     }
 }
@@ -96,6 +100,7 @@ struct Shared {
     journal: Journal,
     store: Mutex<Store>,
     rules: Rules,
+    throttle: Throttle,
     /// When the first byte of the first object or part arrived.
     first_object: OnceLock<Instant>,
     /// The operations that were called, in order, effects or not.
@@ -183,6 +188,7 @@ impl Fake {
                 names: Names::default(),
             }),
             rules: Rules::default(),
+            throttle: Throttle::new(options.rate),
             first_object: OnceLock::new(),
             calls: Mutex::default(),
             clock,
@@ -410,6 +416,9 @@ impl Shared {
         let call = whole(&operation, request);
         self.journal.trace(call.clone());
         unpoisoned(&self.calls).push(operation.clone());
+        if let Some(refusal) = self.throttle.refusal(request) {
+            return Some(refusal);
+        }
         if operation == "GetObject" && resource.contains("/_datalake/runs/") {
             let span = self.reading.load(Ordering::SeqCst);
             self.clock.forward(Duration::from_millis(span));
@@ -472,11 +481,8 @@ impl Shared {
     }
 
     fn kill(&self, call: String) {
-        let pid = self
-            .journal
-            .pid()
-            .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
-        kill_process(pid.expect("the program runs"), Signal::KILL).unwrap();
+        let pid = i32::try_from(self.journal.pid().expect("the program runs"));
+        kill_process(Pid::from_raw(pid.unwrap()).unwrap(), Signal::KILL).unwrap();
         self.journal.kill_at(call);
     }
 }
