@@ -13,7 +13,11 @@ use crate::sink::streams::StreamIndex;
 use crate::sink::writer::Extent;
 use crate::table::control::RunRecord;
 use crate::table::{DataFile, TableChange, uploads};
-use crate::time::Clock;
+
+/// The most streams, and objects of each, that are completed between two looks at whether the record must show that the
+/// run is alive.
+const GROUP: usize = 64;
+const ROUND: usize = 16;
 
 /// What a commit did, and the first error of any stream.
 pub(super) struct Commit {
@@ -118,6 +122,7 @@ impl Sink<'_> {
         }
         if !members.is_empty() {
             let members = self.announce(members, &mut outcome);
+            let members = self.complete(members, &mut outcome);
             let members = self.publish(members, &mut outcome);
             let members = self.look(members, &mut outcome);
             self.settle(members, &mut outcome);
@@ -164,14 +169,67 @@ impl Sink<'_> {
         Vec::new()
     }
 
-    /// Completes the objects, publishes them, and swaps tables.
+    /// Completes the objects of all streams side by side, those of one in order. What a stream has completed is taken back
+    /// where another of its objects failed.
+    fn complete(&mut self, members: Vec<Member>, outcome: &mut Commit) -> Vec<Member> {
+        let (lake, objects) = (self.lake, &*self.lake.objects);
+        let mut completed = Vec::with_capacity(members.len());
+        let mut members = members.into_iter();
+        loop {
+            let group: Vec<Member> = members.by_ref().take(GROUP).collect();
+            if group.is_empty() {
+                return completed;
+            }
+            let record = &mut self.control.record;
+            let longest = group.iter().map(|member| member.sealed.len()).max();
+            let mut done: Vec<Result<()>> = group.iter().map(|_| Ok(())).collect();
+            for start in (0..longest.unwrap_or_default()).step_by(ROUND) {
+                let alive = record.touch(objects, &self.clock);
+                let going: Vec<usize> = (0..group.len()).filter(|at| done[*at].is_ok()).collect();
+                let outcomes = lake.together(&going, |at| match &alive {
+                    Ok(()) => {
+                        let mut round = group[*at].sealed.iter().skip(start).take(ROUND);
+                        round.try_for_each(|object| object.complete(objects))
+                    }
+                    Err(error) => Err(error.again()),
+                });
+                for (at, outcome) in going.into_iter().zip(outcomes) {
+                    done[at] = outcome;
+                }
+            }
+            for (mut member, done) in group.into_iter().zip(done) {
+                let sealed = std::mem::take(&mut member.sealed).into_iter();
+                if let Err(error) = done {
+                    let _work = interrupt::begin(Work::CleanUp);
+                    uploads::abort(sealed.filter_map(Object::abort), objects);
+                    let stream = &mut self.streams[member.index];
+                    record.take_back(&stream.table.name(), lake);
+                    outcome.fail(stream, error);
+                    continue;
+                }
+                member.files = sealed.map(Object::completed).collect();
+                completed.push(member);
+            }
+        }
+    }
+
+    /// Publishes the objects, and swaps tables.
     fn publish(&mut self, members: Vec<Member>, outcome: &mut Commit) -> Vec<Member> {
         let record = &mut self.control.record;
         let mut published = Vec::with_capacity(members.len());
         for mut member in members {
             let stream = &mut self.streams[member.index];
-            match publish(self.lake, stream, &mut member, record, &self.clock) {
-                Ok(()) => published.push(member),
+            let files = &member.files;
+            let changes = if files.is_empty() {
+                Ok(Vec::new())
+            } else {
+                stream.table.publish(self.lake, files, record, &self.clock)
+            };
+            match changes {
+                Ok(changes) => {
+                    member.changes = changes;
+                    published.push(member);
+                }
                 Err(error) => {
                     record.take_back(&stream.table.name(), self.lake);
                     outcome.fail(stream, error);
@@ -302,36 +360,6 @@ fn begin(lake: &Lake, stream: &mut Stream, member: &Member, record: &mut RunReco
         stream.counts.changes.extend(changes);
         let keys = member.sealed.iter().map(|object| object.key().to_owned());
         record.note(&name, keys);
-    }
-    Ok(())
-}
-
-/// Completes the objects of one stream and publishes them. After an error those that were completed are to be taken back.
-fn publish(
-    lake: &Lake,
-    stream: &mut Stream,
-    member: &mut Member,
-    record: &mut RunRecord,
-    clock: &Clock,
-) -> Result<()> {
-    let objects = &*lake.objects;
-    let mut sealed = std::mem::take(&mut member.sealed).into_iter();
-    while let Some(mut object) = sealed.next() {
-        let completed = record
-            .touch(objects, clock)
-            .and_then(|()| object.complete(objects));
-        match completed {
-            Ok(file) => member.files.push(file),
-            Err(error) => {
-                let _work = interrupt::begin(Work::CleanUp);
-                uploads::abort(object.abort().into_iter(), objects);
-                uploads::abort(sealed.filter_map(Object::abort), objects);
-                return Err(error);
-            }
-        }
-    }
-    if !member.files.is_empty() {
-        member.changes = stream.table.publish(lake, &member.files, record, clock)?;
     }
     Ok(())
 }

@@ -135,6 +135,14 @@ impl Chunks {
         sent
     }
 
+    /// All bytes, in one piece that is shared.
+    pub(super) fn into_bytes(self) -> lake::Bytes {
+        if self.small.is_empty() {
+            return self.piece.into();
+        }
+        self.all().into_owned().into()
+    }
+
     /// All bytes, in one piece.
     pub(super) fn all(&self) -> Cow<'_, [u8]> {
         self.first(self.length)

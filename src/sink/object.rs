@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::file::{FileWriter, Statistics};
-use crate::lake::{Objects, Upload};
+use crate::lake::{Bytes, Objects, Upload};
 use crate::schema::Field;
 use crate::sink::buffers::{Buffers, NextPart};
 use crate::sink::chunks::Chunks;
@@ -15,10 +15,10 @@ enum ObjectState {
     Open(Box<Buffers>, Option<Upload>),
     /// The file is whole; its last bytes are still here.
     Closed(Chunks, Option<Upload>),
+    /// The file is whole, and small enough to be written in one call.
+    Whole(Bytes),
     /// All bytes are in the upload.
     Uploaded(Upload),
-    /// Visible to whoever lists the folder.
-    Complete,
     /// Given up.
     Aborted,
 }
@@ -164,6 +164,7 @@ impl Object {
         let waiting = match &self.state {
             ObjectState::Open(buffers, _) => buffers.encoded(),
             ObjectState::Closed(rest, _) => rest.len(),
+            ObjectState::Whole(bytes) => bytes.len(),
             _ => 0,
         };
         self.sent + waiting
@@ -175,6 +176,7 @@ impl Object {
         match &self.state {
             ObjectState::Open(buffers, _) => buffers.memory(),
             ObjectState::Closed(rest, _) => rest.memory(),
+            ObjectState::Whole(bytes) => bytes.len(),
             _ => 0,
         }
     }
@@ -264,8 +266,12 @@ impl Object {
 
     /// Sends what is left of an upload that was begun; a small object stays in memory. The object must be closed.
     pub(super) fn seal(&mut self, objects: &dyn Objects) -> Result<()> {
-        match self.state {
-            ObjectState::Closed(_, None) | ObjectState::Uploaded(_) => Ok(()),
+        match &mut self.state {
+            ObjectState::Closed(rest, None) => {
+                self.state = ObjectState::Whole(std::mem::take(rest).into_bytes());
+                Ok(())
+            }
+            ObjectState::Uploaded(_) => Ok(()),
             _ => self.park(objects),
         }
     }
@@ -303,26 +309,31 @@ impl Object {
         &self.key
     }
 
-    /// Makes the object visible to whoever lists its folder. The object must be closed or uploaded, and stays so after
-    /// an error: it may be visible then, or not.
-    pub(super) fn complete(&mut self, objects: &dyn Objects) -> Result<DataFile> {
-        let bytes = self.encoded();
-        match &mut self.state {
-            ObjectState::Uploaded(upload) => objects.complete(upload)?,
-            ObjectState::Closed(rest, None) => {
-                rest.send_first(rest.len(), |body| objects.put(&self.key, body))?;
-            }
+    /// Makes the object visible to whoever lists its folder. The object must be sealed and settled. After an error it may
+    /// be visible, or not.
+    pub(super) fn complete(&self, objects: &dyn Objects) -> Result<()> {
+        match &self.state {
+            ObjectState::Uploaded(upload) => objects.complete(&mut upload.clone())?,
+            ObjectState::Whole(bytes) => objects.put(&self.key, bytes.clone())?,
             _ => return Err(self.illegal("complete")),
         }
-        log::debug!("completed an object key={} bytes={bytes}", self.key);
-        self.state = ObjectState::Complete;
-        Ok(DataFile {
-            key: self.key.clone(),
-            bytes: bytes as u64,
+        log::debug!(
+            "completed an object key={} bytes={}",
+            self.key,
+            self.encoded()
+        );
+        Ok(())
+    }
+
+    /// What is known of the object after its completion.
+    pub(super) fn completed(self) -> DataFile {
+        DataFile {
+            bytes: self.encoded() as u64,
+            key: self.key,
             rows: self.content.rows,
             partition: self.partition,
             statistics: self.content.statistics,
-        })
+        }
     }
 
     /// Gives the object up. Returns the upload that is to be aborted.
@@ -330,7 +341,7 @@ impl Object {
         match std::mem::replace(&mut self.state, ObjectState::Aborted) {
             ObjectState::Open(_, upload) | ObjectState::Closed(_, upload) => upload,
             ObjectState::Uploaded(upload) => Some(upload),
-            ObjectState::Complete | ObjectState::Aborted => None,
+            ObjectState::Whole(_) | ObjectState::Aborted => None,
         }
     }
 
@@ -338,8 +349,8 @@ impl Object {
         let state = match &self.state {
             ObjectState::Open(..) => "open",
             ObjectState::Closed(..) => "closed",
+            ObjectState::Whole(_) => "whole",
             ObjectState::Uploaded(_) => "uploaded",
-            ObjectState::Complete => "complete",
             ObjectState::Aborted => "aborted",
         };
         Error::system(format!(

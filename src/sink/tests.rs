@@ -268,7 +268,7 @@ fn run(seed: u64, format: Format) {
                 covered = accepted.len();
             }
             96 | 97 => {
-                for mut sealed in writer.take(Extent::Covered, &store).unwrap() {
+                for sealed in writer.take(Extent::Covered, &store).unwrap() {
                     sealed.complete(&store).unwrap();
                 }
                 durable = covered;
@@ -291,7 +291,7 @@ fn run(seed: u64, format: Format) {
         assert_eq!(store.rows(format), accepted[..durable], "seed {seed}");
     }
     if random.bool() {
-        for mut sealed in writer.take(Extent::All, &store).unwrap() {
+        for sealed in writer.take(Extent::All, &store).unwrap() {
             sealed.complete(&store).unwrap();
         }
         assert_eq!(store.rows(format), accepted, "seed {seed}");
