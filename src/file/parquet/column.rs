@@ -58,7 +58,8 @@ impl Column {
 
     /// Bytes of memory that are allocated.
     pub(super) fn memory(&self) -> usize {
-        self.page.memory()
+        size_of::<Self>()
+            + self.page.memory()
             + self.any_dictionary().map_or(0, Dictionary::memory)
             + self.finished_bytes
             + self.finished.capacity() * size_of::<Finished>()

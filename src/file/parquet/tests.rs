@@ -296,7 +296,11 @@ fn distinct_values_are_written_without_a_dictionary_and_others_with_one() {
         "{size} {}",
         out.len()
     );
-    assert_eq!(file.memory() + file.size(), 0);
+    assert!(
+        file.size() == 0 && file.memory() < 10_000,
+        "{}",
+        file.memory()
+    );
     let groups = reader::read(&out);
     let [few, distinct, late] = &groups[0].chunks[..] else {
         panic!("{groups:?}");
