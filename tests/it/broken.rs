@@ -346,7 +346,11 @@ fn odd_stream_names_make_a_table_or_a_clear_error() {
             .values()
             .flat_map(|tables| tables.keys())
             .collect();
-        let rows = store.bucket.rows("lake/test/").len();
+        // As engines read them: names that they hide are hidden below a table's location, not in it.
+        let folders = tables
+            .iter()
+            .filter_map(|table| store.catalog.folder("test", table));
+        let rows: usize = folders.map(|folder| store.bucket.rows(&folder).len()).sum();
         let fine = match output.status.code() {
             Some(0) => {
                 tables.len() == 1
