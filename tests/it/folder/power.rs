@@ -190,11 +190,13 @@ impl World {
     /// Whether the records of all runs say that what they published may be acknowledged.
     fn is_settled(&self) -> bool {
         let runs = self.lake().join("objects/raw/_datalake/runs");
-        fs::read_dir(runs).into_iter().flatten().all(|entry| {
-            let record = fs::read(entry.unwrap().path()).unwrap();
-            let record: Value = serde_json::from_slice(&record).unwrap();
-            record["unacknowledged"] == json!({})
-        })
+        let mut records = fs::read_dir(runs).into_iter().flatten().peekable();
+        records.peek().is_some()
+            && records.all(|entry| {
+                let record = fs::read(entry.unwrap().path()).unwrap();
+                let record: Value = serde_json::from_slice(&record).unwrap();
+                record["unacknowledged"] == json!({})
+            })
     }
 
     /// Lets the source go on after the last acknowledged state; what is wrong then.
