@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::aws::decision::{RetryDecision, decide, hint};
 use crate::aws::identity::Identity;
-use crate::aws::operation::{Asked, BadResponse};
+use crate::aws::operation::{BadResponse, OperationInfo};
 use crate::aws::service::Service;
 use crate::aws::xml::Element;
 use crate::error::{Error, Kind, Refusal, RefusalCause};
@@ -155,7 +155,7 @@ impl FailedAttempt {
         }
     }
 
-    pub(super) fn into_error(self, asked: &Asked<'_>, kind: Kind, attempts: u32) -> Error {
+    pub(super) fn into_error(self, asked: &OperationInfo<'_>, kind: Kind, attempts: u32) -> Error {
         let hint = match (self.decision, self.status) {
             (RetryDecision::Fail(Kind::Config), 0) => {
                 Some("check the endpoint, AWS_CA_BUNDLE and HTTPS_PROXY")

@@ -60,7 +60,7 @@ pub(crate) use session::Credentials;
 
 use endpoint::{Endpoints, Target};
 use identity::Identity;
-use operation::{Asked, BadResponse, Call, Operation};
+use operation::{BadResponse, Call, Operation, OperationInfo};
 use providers::Context;
 use sender::{Caller, Sender};
 use service::Service;
@@ -236,14 +236,18 @@ impl Aws {
             output = Some(operation.read(response)?);
             Ok(())
         };
-        self.answer(&Asked::of(operation), &|| operation.call(), &mut read)?;
+        self.answer(
+            &OperationInfo::of(operation),
+            &|| operation.call(),
+            &mut read,
+        )?;
         Ok(output.expect("the call succeeds once its response is read"))
     }
 
     /// Has the call answered; the same code for every operation.
     fn answer(
         &self,
-        asked: &Asked<'_>,
+        asked: &OperationInfo<'_>,
         call: &dyn Fn() -> Call,
         read: &mut dyn FnMut(Response) -> Result<(), BadResponse>,
     ) -> Result<()> {

@@ -29,14 +29,14 @@ pub(crate) trait Operation {
 }
 
 /// What is asked for, whatever the operation's type.
-pub(crate) struct Asked<'a> {
+pub(crate) struct OperationInfo<'a> {
     pub(crate) service: Service,
     pub(crate) name: &'static str,
     pub(crate) expected_errors: &'static [&'static str],
     pub(crate) secret: Option<&'a Secret>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> OperationInfo<'a> {
     pub(crate) fn of<O: Operation>(operation: &'a O) -> Self {
         Self {
             service: O::SERVICE,
@@ -47,8 +47,8 @@ impl<'a> Asked<'a> {
     }
 
     /// The same for a call that holds no secret of its own, or whose refusal is not reported.
-    pub(crate) fn without_secret(&self) -> Asked<'static> {
-        Asked {
+    pub(crate) fn without_secret(&self) -> OperationInfo<'static> {
+        OperationInfo {
             service: self.service,
             name: self.name,
             expected_errors: self.expected_errors,

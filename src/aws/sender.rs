@@ -12,7 +12,7 @@ use crate::aws::attempt::{self, FailedAttempt};
 use crate::aws::decision::RetryDecision;
 use crate::aws::endpoint::Target;
 use crate::aws::identity::Identity;
-use crate::aws::operation::{Asked, BadResponse, Call, Operation};
+use crate::aws::operation::{BadResponse, Call, Operation, OperationInfo};
 use crate::aws::service::Service;
 use crate::aws::sigv4::{self, CredentialScope, Unsigned, encoding};
 use crate::error::{Kind, Result};
@@ -75,7 +75,7 @@ struct Sent {
 }
 
 /// What follows a failed attempt.
-enum Next {
+enum AfterFailure {
     /// Another attempt, after this wait.
     RetryAfter(Duration),
     /// The call fails.
@@ -148,7 +148,7 @@ impl Sender {
             let read = operation.read(response.take().unwrap_or_default());
             Poll::Ready(read.map(|read| output = Some(read)))
         };
-        let asked = Asked::of(operation);
+        let asked = OperationInfo::of(operation);
         self.attempts(&asked, &operation.call(), caller, &mut read)
             .await?;
         Ok(output.expect("the call succeeds once its response is read"))
@@ -158,7 +158,7 @@ impl Sender {
     /// asked, and is asked until it says what is in it.
     pub(super) async fn attempts(
         &self,
-        asked: &Asked<'_>,
+        asked: &OperationInfo<'_>,
         call: &Call,
         caller: &dyn Caller,
         read: &mut Read<'_>,
@@ -215,8 +215,8 @@ impl Sender {
                 None => self.again(&failed, attempt, started),
             };
             match next {
-                Next::RetryAfter(wait) => self.rest(wait).await?,
-                Next::Fail(kind) => return Err(failed.into_error(asked, kind, attempt)),
+                AfterFailure::RetryAfter(wait) => self.rest(wait).await?,
+                AfterFailure::Fail(kind) => return Err(failed.into_error(asked, kind, attempt)),
             }
         }
     }
@@ -238,10 +238,10 @@ impl Sender {
         sent: &Sent,
         tried: &mut Tried,
         caller: &dyn Caller,
-    ) -> Result<Option<Next>> {
+    ) -> Result<Option<AfterFailure>> {
         let found = match failed.decision {
             RetryDecision::Retry(_) => return Ok(None),
-            RetryDecision::Fail(kind) => return Ok(Some(Next::Fail(kind))),
+            RetryDecision::Fail(kind) => return Ok(Some(AfterFailure::Fail(kind))),
             RetryDecision::RenewCredentials => {
                 !std::mem::replace(&mut tried.renewal, true)
                     && caller.renew(sent.identity.as_ref())?
@@ -255,23 +255,23 @@ impl Sender {
             }
         };
         Ok(Some(if found {
-            Next::RetryAfter(Duration::ZERO)
+            AfterFailure::RetryAfter(Duration::ZERO)
         } else {
-            Next::Fail(Kind::Config)
+            AfterFailure::Fail(Kind::Config)
         }))
     }
 
     /// What follows a failed attempt that may be sent again as it is.
-    fn again(&self, failed: &FailedAttempt, attempt: u32, started: Instant) -> Next {
+    fn again(&self, failed: &FailedAttempt, attempt: u32, started: Instant) -> AfterFailure {
         let RetryDecision::Retry(backoff) = failed.decision else {
-            return Next::Fail(Kind::System);
+            return AfterFailure::Fail(Kind::System);
         };
         let wait = retry::delay(attempt, backoff, retry::chance()).max(failed.after);
         let is_in_time = self.clock.elapsed(started) + wait < self.policy.total;
         if attempt < self.policy.attempts && is_in_time && self.quota.take() {
-            Next::RetryAfter(wait)
+            AfterFailure::RetryAfter(wait)
         } else {
-            Next::Fail(Kind::Transient)
+            AfterFailure::Fail(Kind::Transient)
         }
     }
 

@@ -34,10 +34,10 @@ pub(crate) enum Credentials {
 pub(crate) struct Session {
     credentials: Credentials,
     context: Context,
-    held: RefCell<Option<Held>>,
+    held: RefCell<Option<HeldIdentity>>,
 }
 
-struct Held {
+struct HeldIdentity {
     identity: Identity,
     /// The time from which on it is renewed.
     renew_at: Option<Millis>,
@@ -136,7 +136,7 @@ impl Session {
             "signed in access_key_id={} until={until}",
             identity.access_key_id
         );
-        *self.held.borrow_mut() = Some(Held {
+        *self.held.borrow_mut() = Some(HeldIdentity {
             renew_at: identity.expires.map(|end| renew_at(now, end)),
             identity: identity.clone(),
         });
@@ -179,7 +179,7 @@ mod tests {
             session_token: None,
             expires: Millis::from_iso(end),
         };
-        *session.held.borrow_mut() = Some(Held {
+        *session.held.borrow_mut() = Some(HeldIdentity {
             identity,
             renew_at: Millis::from_iso("2026-11-22T11:59:00Z"),
         });

@@ -27,7 +27,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use crate::aws::operation::{Asked, BadResponse, Call};
+use crate::aws::operation::{BadResponse, Call, OperationInfo};
 use crate::aws::sender::{Caller, Sender};
 use crate::error::{Error, Result};
 use crate::http::Response;
@@ -49,7 +49,7 @@ struct Running {
     /// How many of them this run has been given.
     given: usize,
     /// The call that has no answer yet.
-    asks: Option<(Asked<'static>, Call)>,
+    asks: Option<(OperationInfo<'static>, Call)>,
     /// What the operation says of the last answer, which is new.
     verdict: Option<Result<(), BadResponse>>,
     is_new: bool,
@@ -106,7 +106,7 @@ impl Steps {
     }
 
     /// What is known of a call of the step that runs.
-    pub(super) fn given(&self, asked: &Asked<'_>, call: &dyn Fn() -> Call) -> Given {
+    pub(super) fn given(&self, asked: &OperationInfo<'_>, call: &dyn Fn() -> Call) -> Given {
         let mut running = self.running.borrow_mut();
         let Some(running) = &mut *running else {
             return Given::Nothing;
@@ -278,7 +278,7 @@ fn poll_all(waiting: &mut [Waiting<'_>]) -> Poll<(usize, Result<Response>)> {
     Poll::Pending
 }
 
-fn print(asked: &Asked<'_>, call: &Call) -> u64 {
+fn print(asked: &OperationInfo<'_>, call: &Call) -> u64 {
     let mut hasher = DefaultHasher::new();
     (asked.name, &call.path, &call.query, call.body.len()).hash(&mut hasher);
     hasher.finish()

@@ -3,6 +3,7 @@
 use crate::cli::{self, Input};
 use crate::command::exit::{self, AtSignal, Exit};
 use crate::command::{Printed, configuration, open_verified, options, read_schema, refresh};
+use crate::config::Config;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::feedback::Feedback;
@@ -38,32 +39,16 @@ fn load(
     let config = configuration(&asked.lake, environment)?;
     let clock = Clock::System;
     let run = Run::begin(clock.now())?;
-    let stdout = match asked.input {
-        Input::Records { .. } => Stdout::Unused,
-        Input::Singer => Stdout::Needed,
-    };
-    let files = if asked.files.is_empty() {
-        vec!["-".into()]
-    } else {
-        asked.files.clone()
-    };
-    let inputs = files.clone();
-    let mut lines =
-        Lines::files(files, config.max_record, stdout, clock.clone())?.within(config.memory_budget);
-    if matches!(asked.input, Input::Records { .. }) {
-        lines = lines.objects();
-    }
-    let path = asked.bad_records.as_deref();
-    let mut bad = BadRecords::open(asked.max_bad_records, path, &inputs)?;
+    let (mut lines, mut bad) = open_input(asked, &config, &clock)?;
     let mut options = options(&config, environment);
     options.table.creation = Creation::AtTheFirstCheckpoint;
     if matches!(asked.input, Input::Records { .. }) {
         options.acknowledgement = Acknowledgement::ExitCode;
     }
-    let lake = open_verified(&asked.lake, config, &run, environment, RetryPolicy::long())?;
     if let Some(interval) = asked.checkpoint_interval {
         options.checkpoint_interval = interval;
     }
+    let lake = open_verified(&asked.lake, config, &run, environment, RetryPolicy::long())?;
     let mut sink = Sink::open(
         &lake,
         Vec::new(),
@@ -91,29 +76,60 @@ fn load(
         lines.bytes(),
         Audience::Person,
     );
-    let rows = sink.tally().sum(|stream| stream.records);
-    if exit == Exit::Success && rows == 0 {
+    if exit != Exit::Success {
+        return Ok(exit);
+    }
+    let tally = sink.tally();
+    if tally.sum(|stream| stream.records) == 0 {
         return Ok(without_rows(asked, lines.bytes()));
     }
-    let rescued = sink.tally().sum(StreamTally::rescued);
-    if asked.strict && exit == Exit::Success && bad.count() > 0 {
-        let error = Error::config(format!(
-            "loaded, but some records were bad and were set aside: {}",
-            bad.count()
-        ))
-        .hint("correct them and load them");
-        out::failure(Audience::Person, &error);
-        return Ok(Exit::Reported(RESCUED));
-    }
-    if asked.strict && exit == Exit::Success && rescued > 0 {
-        let error = Error::config(format!(
-            "loaded, but some values did not fit their columns and were rescued: {rescued}"
-        ))
-        .hint("correct the values or pass --schema, then load again");
+    if asked.strict
+        && let Some(error) = what_did_not_fit(bad.count(), tally.sum(StreamTally::rescued))
+    {
         out::failure(Audience::Person, &error);
         return Ok(Exit::Reported(RESCUED));
     }
     Ok(exit)
+}
+
+/// The input, and what becomes of its bad records.
+fn open_input(
+    asked: &cli::LoadArguments,
+    config: &Config,
+    clock: &Clock,
+) -> Result<(Lines, BadRecords)> {
+    let files = if asked.files.is_empty() {
+        vec!["-".into()]
+    } else {
+        asked.files.clone()
+    };
+    let stdout = match asked.input {
+        Input::Records { .. } => Stdout::Unused,
+        Input::Singer => Stdout::Needed,
+    };
+    let lines = Lines::files(files.clone(), config.max_record, stdout, clock.clone())?
+        .within(config.memory_budget);
+    let lines = match asked.input {
+        Input::Records { .. } => lines.objects(),
+        Input::Singer => lines,
+    };
+    let path = asked.bad_records.as_deref();
+    let bad = BadRecords::open(asked.max_bad_records, path, &files)?;
+    Ok((lines, bad))
+}
+
+/// The error of `--strict` after a load that published its rows.
+fn what_did_not_fit(bad_records: u64, rescued: u64) -> Option<Error> {
+    if bad_records > 0 {
+        let text = format!("loaded, but some records were bad and were set aside: {bad_records}");
+        return Some(Error::config(text).hint("correct them and load them"));
+    }
+    (rescued > 0).then(|| {
+        Error::config(format!(
+            "loaded, but some values did not fit their columns and were rescued: {rescued}"
+        ))
+        .hint("correct the values or pass --schema, then load again")
+    })
 }
 
 /// The end of a load to which no rows came: its producer may have failed.

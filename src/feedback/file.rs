@@ -20,7 +20,7 @@ const READER: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// What a report file is.
-enum Target {
+enum ReportFile {
     /// A regular file, or none yet, by a path that is no symbolic link: a collector may read it at any moment, so it is
     /// replaced as a whole.
     Regular(PathBuf),
@@ -33,53 +33,53 @@ enum Target {
 /// Fails if the file cannot be written; changes nothing.
 pub(super) fn probe(path: &Path) -> io::Result<()> {
     match target(path)? {
-        Target::Regular(path) => {
+        ReportFile::Regular(path) => {
             let temporary = temporary(&path);
             fs::write(&temporary, "")?;
             fs::remove_file(&temporary)
         }
         // Opening a FIFO would show its reader an end.
-        Target::Special(path) => Ok(access(&path, Access::WRITE_OK)?),
-        Target::Stream(_) => Ok(()),
+        ReportFile::Special(path) => Ok(access(&path, Access::WRITE_OK)?),
+        ReportFile::Stream(_) => Ok(()),
     }
 }
 
 /// Replaces the file by the text, or writes the text to it.
 pub(super) fn write(path: &Path, text: &str, clock: &Clock) -> io::Result<()> {
     match target(path)? {
-        Target::Regular(path) => {
+        ReportFile::Regular(path) => {
             let temporary = temporary(&path);
             let written = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, &path));
             written.inspect_err(|_| drop(fs::remove_file(&temporary)))
         }
-        Target::Special(path) => {
+        ReportFile::Special(path) => {
             let file = open(&path, clock)?;
             interrupt::write_all(file.as_fd(), text.as_bytes())
         }
-        Target::Stream(file) => interrupt::write_all(file.as_fd(), text.as_bytes()),
+        ReportFile::Stream(file) => interrupt::write_all(file.as_fd(), text.as_bytes()),
     }
 }
 
-fn target(path: &Path) -> io::Result<Target> {
+fn target(path: &Path) -> io::Result<ReportFile> {
     let found = match fs::metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             // A link that leads to no file yet. Links in a ring are another error.
             return match fs::read_link(path) {
                 Ok(leads_to) => target(&path.with_file_name("").join(leads_to)),
-                Err(_) => Ok(Target::Regular(path.to_owned())),
+                Err(_) => Ok(ReportFile::Regular(path.to_owned())),
             };
         }
         Err(error) => return Err(error),
     };
     if let Some(stream) = out::stream(&found) {
-        return Ok(Target::Stream(stream));
+        return Ok(ReportFile::Stream(stream));
     }
     refuse(&found)?;
     if found.is_file() {
-        Ok(Target::Regular(fs::canonicalize(path)?))
+        Ok(ReportFile::Regular(fs::canonicalize(path)?))
     } else {
-        Ok(Target::Special(path.to_owned()))
+        Ok(ReportFile::Special(path.to_owned()))
     }
 }
 

@@ -23,10 +23,41 @@ const STREAM_METRICS: [StreamMetric; 4] = [
 
 pub(super) fn text(summary: &Summary) -> String {
     let mut text = String::new();
+    for (name, help, value) in of_the_run(summary) {
+        head(&mut text, name, help);
+        line(&mut text, &format!("datalake_{name} {value}"));
+    }
+    for (name, help, value) in STREAM_METRICS {
+        head(&mut text, name, help);
+        for stream in &summary.tally.streams {
+            let (labels, value) = (labels(stream), value(stream));
+            line(&mut text, &format!("datalake_{name}{{{labels}}} {value}"));
+        }
+    }
+    head(
+        &mut text,
+        "rescued_values",
+        "Values rescued because they do not fit their columns.",
+    );
+    for stream in &summary.tally.streams {
+        for (column, count) in &stream.rescued {
+            let labels = format!("{},column=\"{}\"", labels(stream), escaped(column));
+            line(
+                &mut text,
+                &format!("datalake_rescued_values{{{labels}}} {count}"),
+            );
+        }
+    }
+    text
+}
+
+/// The metrics of the run as a whole: name, help and value of each.
+fn of_the_run(summary: &Summary) -> [(&'static str, &'static str, f64); 9] {
     #[allow(clippy::cast_precision_loss)] // Prometheus has no other numbers
     let whole = |number: u64| number as f64;
     let is_done = summary.outcome == Outcome::Done;
-    let run_metrics = [
+    let ended = whole(summary.ended.0.unsigned_abs()) / 1000.0;
+    [
         (
             "success",
             "Whether the last run succeeded.",
@@ -37,11 +68,7 @@ pub(super) fn text(summary: &Summary) -> String {
             "Duration of the run.",
             summary.elapsed.as_secs_f64(),
         ),
-        (
-            "end_timestamp_seconds",
-            "End time of the run.",
-            whole(summary.ended.0.unsigned_abs()) / 1000.0,
-        ),
+        ("end_timestamp_seconds", "End time of the run.", ended),
         (
             "input_bytes",
             "Bytes of input read.",
@@ -68,35 +95,7 @@ pub(super) fn text(summary: &Summary) -> String {
             "Peak resident memory.",
             whole(summary.peak_memory.unwrap_or(0)),
         ),
-    ];
-    for (name, help, value) in run_metrics {
-        head(&mut text, name, help);
-        line(&mut text, &format!("datalake_{name} {value}"));
-    }
-    for (name, help, value) in STREAM_METRICS {
-        head(&mut text, name, help);
-        for stream in &summary.tally.streams {
-            line(
-                &mut text,
-                &format!("datalake_{name}{{{}}} {}", labels(stream), value(stream)),
-            );
-        }
-    }
-    head(
-        &mut text,
-        "rescued_values",
-        "Values rescued because they do not fit their columns.",
-    );
-    for stream in &summary.tally.streams {
-        for (column, count) in &stream.rescued {
-            let labels = format!("{},column=\"{}\"", labels(stream), escaped(column));
-            line(
-                &mut text,
-                &format!("datalake_rescued_values{{{labels}}} {count}"),
-            );
-        }
-    }
-    text
+    ]
 }
 
 fn head(text: &mut String, name: &str, help: &str) {

@@ -20,10 +20,10 @@ const WINDOW: Duration = Duration::from_secs(1);
 
 /// The pace of calls to one service.
 #[derive(Debug, Default)]
-pub(crate) struct Pace(Cell<State>);
+pub(crate) struct Pace(Cell<PaceState>);
 
 #[derive(Clone, Copy, Debug, Default)]
-struct State {
+struct PaceState {
     /// Calls per second; nothing where the service has not asked for fewer.
     rate: Option<f64>,
     /// When the rate fell last.

@@ -78,7 +78,7 @@ pub(super) fn is_window_too_large(error: &io::Error) -> bool {
 }
 
 /// A compressed input, opened.
-pub(super) struct Opened {
+pub(super) struct CompressedInput {
     /// The decompressed text; nothing where it would take more memory than there is.
     pub(super) text: Option<Box<dyn Read>>,
     /// The memory that decompression takes.
@@ -94,7 +94,7 @@ pub(super) fn open(
     file: File,
     watch: &Rc<Watch>,
     most: u64,
-) -> io::Result<Opened> {
+) -> io::Result<CompressedInput> {
     let mut file = Watched {
         file,
         watch: Rc::clone(watch),
@@ -108,7 +108,7 @@ pub(super) fn open(
         Compression::Gzip => Some(Box::new(MultiGzDecoder::new(compressed))),
         Compression::Zstd => Some(decode_zstd(compressed, memory)?),
     };
-    Ok(Opened { text, memory })
+    Ok(CompressedInput { text, memory })
 }
 
 /// A file whose reads are interrupted by the events of a `Watch`.

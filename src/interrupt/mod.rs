@@ -101,14 +101,14 @@ pub(crate) enum Work {
 
 impl Work {
     /// How long it may go on without an answer, and in all.
-    fn patience(self, rows: Rows) -> (Duration, Duration) {
+    fn patience(self, rows: Rereading) -> (Duration, Duration) {
         let (short, long) = (Duration::from_secs(3), Duration::from_secs(20));
         let patience = match (self, rows) {
-            (Self::Any, Rows::Repeatable) => {
+            (Self::Any, Rereading::Repeatable) => {
                 return (Duration::from_secs(1), Duration::from_secs(1));
             }
-            (_, Rows::Repeatable) => short,
-            (_, Rows::OnlyHere) => long,
+            (_, Rereading::Repeatable) => short,
+            (_, Rereading::OnlyHere) => long,
         };
         let more = match self {
             Self::CleanUp => Duration::from_millis(1500),
@@ -120,7 +120,7 @@ impl Work {
 
 /// Whether the rows that were read can be read again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Rows {
+enum Rereading {
     #[default]
     Repeatable,
     /// They are nowhere else, so that all work is as patient as it can be.
@@ -147,7 +147,7 @@ struct Ending {
     /// When a service last answered during a checkpoint.
     answered: Cell<Option<Instant>>,
     work: Cell<Work>,
-    rows: Cell<Rows>,
+    rows: Cell<Rereading>,
 }
 
 thread_local! {
@@ -252,7 +252,7 @@ pub(crate) fn answered() {
 
 /// The rows that are read from here on are nowhere else: a signal leaves more time to publish them.
 pub(crate) fn keep_rows() {
-    ENDING.with(|ending| ending.rows.set(Rows::OnlyHere));
+    ENDING.with(|ending| ending.rows.set(Rereading::OnlyHere));
 }
 
 /// Begins a piece of work, which lasts until the guard is dropped. A piece of work within another has the patience of the
@@ -281,7 +281,7 @@ impl Drop for Begun {
 /// rows would be lost with it.
 pub(crate) fn unattended<T>(wait: impl FnOnce() -> T) -> T {
     let rows = ENDING.with(|ending| ending.rows.get());
-    let Some(handlers) = HANDLERS.get().filter(|_| rows == Rows::Repeatable) else {
+    let Some(handlers) = HANDLERS.get().filter(|_| rows == Rereading::Repeatable) else {
         return wait();
     };
     if signal().is_some() {

@@ -5,11 +5,11 @@ use crate::row::plan::{ObjectPlan, StepCounts};
 
 /// For each object of the plan, what to expect of the next one.
 pub(super) struct Learned {
-    objects: Vec<Expected>,
+    objects: Vec<Prediction>,
 }
 
 /// What to expect of the next object under one plan.
-pub(super) struct Expected {
+pub(super) struct Prediction {
     /// The step whose key the last object began with.
     pub(super) first: u32,
     /// For each step, the one whose key followed its own last time.
@@ -24,7 +24,7 @@ pub(super) struct Expected {
 impl Learned {
     /// Nothing learned: each object is expected to have the members of its plan in their order.
     pub(super) fn nothing(objects: &StepCounts) -> Self {
-        let expected = |steps: u32| Expected {
+        let expected = |steps: u32| Prediction {
             first: 0,
             next: (1..=steps).collect(),
             is_verbatim: false,
@@ -36,17 +36,17 @@ impl Learned {
     }
 
     #[inline]
-    pub(super) fn object(&self, plan: &ObjectPlan) -> &Expected {
+    pub(super) fn object(&self, plan: &ObjectPlan) -> &Prediction {
         &self.objects[plan.id]
     }
 
     #[inline]
-    pub(super) fn object_mut(&mut self, plan: &ObjectPlan) -> &mut Expected {
+    pub(super) fn object_mut(&mut self, plan: &ObjectPlan) -> &mut Prediction {
         &mut self.objects[plan.id]
     }
 }
 
-impl Expected {
+impl Prediction {
     /// The step whose key likely follows that of `step`.
     #[inline]
     pub(super) fn next(&self, step: u32) -> u32 {

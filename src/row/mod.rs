@@ -37,7 +37,7 @@
 //!    key, in order, whose value is verbatim (`verbatim`), null, or a timestamp. They are copied in runs (`splice`).
 //! 3. *Verbatim objects* (`verbatim::object`): a struct that is verbatim as a whole is one value of the loop.
 //! 4. *Keys as numbers* (`plan::Token`): a predicted key is compared as one number of 16 bytes.
-//! 5. *Recorded ranges* (`Expected::recorded`): after members came out of order, it is recorded for a while where each is
+//! 5. *Recorded ranges* (`Prediction::recorded`): after members came out of order, it is recorded for a while where each is
 //!    written, so that a record like that is not walked through twice.
 //!
 //! What they are worth, each switched off in a build of its own: instructions for a record of 470 bytes and 11 columns,

@@ -39,12 +39,12 @@ pub(crate) struct Tap {
     is_at_state: bool,
     /// Whether it was reported that versions mean nothing.
     has_reported: bool,
-    held: Held,
+    held: HeldRecords,
 }
 
 /// Records that are held until the columns of their streams are inferred.
 #[derive(Default)]
-struct Held {
+struct HeldRecords {
     text: Vec<u8>,
     records: Vec<HeldRecord>,
 }
@@ -144,7 +144,7 @@ impl Tap {
             states: 0,
             is_at_state: false,
             has_reported: false,
-            held: Held::default(),
+            held: HeldRecords::default(),
         }
     }
 

@@ -38,7 +38,7 @@ impl Moment {
     /// Nothing is guessed and nothing rolls over: a 30th of February, a 24th hour, a 60th second and a fifth
     /// digit of the year are refused.
     pub(crate) fn read(text: &[u8]) -> Option<Self> {
-        let mut text = Rest(text);
+        let mut text = Remaining(text);
         let (year, month, day) = text.day()?;
         let mut moment = Self {
             year,
@@ -192,9 +192,9 @@ fn two(tens: u8, ones: u8) -> Option<u8> {
 }
 
 /// The rest of a text that is being read.
-struct Rest<'a>(&'a [u8]);
+struct Remaining<'a>(&'a [u8]);
 
-impl Rest<'_> {
+impl Remaining<'_> {
     fn take(&mut self, byte: u8) -> bool {
         let found = self.0.first() == Some(&byte);
         if found {

@@ -13,14 +13,14 @@ use crate::time::Clock;
 
 /// The bounds of a child process: how long it may take, and how many bytes it may print.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
+pub(super) struct ChildBounds {
     pub(super) time: Duration,
     pub(super) size: usize,
 }
 
 /// Why there is no output.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum ChildFailure {
     Start(io::Error),
     Read(io::Error),
     /// It did not end in time, and was killed.
@@ -39,9 +39,9 @@ const LOOK: Duration = Duration::from_millis(50);
 /// It has a process group of its own, so that those whom it started are killed with it.
 pub(super) fn output(
     command: &mut Command,
-    bounds: Bounds,
+    bounds: ChildBounds,
     clock: &Clock,
-) -> Result<(ExitStatus, Vec<u8>), Failure> {
+) -> Result<(ExitStatus, Vec<u8>), ChildFailure> {
     let deadline = clock.instant() + bounds.time;
     let child = command
         .stdin(Stdio::null())
@@ -49,7 +49,7 @@ pub(super) fn output(
         .stderr(Stdio::inherit())
         .process_group(0)
         .spawn();
-    let mut running = Running(child.map_err(Failure::Start)?);
+    let mut running = RunningChild(child.map_err(ChildFailure::Start)?);
     let mut stdout = running.0.stdout.take().expect("it is piped");
     let mut printed = Vec::new();
     let mut has_ended = false;
@@ -77,51 +77,55 @@ pub(super) fn output(
             return Ok((status, printed));
         }
         let wait = left(deadline, clock)?.min(LOOK);
-        interrupt::sleep(clock, wait).map_err(Failure::Stopped)?;
+        interrupt::sleep(clock, wait).map_err(ChildFailure::Stopped)?;
     }
 }
 
 /// The time that is left.
-fn left(deadline: Instant, clock: &Clock) -> Result<Duration, Failure> {
+fn left(deadline: Instant, clock: &Clock) -> Result<Duration, ChildFailure> {
     match deadline.saturating_duration_since(clock.instant()) {
-        Duration::ZERO => Err(Failure::TooSlow),
+        Duration::ZERO => Err(ChildFailure::TooSlow),
         left => Ok(left),
     }
 }
 
 /// Reads what is there; 0 at the end.
-fn read(stdout: &mut ChildStdout, printed: &mut Vec<u8>, most: usize) -> Result<usize, Failure> {
+fn read(
+    stdout: &mut ChildStdout,
+    printed: &mut Vec<u8>,
+    most: usize,
+) -> Result<usize, ChildFailure> {
     let mut buffer = [0; 4096];
     match stdout.read(&mut buffer) {
-        Ok(read) if printed.len() + read > most => Err(Failure::TooLong),
+        Ok(read) if printed.len() + read > most => Err(ChildFailure::TooLong),
         Ok(read) => {
             printed.extend_from_slice(&buffer[..read]);
             Ok(read)
         }
-        Err(error) => Err(Failure::Read(error)),
+        Err(error) => Err(ChildFailure::Read(error)),
     }
 }
 
 /// Waits until there is something to read, or the end; false where the time has passed.
-fn is_readable(stdout: &ChildStdout, wait: Duration) -> Result<bool, Failure> {
-    interrupt::check().map_err(Failure::Stopped)?;
+fn is_readable(stdout: &ChildStdout, wait: Duration) -> Result<bool, ChildFailure> {
+    interrupt::check().map_err(ChildFailure::Stopped)?;
     let mut files = vec![PollFd::new(stdout, PollFlags::IN)];
     interrupt::wait(&mut files, Some(wait)).map_err(|error| match interrupt::check() {
-        Ok(()) => Failure::Read(error),
-        Err(stopped) => Failure::Stopped(stopped),
+        Ok(()) => ChildFailure::Read(error),
+        Err(stopped) => ChildFailure::Stopped(stopped),
     })
 }
 
 /// A child that is killed with its process group, and reaped, when it goes out of scope, unless it has ended.
-struct Running(Child);
+struct RunningChild(Child);
 
-impl Running {
-    fn status(&mut self) -> Result<Option<ExitStatus>, Failure> {
-        self.0.try_wait().map_err(Failure::Read)
+impl RunningChild {
+    fn status(&mut self) -> Result<Option<ExitStatus>, ChildFailure> {
+        self.0.try_wait().map_err(ChildFailure::Read)
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningChild {
     fn drop(&mut self) {
         // What one that has ended left behind, such as an agent, may go on.
         if let Ok(None) = self.0.try_wait() {
@@ -136,12 +140,12 @@ impl Drop for Running {
 mod tests {
     use super::*;
 
-    const BOUNDS: Bounds = Bounds {
+    const BOUNDS: ChildBounds = ChildBounds {
         time: Duration::from_millis(600),
         size: 100_000,
     };
 
-    fn of(script: &str) -> Result<(ExitStatus, Vec<u8>), Failure> {
+    fn of(script: &str) -> Result<(ExitStatus, Vec<u8>), ChildFailure> {
         output(
             Command::new("sh").args(["-c", script]),
             BOUNDS,

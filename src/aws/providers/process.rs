@@ -8,13 +8,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::aws::identity::Identity;
-use crate::aws::providers::child::{self, Bounds, Failure};
+use crate::aws::providers::child::{self, ChildBounds, ChildFailure};
 use crate::aws::providers::metadata;
 use crate::error::{Error, Result};
 use crate::time::{Clock, Millis};
 
 /// The bounds of the process. Some ask a person, through a browser or a hardware key.
-const BOUNDS: Bounds = Bounds {
+const BOUNDS: ChildBounds = ChildBounds {
     time: Duration::from_secs(60),
     size: 64 << 10,
 };
@@ -52,19 +52,19 @@ pub(super) fn identity(
         .map_err(|what| Error::config(format!("{place}: {what}")))
 }
 
-fn failed(place: &str, failure: Failure) -> Error {
+fn failed(place: &str, failure: ChildFailure) -> Error {
     match failure {
-        Failure::Start(error) => Error::config(format!("{place}: starting it")).because(error),
-        Failure::Read(error) => {
+        ChildFailure::Start(error) => Error::config(format!("{place}: starting it")).because(error),
+        ChildFailure::Read(error) => {
             Error::system(format!("{place}: reading its output")).because(error)
         }
-        Failure::TooSlow => Error::config(format!(
+        ChildFailure::TooSlow => Error::config(format!(
             "{place}: expected it to end within {} seconds, found that it did not; it was killed",
             BOUNDS.time.as_secs()
         ))
         .hint("run it by hand: it may be waiting for an answer"),
-        Failure::Stopped(stopped) => Error::from(stopped).while_doing(place),
-        Failure::TooLong => Error::config(format!(
+        ChildFailure::Stopped(stopped) => Error::from(stopped).while_doing(place),
+        ChildFailure::TooLong => Error::config(format!(
             "{place}: expected at most {} KiB of output, found more; it was killed",
             BOUNDS.size >> 10
         )),

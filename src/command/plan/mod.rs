@@ -23,21 +23,7 @@ use crate::time::Clock;
 
 pub(super) fn run(asked: &cli::PlanArguments, environment: &Environment) -> Result<Exit> {
     let config = configuration(&asked.lake, environment)?;
-    let streams = match &asked.target {
-        PlanTarget::Catalog(path) => catalog::read(&read_file(path, "configured catalog")?)?,
-        PlanTarget::Table {
-            table,
-            schema,
-            mode,
-        } => vec![ConfiguredStream {
-            key: StreamKey::new(None, table),
-            json_schema: JsonSchema::from(&read_schema(schema)?),
-            origin: SchemaOrigin::Declared,
-            refresh: refresh(*mode),
-            generation_id: None,
-            sync_id: None,
-        }],
-    };
+    let streams = streams(&asked.target)?;
     let mut options = options(&config, environment);
     if matches!(asked.target, PlanTarget::Table { .. }) {
         options.table.creation = Creation::AtTheFirstCheckpoint;
@@ -66,24 +52,39 @@ pub(super) fn run(asked: &cli::PlanArguments, environment: &Environment) -> Resu
         control: &control,
     };
     let forecast = forecast::forecast(streams, &opening, taken_back)?;
-    let text = match asked.format {
+    out::text(&match asked.format {
         PlanFormat::Text => text::all(&forecast),
         PlanFormat::Json => {
             let streams: Vec<Value> = forecast.streams.iter().map(to_json).collect();
             let taken_back: Vec<Value> = forecast.taken_back.iter().map(of_run).collect();
-            format!(
-                "{:#}",
-                json!({"streams": streams, "takes_back": taken_back})
-            )
+            let all = json!({"streams": streams, "takes_back": taken_back});
+            format!("{all:#}")
         }
-    };
-    out::text(&text)?;
+    })?;
     let is_refused = |stream: &StreamForecast| matches!(stream.action, TableAction::Refused(_));
     Ok(if forecast.streams.iter().any(is_refused) {
         Exit::Reported(1)
     } else {
         Exit::Success
     })
+}
+
+fn streams(target: &PlanTarget) -> Result<Vec<ConfiguredStream>> {
+    match target {
+        PlanTarget::Catalog(path) => catalog::read(&read_file(path, "configured catalog")?),
+        PlanTarget::Table {
+            table,
+            schema,
+            mode,
+        } => Ok(vec![ConfiguredStream {
+            key: StreamKey::new(None, table),
+            json_schema: JsonSchema::from(&read_schema(schema)?),
+            origin: SchemaOrigin::Declared,
+            refresh: refresh(*mode),
+            generation_id: None,
+            sync_id: None,
+        }]),
+    }
 }
 
 fn to_json(forecast: &StreamForecast) -> Value {

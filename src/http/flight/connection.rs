@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use rustls::ClientConfig;
 
-use crate::http::flight::exchange::{Exchange, Progress};
+use crate::http::flight::exchange::{Exchange, ResponseProgress};
 use crate::http::flight::network::Network;
 use crate::http::flight::pipe::Pipe;
 use crate::http::flight::route::Route;
@@ -21,7 +21,7 @@ const BLOCK: usize = 16 * 1024;
 /// A connection, and the exchange that it carries.
 pub(super) struct Connection<S> {
     pub(super) route: Rc<Route>,
-    stage: Stage<S>,
+    stage: ConnectionStage<S>,
     exchange: Option<Box<Exchange>>,
     timeouts: Timeouts,
     /// When the exchange began.
@@ -32,7 +32,7 @@ pub(super) struct Connection<S> {
     pub(super) idle_since: Instant,
 }
 
-enum Stage<S> {
+enum ConnectionStage<S> {
     Setup(Setup<S>),
     Made {
         pipe: Pipe<S>,
@@ -53,7 +53,7 @@ impl<S: Read + Write> Connection<S> {
     ) -> Self {
         Self {
             route,
-            stage: Stage::Setup(setup),
+            stage: ConnectionStage::Setup(setup),
             exchange: Some(exchange),
             timeouts,
             began: now,
@@ -67,11 +67,11 @@ impl<S: Read + Write> Connection<S> {
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        matches!(self.stage, Stage::Closed)
+        matches!(self.stage, ConnectionStage::Closed)
     }
 
     pub(super) fn close(&mut self) {
-        self.stage = Stage::Closed;
+        self.stage = ConnectionStage::Closed;
         self.exchange = None;
     }
 
@@ -80,7 +80,7 @@ impl<S: Read + Write> Connection<S> {
         if !self.is_idle() {
             return false;
         }
-        let Stage::Made { pipe, .. } = &mut self.stage else {
+        let ConnectionStage::Made { pipe, .. } = &mut self.stage else {
             return false;
         };
         let is_quiet = match pipe.read(&mut [0]) {
@@ -104,21 +104,23 @@ impl<S: Read + Write> Connection<S> {
     pub(super) fn due(&self) -> Option<Instant> {
         let exchange = self.exchange.as_ref()?;
         match &self.stage {
-            Stage::Setup(setup) => Some(setup.due()),
-            Stage::Made { .. } => {
+            ConnectionStage::Setup(setup) => Some(setup.due()),
+            ConnectionStage::Made { .. } => {
                 let bounds = [self.silent_at, self.slow_at(exchange)];
                 bounds.into_iter().chain(exchange.continues_at()).min()
             }
-            Stage::Closed => None,
+            ConnectionStage::Closed => None,
         }
     }
 
     /// The socket to wait for, and whether for room in it.
     pub(super) fn socket(&self) -> Option<(&S, bool)> {
         match &self.stage {
-            Stage::Setup(setup) => setup.socket(),
-            Stage::Made { pipe, is_full } => Some((pipe.socket(), *is_full || pipe.is_full())),
-            Stage::Closed => None,
+            ConnectionStage::Setup(setup) => setup.socket(),
+            ConnectionStage::Made { pipe, is_full } => {
+                Some((pipe.socket(), *is_full || pipe.is_full()))
+            }
+            ConnectionStage::Closed => None,
         }
     }
 
@@ -132,7 +134,7 @@ impl<S: Read + Write> Connection<S> {
         self.idle_since = network.now();
         self.exchange = None;
         if outcome.is_err() {
-            self.stage = Stage::Closed;
+            self.stage = ConnectionStage::Closed;
         }
         Some(outcome)
     }
@@ -145,11 +147,11 @@ impl<S: Read + Write> Connection<S> {
         if self.exchange.is_none() {
             return Ok(None);
         }
-        if let Stage::Setup(setup) = &mut self.stage {
+        if let ConnectionStage::Setup(setup) = &mut self.stage {
             let Some(pipe) = setup.drive(network, &self.route, tls)? else {
                 return Ok(None);
             };
-            self.stage = Stage::Made {
+            self.stage = ConnectionStage::Made {
                 pipe,
                 is_full: false,
             };
@@ -157,9 +159,9 @@ impl<S: Read + Write> Connection<S> {
             self.silent_at = self.began + self.timeouts.silence;
         }
         let (moved, progress) = self.exchange_bytes(network)?;
-        if let Progress::Whole { is_reusable } = progress {
+        if let ResponseProgress::Whole { is_reusable } = progress {
             if !is_reusable {
-                self.stage = Stage::Closed;
+                self.stage = ConnectionStage::Closed;
             }
             return Ok(self
                 .exchange
@@ -193,10 +195,11 @@ impl<S: Read + Write> Connection<S> {
     fn exchange_bytes<N: Network<Socket = S>>(
         &mut self,
         network: &N,
-    ) -> Result<(bool, Progress), Failure> {
-        let (Stage::Made { pipe, is_full }, Some(exchange)) = (&mut self.stage, &mut self.exchange)
+    ) -> Result<(bool, ResponseProgress), Failure> {
+        let (ConnectionStage::Made { pipe, is_full }, Some(exchange)) =
+            (&mut self.stage, &mut self.exchange)
         else {
-            return Ok((false, Progress::Unfinished));
+            return Ok((false, ResponseProgress::Unfinished));
         };
         let mut block = [0; BLOCK];
         let mut moved = false;
@@ -207,12 +210,12 @@ impl<S: Read + Write> Connection<S> {
             match pipe.read(&mut block) {
                 Ok(0) => {
                     exchange.end()?;
-                    return Ok((true, Progress::Whole { is_reusable: false }));
+                    return Ok((true, ResponseProgress::Whole { is_reusable: false }));
                 }
                 Ok(count) => {
                     moved = true;
                     let progress = exchange.read(&block[..count])?;
-                    if matches!(progress, Progress::Whole { .. }) {
+                    if matches!(progress, ResponseProgress::Whole { .. }) {
                         return Ok((true, progress));
                     }
                 }
@@ -220,7 +223,7 @@ impl<S: Read + Write> Connection<S> {
                     moved |= match written.map_err(|error| failure(&error))? {
                         Written::All(moved) | Written::Full(moved) => moved,
                     };
-                    return Ok((moved, Progress::Unfinished));
+                    return Ok((moved, ResponseProgress::Unfinished));
                 }
                 Err(error) => return Err(failure(&error)),
             }

@@ -37,7 +37,7 @@ pub(super) struct Exchange {
     /// Bytes of head and body that are written.
     written: usize,
     hold: Hold,
-    step: Step,
+    step: ExchangeStage,
     /// Bytes read that are not understood yet.
     input: Vec<u8>,
     /// Bytes of heads read, interim answers' too.
@@ -56,14 +56,14 @@ enum Hold {
     Until(Instant),
 }
 
-enum Step {
+enum ExchangeStage {
     Head(Call<RecvResponse>),
     Body(Call<RecvBody>),
     Over { must_close: bool },
 }
 
 /// What is known of the response so far.
-pub(super) enum Progress {
+pub(super) enum ResponseProgress {
     Unfinished,
     Whole {
         /// Whether the connection takes another exchange.
@@ -88,7 +88,7 @@ impl Exchange {
             body,
             written: 0,
             hold: if expects { Hold::Due } else { Hold::No },
-            step: Step::Head(call),
+            step: ExchangeStage::Head(call),
             input: Vec::new(),
             heads: 0,
             framing: 0,
@@ -135,12 +135,12 @@ impl Exchange {
     }
 
     /// Takes bytes that the server sent.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Progress, Failure> {
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<ResponseProgress, Failure> {
         if self.written < self.question {
             return Err(lost("the server answered before it was asked"));
         }
         self.input.extend_from_slice(bytes);
-        while let Step::Head(call) = &mut self.step {
+        while let ExchangeStage::Head(call) = &mut self.step {
             let parsed = call.try_response(&self.input, false);
             let (used, found) = parsed.map_err(|error| lost(&error.to_string()))?;
             self.heads += used;
@@ -156,24 +156,24 @@ impl Exchange {
             match found {
                 // `100 Continue`, or another word of the server that it goes on.
                 None if used > 0 => self.hold = Hold::No,
-                None => return Ok(Progress::Unfinished),
+                None => return Ok(ResponseProgress::Unfinished),
                 Some(head) => self.begin_body(head.into_parts().0)?,
             }
         }
         self.read_body()?;
         Ok(match self.step {
-            Step::Over { must_close } => Progress::Whole {
+            ExchangeStage::Over { must_close } => ResponseProgress::Whole {
                 is_reusable: !must_close && self.is_written() && self.input.is_empty(),
             },
-            _ => Progress::Unfinished,
+            _ => ResponseProgress::Unfinished,
         })
     }
 
     fn begin_body(&mut self, head: Parts) -> Result<(), Failure> {
         self.response.status = head.status.as_u16();
         self.response.headers = head.headers;
-        let over = Step::Over { must_close: true };
-        let Step::Head(call) = std::mem::replace(&mut self.step, over) else {
+        let over = ExchangeStage::Over { must_close: true };
+        let ExchangeStage::Head(call) = std::mem::replace(&mut self.step, over) else {
             return Ok(());
         };
         match call.proceed() {
@@ -183,7 +183,7 @@ impl Exchange {
                     self.check_length(length)?;
                     self.response.body.reserve_exact(length);
                 }
-                self.step = Step::Body(call);
+                self.step = ExchangeStage::Body(call);
             }
             Some(RecvResponseResult::Redirect(call)) => self.finish(call.must_close_connection()),
             Some(RecvResponseResult::Cleanup(call)) => self.finish(call.must_close_connection()),
@@ -193,7 +193,7 @@ impl Exchange {
     }
 
     fn read_body(&mut self) -> Result<(), Failure> {
-        if !matches!(self.step, Step::Body(_)) {
+        if !matches!(self.step, ExchangeStage::Body(_)) {
             return Ok(());
         }
         // What is read is moved once, however many chunks it consists of.
@@ -207,7 +207,7 @@ impl Exchange {
     }
 
     fn read_chunks(&mut self, at: &mut usize, filled: &mut usize) -> Result<(), Failure> {
-        while let Step::Body(call) = &mut self.step {
+        while let ExchangeStage::Body(call) = &mut self.step {
             let (input, room) = (&self.input[*at..], &mut self.response.body[*filled..]);
             let read = call.read(input, room);
             let (used, made) = read.map_err(|error| lost(&error.to_string()))?;
@@ -232,8 +232,8 @@ impl Exchange {
     }
 
     fn end_body(&mut self) {
-        let over = Step::Over { must_close: true };
-        if let Step::Body(call) = std::mem::replace(&mut self.step, over) {
+        let over = ExchangeStage::Over { must_close: true };
+        if let ExchangeStage::Body(call) = std::mem::replace(&mut self.step, over) {
             match call.proceed() {
                 Some(RecvBodyResult::Redirect(call)) => self.finish(call.must_close_connection()),
                 Some(RecvBodyResult::Cleanup(call)) => self.finish(call.must_close_connection()),
@@ -243,7 +243,7 @@ impl Exchange {
     }
 
     fn finish(&mut self, must_close: bool) {
-        self.step = Step::Over { must_close };
+        self.step = ExchangeStage::Over { must_close };
     }
 
     fn check_length(&self, length: usize) -> Result<(), Failure> {
@@ -256,9 +256,11 @@ impl Exchange {
     /// The server sends no more. The response is whole only where this is its end.
     pub(super) fn end(&self) -> Result<(), Failure> {
         match &self.step {
-            Step::Over { .. } => Ok(()),
-            Step::Body(call) if call.body_mode() == BodyMode::CloseDelimited => Ok(()),
-            Step::Head(_) if self.input.is_empty() => Err(lost("the server closed the connection")),
+            ExchangeStage::Over { .. } => Ok(()),
+            ExchangeStage::Body(call) if call.body_mode() == BodyMode::CloseDelimited => Ok(()),
+            ExchangeStage::Head(_) if self.input.is_empty() => {
+                Err(lost("the server closed the connection"))
+            }
             _ => Err(lost("the server closed the connection within its answer")),
         }
     }

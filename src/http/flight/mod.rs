@@ -99,7 +99,7 @@ pub(super) struct Flights<N: Network> {
 struct Air<S> {
     next: Number,
     /// Requests that wait for a connection, in order.
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<WaitingExchange>,
     carried: Vec<Carried<S>>,
     /// What is known, and nobody has asked for yet.
     landed: BTreeMap<Number, Result<Response, Failure>>,
@@ -109,7 +109,7 @@ struct Air<S> {
 
 type Number = u64;
 
-struct Waiting {
+struct WaitingExchange {
     number: Number,
     route: Rc<Route>,
     exchange: Box<Exchange>,
@@ -157,7 +157,7 @@ impl<N: Network> Flights<N> {
     pub(super) fn send(&self, request: &Request) -> Flight<'_, N> {
         let number = self.air.borrow_mut().number();
         match self.prepared(request) {
-            Ok((route, exchange)) => self.air.borrow_mut().waiting.push_back(Waiting {
+            Ok((route, exchange)) => self.air.borrow_mut().waiting.push_back(WaitingExchange {
                 number,
                 route: Rc::new(route),
                 exchange,
@@ -179,12 +179,12 @@ impl<N: Network> Flights<N> {
     }
 
     /// Ends after this time.
-    pub(super) fn rest(&self, span: Duration) -> Rest<'_, N> {
+    pub(super) fn rest(&self, span: Duration) -> Sleep<'_, N> {
         let until = self.network.now() + span;
         let mut air = self.air.borrow_mut();
         let number = air.number();
         air.rests.insert(number, until);
-        Rest {
+        Sleep {
             flights: self,
             number,
             until,
@@ -267,8 +267,8 @@ impl<N: Network> Flights<N> {
         has_news
     }
 
-    fn launched(&self, air: &mut Air<N::Socket>, waiting: Waiting, now: Instant) -> Launch {
-        let Waiting {
+    fn launched(&self, air: &mut Air<N::Socket>, waiting: WaitingExchange, now: Instant) -> Launch {
+        let WaitingExchange {
             number,
             route,
             exchange,
@@ -284,7 +284,7 @@ impl<N: Network> Flights<N> {
         } else {
             let of_route = |carried: &&Carried<N::Socket>| *carried.connection.route == *route;
             if air.carried.iter().filter(of_route).count() >= self.options.connections {
-                return Launch::Waits(Waiting {
+                return Launch::Waits(WaitingExchange {
                     number,
                     route,
                     exchange,
@@ -435,7 +435,7 @@ impl<N: Network> Flights<N> {
 /// What came of a request that waited for a connection.
 enum Launch {
     Carried,
-    Waits(Waiting),
+    Waits(WaitingExchange),
     Landed(Number, Result<Response, Failure>),
 }
 
@@ -473,13 +473,13 @@ impl<N: Network> Drop for Flight<'_, N> {
 }
 
 /// A future that ends at a time.
-pub(super) struct Rest<'a, N: Network> {
+pub(super) struct Sleep<'a, N: Network> {
     flights: &'a Flights<N>,
     number: Number,
     until: Instant,
 }
 
-impl<N: Network> Future for Rest<'_, N> {
+impl<N: Network> Future for Sleep<'_, N> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
@@ -491,7 +491,7 @@ impl<N: Network> Future for Rest<'_, N> {
     }
 }
 
-impl<N: Network> Drop for Rest<'_, N> {
+impl<N: Network> Drop for Sleep<'_, N> {
     fn drop(&mut self) {
         self.flights.air.borrow_mut().rests.remove(&self.number);
     }

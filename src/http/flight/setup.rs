@@ -20,12 +20,12 @@ const MOST_HEADERS: usize = 64;
 
 /// A connection that is being made.
 pub(super) struct Setup<S> {
-    stage: Stage<S>,
+    stage: SetupStage<S>,
     /// When the connection must be made.
     deadline: Instant,
 }
 
-enum Stage<S> {
+enum SetupStage<S> {
     Dialing {
         socket: S,
         /// The addresses to try after this one.
@@ -51,9 +51,9 @@ struct Tunnel {
 }
 
 /// How far a step came.
-enum Step<S> {
-    Waits(Stage<S>),
-    Goes(Stage<S>),
+enum StageOutcome<S> {
+    Waits(SetupStage<S>),
+    Goes(SetupStage<S>),
     Made(Pipe<S>),
 }
 
@@ -71,7 +71,7 @@ impl<S: Read + Write> Setup<S> {
     /// When it must be driven although its socket is not ready.
     pub(super) fn due(&self) -> Instant {
         match &self.stage {
-            Stage::Dialing { until, .. } => *until,
+            SetupStage::Dialing { until, .. } => *until,
             _ => self.deadline,
         }
     }
@@ -79,11 +79,11 @@ impl<S: Read + Write> Setup<S> {
     /// The socket to wait for, and whether for room in it.
     pub(super) fn socket(&self) -> Option<(&S, bool)> {
         match &self.stage {
-            Stage::Dialing { socket, .. } => Some((socket, true)),
-            Stage::Layers { pipe, tunnel, .. } => {
+            SetupStage::Dialing { socket, .. } => Some((socket, true)),
+            SetupStage::Layers { pipe, tunnel, .. } => {
                 Some((pipe.socket(), pipe.is_full() || tunnel.is_full))
             }
-            Stage::Failed => None,
+            SetupStage::Failed => None,
         }
     }
 
@@ -95,32 +95,32 @@ impl<S: Read + Write> Setup<S> {
         tls: &Arc<ClientConfig>,
     ) -> Result<Option<Pipe<S>>, Failure> {
         loop {
-            let step = match std::mem::replace(&mut self.stage, Stage::Failed) {
-                Stage::Dialing {
+            let step = match std::mem::replace(&mut self.stage, SetupStage::Failed) {
+                SetupStage::Dialing {
                     socket,
                     rest,
                     until,
                 } => dialed(network, socket, rest, until, self.deadline).and_then(
                     |step| match step {
-                        Step::Made(pipe) => enter(pipe, 0, route, tls),
+                        StageOutcome::Made(pipe) => enter(pipe, 0, route, tls),
                         step => Ok(step),
                     },
                 ),
-                Stage::Layers {
+                SetupStage::Layers {
                     pipe,
                     layer,
                     tunnel,
                 } => pass(pipe, layer, tunnel, route, tls),
-                Stage::Failed => Err(Failure::Lost("the connection has failed".into())),
+                SetupStage::Failed => Err(Failure::Lost("the connection has failed".into())),
             };
             match step? {
-                Step::Made(pipe) => return Ok(Some(pipe)),
-                Step::Goes(stage) => self.stage = stage,
-                Step::Waits(stage) if network.now() < self.deadline => {
+                StageOutcome::Made(pipe) => return Ok(Some(pipe)),
+                StageOutcome::Goes(stage) => self.stage = stage,
+                StageOutcome::Waits(stage) if network.now() < self.deadline => {
                     self.stage = stage;
                     return Ok(None);
                 }
-                Step::Waits(_) => {
+                StageOutcome::Waits(_) => {
                     return Err(Failure::ConnectTimeout("no connection in time".into()));
                 }
             }
@@ -134,14 +134,14 @@ fn dial<N: Network>(
     mut addresses: VecDeque<SocketAddr>,
     deadline: Instant,
     mut last: Option<io::Error>,
-) -> Result<Stage<N::Socket>, Failure> {
+) -> Result<SetupStage<N::Socket>, Failure> {
     let now = network.now();
     while let Some(address) = addresses.pop_front() {
         match network.dial(address) {
             Ok(socket) => {
                 let left = deadline.saturating_duration_since(now);
                 let share = if addresses.is_empty() { left } else { left / 2 };
-                return Ok(Stage::Dialing {
+                return Ok(SetupStage::Dialing {
                     socket,
                     rest: addresses,
                     until: now + share,
@@ -165,11 +165,11 @@ fn dialed<N: Network>(
     rest: VecDeque<SocketAddr>,
     until: Instant,
     deadline: Instant,
-) -> Result<Step<N::Socket>, Failure> {
+) -> Result<StageOutcome<N::Socket>, Failure> {
     let error = match network.is_made(&socket) {
-        Ok(true) => return Ok(Step::Made(Pipe::Plain(socket))),
+        Ok(true) => return Ok(StageOutcome::Made(Pipe::Plain(socket))),
         Ok(false) if network.now() < until => {
-            return Ok(Step::Waits(Stage::Dialing {
+            return Ok(StageOutcome::Waits(SetupStage::Dialing {
                 socket,
                 rest,
                 until,
@@ -178,7 +178,7 @@ fn dialed<N: Network>(
         Ok(false) => ErrorKind::TimedOut.into(),
         Err(error) => error,
     };
-    dial(network, rest, deadline, Some(error)).map(Step::Goes)
+    dial(network, rest, deadline, Some(error)).map(StageOutcome::Goes)
 }
 
 /// Begins to pass the layer of this number; the connection is made where there is none.
@@ -187,13 +187,13 @@ fn enter<S: Read + Write>(
     layer: usize,
     route: &Route,
     tls: &Arc<ClientConfig>,
-) -> Result<Step<S>, Failure> {
+) -> Result<StageOutcome<S>, Failure> {
     let pipe = match route.layers.get(layer) {
-        None => return Ok(Step::Made(pipe)),
+        None => return Ok(StageOutcome::Made(pipe)),
         Some(Layer::Tls(host)) => pipe.secured(tls, host).map_err(|error| failure(&error))?,
         Some(Layer::Tunnel(_)) => pipe,
     };
-    Ok(Step::Goes(Stage::Layers {
+    Ok(StageOutcome::Goes(SetupStage::Layers {
         pipe,
         layer,
         tunnel: Tunnel::default(),
@@ -206,7 +206,7 @@ fn pass<S: Read + Write>(
     mut tunnel: Tunnel,
     route: &Route,
     tls: &Arc<ClientConfig>,
-) -> Result<Step<S>, Failure> {
+) -> Result<StageOutcome<S>, Failure> {
     let passed = match route.layers.get(layer) {
         Some(Layer::Tunnel(request)) => tunnel.open(&mut pipe, request),
         _ => pipe.shake_hands().map_err(|error| failure(&error)),
@@ -214,7 +214,7 @@ fn pass<S: Read + Write>(
     if passed? {
         return enter(pipe, layer + 1, route, tls);
     }
-    Ok(Step::Waits(Stage::Layers {
+    Ok(StageOutcome::Waits(SetupStage::Layers {
         pipe,
         layer,
         tunnel,

@@ -7,10 +7,10 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use crate::aws::tests::decoded;
-use crate::error::Kind;
+use crate::error::{Kind, Result};
 use crate::http::stub::{Received, Reply, Server};
 use crate::lake::aws::tests::lake;
-use crate::lake::{Created, Lake, Lookup, Updated};
+use crate::lake::{Catalog, Created, Lake, Lookup, Objects, Updated};
 
 /// S3 and Glue as far as the lake needs them.
 #[derive(Default)]
@@ -57,38 +57,9 @@ impl Store {
                 Some(_) => Reply::say(204, ""),
                 None => refused(404, "NoSuchUpload"),
             },
-            ("POST", None) if argument("uploads").is_some() => {
-                self.number += 1;
-                let id = format!("u{}", self.number);
-                self.uploads.insert(id.clone(), (key, BTreeMap::new()));
-                Reply::say(
-                    200,
-                    format!(
-                        "<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"
-                    ),
-                )
-            }
-            ("POST", None) => {
-                let body = String::from_utf8(request.body.clone()).unwrap();
-                for key in body.split("<Key>").skip(1) {
-                    self.objects.remove(key.split_once('<').unwrap().0);
-                }
-                Reply::say(200, "<DeleteResult/>")
-            }
-            ("PUT", None) => {
-                let body = match request.header("x-amz-copy-source") {
-                    None => Some(request.body.clone()),
-                    Some(from) => {
-                        let from = decoded(from.trim_start_matches("lake-bucket/"));
-                        self.objects.get(&from).cloned()
-                    }
-                };
-                let Some(body) = body else {
-                    return refused(404, "NoSuchKey");
-                };
-                self.objects.insert(key, body);
-                Reply::say(200, "<CopyObjectResult/>")
-            }
+            ("POST", None) if argument("uploads").is_some() => self.begin(key),
+            ("POST", None) => self.delete(&request.body),
+            ("PUT", None) => self.put(key, request),
             ("GET", _) if key.is_empty() => {
                 self.page(&argument("prefix").unwrap(), argument("continuation-token"))
             }
@@ -103,6 +74,41 @@ impl Store {
                 Some(body) => Reply::say(200, String::from_utf8(body.clone()).unwrap()),
             },
         }
+    }
+
+    fn begin(&mut self, key: String) -> Reply {
+        self.number += 1;
+        let id = format!("u{}", self.number);
+        self.uploads.insert(id.clone(), (key, BTreeMap::new()));
+        Reply::say(
+            200,
+            format!(
+                "<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"
+            ),
+        )
+    }
+
+    fn delete(&mut self, body: &[u8]) -> Reply {
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        for key in body.split("<Key>").skip(1) {
+            self.objects.remove(key.split_once('<').unwrap().0);
+        }
+        Reply::say(200, "<DeleteResult/>")
+    }
+
+    fn put(&mut self, key: String, request: &Received) -> Reply {
+        let body = match request.header("x-amz-copy-source") {
+            None => Some(request.body.clone()),
+            Some(from) => {
+                let from = decoded(from.trim_start_matches("lake-bucket/"));
+                self.objects.get(&from).cloned()
+            }
+        };
+        let Some(body) = body else {
+            return refused(404, "NoSuchKey");
+        };
+        self.objects.insert(key, body);
+        Reply::say(200, "<CopyObjectResult/>")
     }
 
     fn part(&mut self, upload: &str, number: &str, request: &Received) -> Reply {
@@ -208,19 +214,13 @@ impl Store {
 
 /// The contents that the lake should have.
 #[derive(Default)]
-struct Expected {
+struct ExpectedLake {
     objects: BTreeMap<String, Vec<u8>>,
     table: Option<Map<String, Value>>,
 }
 
 /// One random step, checked against what is expected.
-fn step(
-    lake: &Lake,
-    expected: &mut Expected,
-    random: &mut fastrand::Rng,
-) -> crate::error::Result<()> {
-    let key = |random: &mut fastrand::Rng| format!("p/{}", random.u8(..8));
-    let body = |random: &mut fastrand::Rng| format!("{}|", random.u32(..)).into_bytes();
+fn step(lake: &Lake, expected: &mut ExpectedLake, random: &mut fastrand::Rng) -> Result<()> {
     let objects = &*lake.objects;
     match random.u8(..10) {
         0 | 1 => {
@@ -228,27 +228,7 @@ fn step(
             objects.put(&key, body.as_slice().into())?;
             expected.objects.insert(key, body);
         }
-        2 | 3 => {
-            let (key, parts) = (key(random), random.usize(1..4));
-            let mut upload = objects.begin(&key)?;
-            let mut whole = Vec::new();
-            for _ in 0..parts {
-                let body = body(random);
-                objects.part(&mut upload, body.as_slice().into())?;
-                whole.extend(body);
-            }
-            assert_eq!(
-                objects.get(&key)?,
-                expected.objects.get(&key).cloned(),
-                "not visible yet"
-            );
-            if random.bool() {
-                objects.complete(&mut upload)?;
-                expected.objects.insert(key, whole);
-            } else {
-                objects.abort(&upload)?;
-            }
-        }
+        2 | 3 => upload(objects, expected, random)?,
         4 => {
             let keys: Vec<String> = (0..3).map(|_| key(random)).collect();
             objects.delete(&keys)?;
@@ -273,43 +253,83 @@ fn step(
             let input = json!({ "Name": "t", "Parameters": { "n": random.u32(..).to_string() } });
             let input = input.as_object().unwrap().clone();
             let created = lake.catalog.create_table("d", &input)?;
-            let is_new = expected.table.is_none();
-            assert_eq!(
-                created,
-                if is_new {
-                    Created::Now
-                } else {
-                    Created::Before
-                }
-            );
+            let as_expected = match expected.table {
+                None => Created::Now,
+                Some(_) => Created::Before,
+            };
+            assert_eq!(created, as_expected);
             expected.table.get_or_insert(input);
         }
-        8 => {
-            let found = match lake.catalog.table("d", "t")? {
-                Lookup::Found(table) => Some(table),
-                Lookup::Absent => None,
-                Lookup::Hidden(error) => return Err(error),
-            };
-            let parameters = |input: &Map<String, Value>| input["Parameters"].clone();
-            assert_eq!(
-                found.as_ref().map(|found| parameters(&found.input)),
-                expected.table.as_ref().map(parameters)
-            );
-            let Some(mut found) = found else {
-                return Ok(());
-            };
-            let parameters = json!({ "n": random.u32(..).to_string() });
-            found.input.insert("Parameters".into(), parameters);
-            let version = found.version.as_deref();
-            let updated = lake.catalog.update_table("d", &found.input, version)?;
-            assert_eq!(updated, Updated::Done);
-            expected.table = Some(found.input);
-        }
+        8 => update_table(&*lake.catalog, expected, random)?,
         _ => {
             lake.catalog.delete_table("d", "t")?;
             expected.table = None;
         }
     }
+    Ok(())
+}
+
+fn key(random: &mut fastrand::Rng) -> String {
+    format!("p/{}", random.u8(..8))
+}
+
+fn body(random: &mut fastrand::Rng) -> Vec<u8> {
+    format!("{}|", random.u32(..)).into_bytes()
+}
+
+/// An upload in parts, completed or aborted.
+fn upload(
+    objects: &dyn Objects,
+    expected: &mut ExpectedLake,
+    random: &mut fastrand::Rng,
+) -> Result<()> {
+    let (key, parts) = (key(random), random.usize(1..4));
+    let mut upload = objects.begin(&key)?;
+    let mut whole = Vec::new();
+    for _ in 0..parts {
+        let body = body(random);
+        objects.part(&mut upload, body.as_slice().into())?;
+        whole.extend(body);
+    }
+    assert_eq!(
+        objects.get(&key)?,
+        expected.objects.get(&key).cloned(),
+        "not visible yet"
+    );
+    if random.bool() {
+        objects.complete(&mut upload)?;
+        expected.objects.insert(key, whole);
+    } else {
+        objects.abort(&upload)?;
+    }
+    Ok(())
+}
+
+/// Reads the table and, where there is one, changes its parameters.
+fn update_table(
+    catalog: &dyn Catalog,
+    expected: &mut ExpectedLake,
+    random: &mut fastrand::Rng,
+) -> Result<()> {
+    let found = match catalog.table("d", "t")? {
+        Lookup::Found(table) => Some(table),
+        Lookup::Absent => None,
+        Lookup::Hidden(error) => return Err(error),
+    };
+    let parameters = |input: &Map<String, Value>| input["Parameters"].clone();
+    assert_eq!(
+        found.as_ref().map(|found| parameters(&found.input)),
+        expected.table.as_ref().map(parameters)
+    );
+    let Some(mut found) = found else {
+        return Ok(());
+    };
+    let parameters = json!({ "n": random.u32(..).to_string() });
+    found.input.insert("Parameters".into(), parameters);
+    let version = found.version.as_deref();
+    let updated = catalog.update_table("d", &found.input, version)?;
+    assert_eq!(updated, Updated::Done);
+    expected.table = Some(found.input);
     Ok(())
 }
 
@@ -328,7 +348,7 @@ fn a_bad_day_ends_exact_or_with_an_error_that_asks_to_try_again() {
         let pairs = [("AWS_MAX_ATTEMPTS", "12")];
         let lake = lake(&server, &pairs);
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut expected = Expected::default();
+        let mut expected = ExpectedLake::default();
         let outcome = (0..15).try_for_each(|_| step(&lake, &mut expected, &mut random));
         match outcome {
             Ok(()) => exact += 1,

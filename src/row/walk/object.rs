@@ -4,7 +4,7 @@ use crate::json::scan::{AFTER_MEMBER, Fault, Inside, Scanner};
 use crate::json::span;
 use crate::json::text::unquote_into;
 use crate::row::filled::StepSet;
-use crate::row::learned::{Expected, Learned};
+use crate::row::learned::{Learned, Prediction};
 use crate::row::misfit::Misfit;
 use crate::row::plan::{ObjectPlan, Step, UNKNOWN, ValuePlan};
 use crate::row::splice::{Savepoint, Separator};
@@ -41,7 +41,7 @@ struct ObjectWalk {
 }
 
 impl ObjectWalk {
-    fn new(expected: &Expected, level: Level) -> Self {
+    fn new(expected: &Prediction, level: Level) -> Self {
         Self {
             predicted: expected.first,
             previous: UNKNOWN,
