@@ -79,13 +79,19 @@ pub(crate) struct AwsSettings {
     /// The account of 12 digits that must own the bucket: S3 refuses calls to a bucket of another one.
     pub(crate) bucket_owner: Option<String>,
     pub(crate) credentials: Credentials,
+    pub(crate) endpoints: EndpointSettings,
+    /// The most connections to one server at a time.
+    pub(crate) connections: usize,
+}
+
+/// The settings of the endpoints; the environment's are added to them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EndpointSettings {
     /// An endpoint for every service; it takes precedence over those of the environment.
-    pub(crate) endpoint_url: Option<String>,
+    pub(crate) url: Option<String>,
     pub(crate) addressing: Addressing,
     pub(crate) fips: Switch,
     pub(crate) dual_stack: Switch,
-    /// The most connections to one server at a time.
-    pub(crate) connections: usize,
 }
 
 #[cfg(test)]
@@ -97,12 +103,9 @@ impl AwsSettings {
             bucket_region: None,
             bucket: String::new(),
             credentials: Credentials::Default,
-            endpoint_url: None,
+            endpoints: EndpointSettings::default(),
             account_id: None,
             bucket_owner: None,
-            addressing: Addressing::default(),
-            fips: Switch::default(),
-            dual_stack: Switch::default(),
             connections: 4,
         }
     }
@@ -139,10 +142,10 @@ impl Aws {
             }
         };
         let endpoints = Endpoints {
-            fips: switch(settings.fips, "AWS_USE_FIPS_ENDPOINT"),
-            dual_stack: switch(settings.dual_stack, "AWS_USE_DUALSTACK_ENDPOINT"),
-            addressing: settings.addressing,
-            url: settings.endpoint_url,
+            fips: switch(settings.endpoints.fips, "AWS_USE_FIPS_ENDPOINT"),
+            dual_stack: switch(settings.endpoints.dual_stack, "AWS_USE_DUALSTACK_ENDPOINT"),
+            addressing: settings.endpoints.addressing,
+            url: settings.endpoints.url,
             environment: environment.clone(),
         };
         let roots = RootCertificates::from_environment(environment)?;

@@ -63,10 +63,15 @@ pub(crate) struct LoadArguments {
     pub(crate) strict: bool,
     /// Whether an input without rows sets the exit code.
     pub(crate) require_rows: bool,
-    /// How many bad records are set aside, and the file that they are written to.
-    pub(crate) max_bad_records: u64,
-    pub(crate) bad_records: Option<PathBuf>,
+    pub(crate) bad_records: BadRecordsArguments,
     pub(crate) reports: ReportFiles,
+}
+
+/// How many bad records `load` sets aside, and the file that they are written to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct BadRecordsArguments {
+    pub(crate) most: u64,
+    pub(crate) file: Option<PathBuf>,
 }
 
 /// The format of the input that `load` reads.
@@ -237,10 +242,9 @@ fn load(arguments: &mut Arguments) -> Result<LoadArguments, String> {
         })?),
         None => None,
     };
-    let (max_bad_records, bad_records) = bad_records(arguments, &input)?;
+    let bad_records = bad_records(arguments, &input)?;
     Ok(LoadArguments {
         lake,
-        max_bad_records,
         bad_records,
         input,
         mode,
@@ -253,12 +257,11 @@ fn load(arguments: &mut Arguments) -> Result<LoadArguments, String> {
     })
 }
 
-/// How many bad records are set aside, and where.
-fn bad_records(arguments: &mut Arguments, input: &Input) -> Result<(u64, Option<PathBuf>), String> {
+fn bad_records(arguments: &mut Arguments, input: &Input) -> Result<BadRecordsArguments, String> {
     let most = arguments.text("max-bad-records")?;
     let file = arguments.path("bad-records");
     match (&most, &file) {
-        (None, None) => return Ok((0, None)),
+        (None, None) => return Ok(BadRecordsArguments::default()),
         (Some(_), None) => {
             return Err(
                 "--max-bad-records requires --bad-records FILE, which keeps them".to_owned(),
@@ -274,7 +277,7 @@ fn bad_records(arguments: &mut Arguments, input: &Input) -> Result<(u64, Option<
     let most = most
         .parse()
         .map_err(|_| expected("--max-bad-records", "a whole number", &most))?;
-    Ok((most, file))
+    Ok(BadRecordsArguments { most, file })
 }
 
 fn plan(arguments: &mut Arguments) -> Result<PlanArguments, String> {

@@ -29,8 +29,7 @@ fn load_of(table: &str, lake: LakeArguments) -> LoadArguments {
         checkpoint_interval: None,
         strict: false,
         require_rows: false,
-        max_bad_records: 0,
-        bad_records: None,
+        bad_records: BadRecordsArguments::default(),
         reports: ReportFiles::default(),
     }
 }
@@ -77,8 +76,10 @@ fn load_takes_a_location_files_and_settings() {
         checkpoint_interval: Some(Duration::from_secs(300)),
         strict: true,
         require_rows: true,
-        max_bad_records: 7,
-        bad_records: Some("bad".into()),
+        bad_records: BadRecordsArguments {
+            most: 7,
+            file: Some("bad".into()),
+        },
         reports: ReportFiles {
             summary: Some("sum.json".into()),
             metrics: None,

@@ -113,8 +113,8 @@ fn open_input(
         Input::Records { .. } => lines.objects(),
         Input::Singer => lines,
     };
-    let path = asked.bad_records.as_deref();
-    let bad = BadRecords::open(asked.max_bad_records, path, &files)?;
+    let path = asked.bad_records.file.as_deref();
+    let bad = BadRecords::open(asked.bad_records.most, path, &files)?;
     Ok((lines, bad))
 }
 

@@ -58,10 +58,6 @@ fn client(root: &ObjectReader<'_>) -> Option<aws::AwsSettings> {
         Some(true) => Switch::On,
         _ => Switch::Off,
     };
-    let (fips, dual_stack) = (
-        switch("use_fips_endpoint"),
-        switch("use_dualstack_endpoint"),
-    );
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 1 to 64
     let connections = root.number("connections", 1.0, 64.0).unwrap_or(8.0) as usize;
     let addressing = match root.boolean("path_style") {
@@ -79,10 +75,12 @@ fn client(root: &ObjectReader<'_>) -> Option<aws::AwsSettings> {
             owner => owner.or(account_id).map(str::to_owned),
         },
         credentials: credentials?,
-        endpoint_url: endpoint_url.map(|url| url.trim_end_matches('/').to_owned()),
-        addressing,
-        fips,
-        dual_stack,
+        endpoints: aws::EndpointSettings {
+            url: endpoint_url.map(|url| url.trim_end_matches('/').to_owned()),
+            addressing,
+            fips: switch("use_fips_endpoint"),
+            dual_stack: switch("use_dualstack_endpoint"),
+        },
         connections,
     })
 }

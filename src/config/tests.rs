@@ -294,8 +294,9 @@ fn the_options_of_aws_are_read_and_checked() {
     let aws = config.unwrap().aws.unwrap();
     assert!(matches!(aws.aws.credentials, Credentials::Default));
     assert_eq!(aws.aws.bucket_region.as_deref(), Some("eu-central-1"));
+    let endpoints = &aws.aws.endpoints;
     assert_eq!(
-        (aws.aws.addressing, aws.aws.fips, aws.aws.dual_stack),
+        (endpoints.addressing, endpoints.fips, endpoints.dual_stack),
         (Addressing::Path, Switch::On, Switch::Off)
     );
     assert_eq!(

@@ -46,15 +46,22 @@ pub(crate) struct Feedback {
     audience: Audience,
     files: ReportFiles,
     clock: Clock,
-    /// How progress is shown, and how often; `None` if it is not.
-    progress: Option<(Style, Duration)>,
+    /// `None` if progress is not shown.
+    progress: Option<Schedule>,
+    /// Lines of input until the next look at the clock.
+    until_look: u32,
     began: Instant,
     began_at: Millis,
-    next: Instant,
-    until_look: u32,
     /// Bad records of the input that were set aside.
     bad_records: u64,
     has_ended: bool,
+}
+
+/// How progress is shown, and when.
+struct Schedule {
+    style: Style,
+    interval: Duration,
+    next: Instant,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -106,14 +113,17 @@ impl Feedback {
             Audience::Person => out::terminal_width().map(|_| (Style::Line, LINE_INTERVAL)),
         };
         let began = clock.instant();
-        let every = progress.map_or(Duration::ZERO, |(_, every)| every);
+        let progress = progress.map(|(style, interval)| Schedule {
+            style,
+            interval,
+            next: began + interval,
+        });
         Ok(Self {
             audience,
             files,
             progress,
             began,
             began_at: clock.now(),
-            next: began + every,
             until_look: LINES_BETWEEN_LOOKS,
             bad_records: 0,
             has_ended: false,
@@ -128,7 +138,7 @@ impl Feedback {
 
     /// When progress is due next.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.progress.map(|_| self.next)
+        self.progress.as_ref().map(|schedule| schedule.next)
     }
 
     /// Counts a line of input.
@@ -143,14 +153,14 @@ impl Feedback {
 
     /// Shows progress if it is due.
     pub(crate) fn tick(&mut self, sink: &Sink<'_>, bytes_in: u64) {
-        let Some((style, every)) = self.progress else {
+        let Some(schedule) = &mut self.progress else {
             return;
         };
         let now = self.clock.instant();
-        if now < self.next {
+        if now < schedule.next {
             return;
         }
-        self.next = now + every;
+        schedule.next = now + schedule.interval;
         let tally = sink.tally();
         let since = |instant: Instant| now.saturating_duration_since(instant);
         let current = progress::Progress {
@@ -159,7 +169,7 @@ impl Feedback {
             elapsed: since(self.began),
             since_checkpoint: tally.last_checkpoint.map(since),
         };
-        match style {
+        match schedule.style {
             Style::Message => log::info!("{}", current.message()),
             Style::Line => {
                 if let Some(width) = out::terminal_width() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::aws::s3::{CompleteUpload, Depth, GetObject, ListObjects, PutObject};
 use crate::aws::sigv4::encoding;
-use crate::aws::{Aws, AwsSettings, Credentials, PutOptions, Switch};
+use crate::aws::{Aws, AwsSettings, Credentials, EndpointSettings, PutOptions, Switch};
 use crate::environment::Environment;
 use crate::error::{Kind, Result};
 use crate::http::Timeouts;
@@ -32,7 +32,10 @@ pub(crate) fn settings(server: &Server) -> AwsSettings {
             secret_access_key: Secret::new("hunter2"),
             session_token: None,
         },
-        endpoint_url: Some(server.url()),
+        endpoints: EndpointSettings {
+            url: Some(server.url()),
+            ..EndpointSettings::default()
+        },
         ..AwsSettings::of("eu-central-1")
     }
 }
@@ -119,7 +122,7 @@ fn a_service_that_stays_unavailable_is_given_up() {
 #[test]
 fn a_dead_network_is_reported_with_what_to_check() {
     let mut settings = settings(&Server::script(vec![Reply::Lose]));
-    settings.endpoint_url = Some("http://127.0.0.1:1".into());
+    settings.endpoints.url = Some("http://127.0.0.1:1".into());
     let error = put(&aws(settings, &[]).unwrap()).unwrap_err();
     assert_eq!(error.kind(), Kind::Transient);
     let text = error.to_string();

@@ -29,6 +29,12 @@ const SHORT: usize = 16 * 1024;
 /// end of that with `end`, until one of the two says that the response is whole. A response may come before the request
 /// is written to its end: servers refuse long bodies that way. Nothing more is written then.
 pub(super) struct Exchange {
+    output: Output,
+    input: Input,
+}
+
+/// The request, as bytes to be written.
+struct Output {
     /// The head, and the body where that is short.
     head: Vec<u8>,
     /// Bytes of the head alone, without which no answer makes sense.
@@ -37,14 +43,19 @@ pub(super) struct Exchange {
     /// Bytes of head and body that are written.
     written: usize,
     hold: Hold,
-    step: ExchangeStage,
+}
+
+/// The response, as far as it was read.
+struct Input {
+    stage: ExchangeStage,
     /// Bytes read that are not understood yet.
-    input: Vec<u8>,
+    unread: Vec<u8>,
     /// Bytes of heads read, interim answers' too.
     heads: usize,
     /// Bytes read of the body that are not part of it: those that say how long its chunks are.
     framing: usize,
     response: Response,
+    /// The most bytes that the body may have.
     limit: usize,
 }
 
@@ -83,43 +94,49 @@ impl Exchange {
             body = Bytes::default();
         }
         Ok(Self {
-            head,
-            question,
-            body,
-            written: 0,
-            hold: if expects { Hold::Due } else { Hold::No },
-            step: ExchangeStage::Head(call),
-            input: Vec::new(),
-            heads: 0,
-            framing: 0,
-            response: Response::default(),
-            limit: request.limit,
+            output: Output {
+                head,
+                question,
+                body,
+                written: 0,
+                hold: if expects { Hold::Due } else { Hold::No },
+            },
+            input: Input {
+                stage: ExchangeStage::Head(call),
+                unread: Vec::new(),
+                heads: 0,
+                framing: 0,
+                response: Response::default(),
+                limit: request.limit,
+            },
         })
     }
 
     /// The bytes to write next; none while it is the server's turn.
     pub(super) fn output(&mut self, now: Instant) -> &[u8] {
-        if self.written < self.head.len() {
-            return &self.head[self.written..];
+        let output = &mut self.output;
+        if output.written < output.head.len() {
+            return &output.head[output.written..];
         }
-        match self.hold {
+        match output.hold {
             Hold::Until(time) if now < time => return &[],
-            _ => self.hold = Hold::No,
+            _ => output.hold = Hold::No,
         }
-        &self.body[self.written - self.head.len()..]
+        &output.body[output.written - output.head.len()..]
     }
 
     /// So many bytes of the output are written.
     pub(super) fn wrote(&mut self, count: usize, now: Instant) {
-        self.written += count;
-        if self.written >= self.head.len() && matches!(self.hold, Hold::Due) {
-            self.hold = Hold::Until(now + AWAIT_CONTINUE);
+        let output = &mut self.output;
+        output.written += count;
+        if output.written >= output.head.len() && matches!(output.hold, Hold::Due) {
+            output.hold = Hold::Until(now + AWAIT_CONTINUE);
         }
     }
 
     /// When there is output although nothing was read.
     pub(super) fn continues_at(&self) -> Option<Instant> {
-        match self.hold {
+        match self.output.hold {
             Hold::Until(time) => Some(time),
             Hold::No | Hold::Due => None,
         }
@@ -127,53 +144,78 @@ impl Exchange {
 
     /// Bytes of bodies that have passed, in both directions.
     pub(super) fn passed(&self) -> usize {
-        self.written + self.response.body.len()
-    }
-
-    fn is_written(&self) -> bool {
-        self.written == self.head.len() + self.body.len()
+        self.output.written + self.input.response.body.len()
     }
 
     /// Takes bytes that the server sent.
     pub(super) fn read(&mut self, bytes: &[u8]) -> Result<ResponseProgress, Failure> {
-        if self.written < self.question {
+        let output = &mut self.output;
+        if output.written < output.question {
             return Err(lost("the server answered before it was asked"));
         }
-        self.input.extend_from_slice(bytes);
-        while let ExchangeStage::Head(call) = &mut self.step {
-            let parsed = call.try_response(&self.input, false);
+        if self.input.read(bytes)? {
+            output.hold = Hold::No;
+        }
+        let is_written = output.written == output.head.len() + output.body.len();
+        Ok(match self.input.stage {
+            ExchangeStage::Over { must_close } => ResponseProgress::Whole {
+                is_reusable: !must_close && is_written && self.input.unread.is_empty(),
+            },
+            _ => ResponseProgress::Unfinished,
+        })
+    }
+
+    /// The server sends no more. The response is whole only where this is its end.
+    pub(super) fn end(&self) -> Result<(), Failure> {
+        match &self.input.stage {
+            ExchangeStage::Over { .. } => Ok(()),
+            ExchangeStage::Body(call) if call.body_mode() == BodyMode::CloseDelimited => Ok(()),
+            ExchangeStage::Head(_) if self.input.unread.is_empty() => {
+                Err(lost("the server closed the connection"))
+            }
+            _ => Err(lost("the server closed the connection within its answer")),
+        }
+    }
+
+    pub(super) fn into_response(self) -> Response {
+        self.input.response
+    }
+}
+
+impl Input {
+    /// Takes bytes that the server sent. Returns whether they tell that it awaits the body: `100 Continue`, or another word
+    /// of it that it goes on.
+    fn read(&mut self, bytes: &[u8]) -> Result<bool, Failure> {
+        self.unread.extend_from_slice(bytes);
+        let mut goes_on = false;
+        while let ExchangeStage::Head(call) = &mut self.stage {
+            let parsed = call.try_response(&self.unread, false);
             let (used, found) = parsed.map_err(|error| lost(&error.to_string()))?;
             self.heads += used;
             let rest = if found.is_none() {
-                self.input.len() - used
+                self.unread.len() - used
             } else {
                 0
             };
             if self.heads + rest > LONGEST_HEAD {
                 return Err(Failure::TooLong(LONGEST_HEAD));
             }
-            self.input.drain(..used);
+            self.unread.drain(..used);
             match found {
-                // `100 Continue`, or another word of the server that it goes on.
-                None if used > 0 => self.hold = Hold::No,
-                None => return Ok(ResponseProgress::Unfinished),
+                None if used > 0 => goes_on = true,
+                None => return Ok(goes_on),
                 Some(head) => self.begin_body(head.into_parts().0)?,
             }
         }
         self.read_body()?;
-        Ok(match self.step {
-            ExchangeStage::Over { must_close } => ResponseProgress::Whole {
-                is_reusable: !must_close && self.is_written() && self.input.is_empty(),
-            },
-            _ => ResponseProgress::Unfinished,
-        })
+        Ok(goes_on)
     }
 
     fn begin_body(&mut self, head: Parts) -> Result<(), Failure> {
         self.response.status = head.status.as_u16();
         self.response.headers = head.headers;
         let over = ExchangeStage::Over { must_close: true };
-        let ExchangeStage::Head(call) = std::mem::replace(&mut self.step, over) else {
+        let ExchangeStage::Head(call) = std::mem::replace(&mut self.stage, over) else {
             return Ok(());
         };
         match call.proceed() {
@@ -183,7 +225,7 @@ impl Exchange {
                     self.check_length(length)?;
                     self.response.body.reserve_exact(length);
                 }
-                self.step = ExchangeStage::Body(call);
+                self.stage = ExchangeStage::Body(call);
             }
             Some(RecvResponseResult::Redirect(call)) => self.finish(call.must_close_connection()),
             Some(RecvResponseResult::Cleanup(call)) => self.finish(call.must_close_connection()),
@@ -193,22 +235,22 @@ impl Exchange {
     }
 
     fn read_body(&mut self) -> Result<(), Failure> {
-        if !matches!(self.step, ExchangeStage::Body(_)) {
+        if !matches!(self.stage, ExchangeStage::Body(_)) {
             return Ok(());
         }
         // What is read is moved once, however many chunks it consists of.
         let mut used = 0;
         let mut filled = self.response.body.len();
-        self.response.body.resize(filled + self.input.len(), 0);
+        self.response.body.resize(filled + self.unread.len(), 0);
         let outcome = self.read_chunks(&mut used, &mut filled);
         self.response.body.truncate(filled);
-        self.input.drain(..used);
+        self.unread.drain(..used);
         outcome
     }
 
     fn read_chunks(&mut self, at: &mut usize, filled: &mut usize) -> Result<(), Failure> {
-        while let ExchangeStage::Body(call) = &mut self.step {
-            let (input, room) = (&self.input[*at..], &mut self.response.body[*filled..]);
+        while let ExchangeStage::Body(call) = &mut self.stage {
+            let (input, room) = (&self.unread[*at..], &mut self.response.body[*filled..]);
             let read = call.read(input, room);
             let (used, made) = read.map_err(|error| lost(&error.to_string()))?;
             *at += used;
@@ -218,7 +260,11 @@ impl Exchange {
             let is_whole = !is_open_ended && call.can_proceed();
             self.check_length(*filled)?;
             // Chunks of a few bytes, and what lies between chunks: a service sends little of it.
-            let between = if used == 0 { self.input.len() - *at } else { 0 };
+            let between = if used == 0 {
+                self.unread.len() - *at
+            } else {
+                0
+            };
             if self.framing + between > LONGEST_HEAD + *filled / 4 {
                 return Err(Failure::TooLong(LONGEST_HEAD));
             }
@@ -233,7 +279,7 @@ impl Exchange {
 
     fn end_body(&mut self) {
         let over = ExchangeStage::Over { must_close: true };
-        if let ExchangeStage::Body(call) = std::mem::replace(&mut self.step, over) {
+        if let ExchangeStage::Body(call) = std::mem::replace(&mut self.stage, over) {
             match call.proceed() {
                 Some(RecvBodyResult::Redirect(call)) => self.finish(call.must_close_connection()),
                 Some(RecvBodyResult::Cleanup(call)) => self.finish(call.must_close_connection()),
@@ -243,7 +289,7 @@ impl Exchange {
     }
 
     fn finish(&mut self, must_close: bool) {
-        self.step = ExchangeStage::Over { must_close };
+        self.stage = ExchangeStage::Over { must_close };
     }
 
     fn check_length(&self, length: usize) -> Result<(), Failure> {
@@ -251,22 +297,6 @@ impl Exchange {
             return Err(Failure::TooLong(self.limit));
         }
         Ok(())
-    }
-
-    /// The server sends no more. The response is whole only where this is its end.
-    pub(super) fn end(&self) -> Result<(), Failure> {
-        match &self.step {
-            ExchangeStage::Over { .. } => Ok(()),
-            ExchangeStage::Body(call) if call.body_mode() == BodyMode::CloseDelimited => Ok(()),
-            ExchangeStage::Head(_) if self.input.is_empty() => {
-                Err(lost("the server closed the connection"))
-            }
-            _ => Err(lost("the server closed the connection within its answer")),
-        }
-    }
-
-    pub(super) fn into_response(self) -> Response {
-        self.response
     }
 }
 
