@@ -10,7 +10,7 @@ use crate::cli::LakeArguments;
 use crate::feedback::ReportFiles;
 
 /// Options that take a value.
-const VALUES: [&str; 16] = [
+const VALUES: [&str; 17] = [
     "bad-records",
     "catalog",
     "checkpoint-interval",
@@ -22,6 +22,7 @@ const VALUES: [&str; 16] = [
     "max-bad-records",
     "metrics",
     "mode",
+    "partition-by",
     "region",
     "role-arn",
     "schema",
@@ -41,10 +42,11 @@ const FLAGS: [&str; 7] = [
 ];
 
 /// Options that set a key of the configuration.
-const SETTINGS: [(&str, &str); 3] = [
+const SETTINGS: [(&str, &str); 4] = [
     ("region", "region"),
     ("database", "lakeformation_database_name"),
     ("endpoint-url", "endpoint_url"),
+    ("partition-by", "partition_by"),
 ];
 
 /// The arguments that no command has taken yet.

@@ -153,6 +153,7 @@ fn options(config: &Config, environment: &Environment) -> sink::SinkOptions {
             metadata: config.metadata_columns,
             policy: config.column_policy,
             creation: table::Creation::AtTheStart,
+            partitioning: config.partitioning.clone(),
         },
         target_file_size: config.target_file_size,
         memory_budget: config.memory_budget,

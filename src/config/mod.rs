@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::file::Format;
 use crate::lake;
 use crate::schema::{BigIntegers, ColumnPolicy, Numbers};
+use crate::table::partition::Partitioning;
 
 pub(crate) use layers::Layers;
 pub(crate) use settings::Backend;
@@ -33,6 +34,7 @@ pub(crate) struct Config {
     pub(crate) numbers: Numbers,
     /// The type of the columns for integers of more than 64 bits.
     pub(crate) big_integers: BigIntegers,
+    pub(crate) partitioning: Partitioning,
     /// The column for misfits; none switches it off.
     pub(crate) rescued_data_column: Option<String>,
     /// Whether Airbyte's own columns are added.
@@ -55,5 +57,5 @@ pub(crate) struct Config {
 
 /// Reads the configuration from its layers; the error lists every mistake with its JSON path.
 pub(crate) fn read(layers: &Layers<'_>, backend: Backend) -> Result<Config> {
-    settings::read(&layers.join()?, backend)
+    settings::read(&layers.join()?, backend, layers.file.is_some())
 }

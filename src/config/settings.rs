@@ -1,5 +1,6 @@
 //! The settings: the key of each, the values that it allows, and its default.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -8,7 +9,9 @@ use super::reader::{Mistakes, ObjectReader};
 use super::{Config, aws};
 use crate::error::{Error, Result};
 use crate::file::{Codec, Format, PageCodec};
+use crate::row::partition::Transform;
 use crate::schema::{BigIntegers, ColumnPolicy, Limits, Numbers, OnTypeChange, SchemaChanges};
+use crate::table::partition::{PartitionBy, Partitioning};
 
 /// What stores the lake; it decides which settings are required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +30,7 @@ pub(super) enum Syntax {
 }
 
 /// The known keys; others are reported to the user.
-pub(super) const KEYS: [(&str, Syntax); 35] = [
+pub(super) const KEYS: [(&str, Syntax); 36] = [
     ("aws_account_id", Syntax::Text),
     ("credentials", Syntax::Json),
     ("region", Syntax::Text),
@@ -39,6 +42,7 @@ pub(super) const KEYS: [(&str, Syntax); 35] = [
     ("lakeformation_governed_tables", Syntax::Json),
     ("format", Syntax::Json),
     ("partitioning", Syntax::Text),
+    ("partition_by", Syntax::Json),
     ("glue_catalog_float_as_decimal", Syntax::Json),
     ("big_integer_as", Syntax::Text),
     ("endpoint_url", Syntax::Text),
@@ -67,10 +71,15 @@ pub(super) const KEYS: [(&str, Syntax); 35] = [
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-pub(super) fn read(members: &Map<String, Value>, backend: Backend) -> Result<Config> {
+/// Reads the settings; `is_stored` where they are in a file, as Airbyte stores them.
+pub(super) fn read(
+    members: &Map<String, Value>,
+    backend: Backend,
+    is_stored: bool,
+) -> Result<Config> {
     let mistakes = Mistakes::default();
     let root = ObjectReader::new(members, "$", &mistakes);
-    let config = settings(&root, backend);
+    let config = settings(&root, backend, is_stored);
     let mistakes = mistakes.into_inner();
     match config {
         Some(config) if mistakes.is_empty() => Ok(config),
@@ -82,11 +91,11 @@ pub(super) fn read(members: &Map<String, Value>, backend: Backend) -> Result<Con
 }
 
 /// Reads the settings; nothing only where a mistake was noted.
-fn settings(root: &ObjectReader<'_>, backend: Backend) -> Option<Config> {
+fn settings(root: &ObjectReader<'_>, backend: Backend, is_stored: bool) -> Option<Config> {
     // Every setting is read before a missing one returns, so that all mistakes are reported together.
     let warnings = warnings(root);
-    let format = format(root);
-    partitioning(root);
+    let format = format(root, is_stored);
+    let partitioning = partitioning(root);
     let number = |key, least, most, default: f64| root.number(key, least, most).unwrap_or(default);
     let memory_budget = bytes(number("memory_budget_mb", 16.0, 65536.0, 64.0));
     // Half of it is for parts on their way.
@@ -124,6 +133,7 @@ fn settings(root: &ObjectReader<'_>, backend: Backend) -> Option<Config> {
         format: format?,
         numbers,
         big_integers,
+        partitioning,
         rescued_data_column,
         metadata_columns,
         column_policy,
@@ -219,15 +229,24 @@ fn prefix(root: &ObjectReader<'_>) -> Option<(String, String)> {
     Some((parts.join("/"), typed.to_owned()))
 }
 
-fn format(root: &ObjectReader<'_>) -> Option<Format> {
+/// Reads the format. What a stored configuration leaves out means what it means to the Python connector.
+fn format(root: &ObjectReader<'_>, is_stored: bool) -> Option<Format> {
     #[derive(Clone, Copy, PartialEq)]
     enum FormatType {
         Jsonl,
         Parquet,
     }
-    let default = Format::Jsonl(Codec::Gzip);
+    let (codec_of_lines, codec_of_pages) = if is_stored {
+        (Codec::Plain, PageCodec::Plain)
+    } else {
+        (Codec::Gzip, PageCodec::Snappy)
+    };
     if root.present("format").is_none() {
-        return Some(default);
+        return Some(if is_stored {
+            Format::Parquet(codec_of_pages)
+        } else {
+            Format::Jsonl(codec_of_lines)
+        });
     }
     let format = root.object(
         "format",
@@ -255,7 +274,7 @@ fn format(root: &ObjectReader<'_>) -> Option<Format> {
         ];
         return Some(Format::Parquet(match codec {
             Some(_) => format.choice("compression_codec", &codecs)?,
-            None => PageCodec::Snappy,
+            None => codec_of_pages,
         }));
     }
     let codecs = [
@@ -265,7 +284,7 @@ fn format(root: &ObjectReader<'_>) -> Option<Format> {
         ("SNAPPY", None),
     ];
     if codec.is_none() {
-        return Some(default);
+        return Some(Format::Jsonl(codec_of_lines));
     }
     if let Some(codec) = format.choice("compression_codec", &codecs)? {
         return Some(Format::Jsonl(codec));
@@ -281,28 +300,61 @@ fn format(root: &ObjectReader<'_>) -> Option<Format> {
     None
 }
 
-/// Refuses every partitioning but none, the only one that is supported so far.
-fn partitioning(root: &ObjectReader<'_>) {
-    let known = [
-        "NO PARTITIONING",
-        "DATE",
-        "YEAR",
-        "MONTH",
-        "DAY",
-        "YEAR/MONTH",
-        "YEAR/MONTH/DAY",
-    ]
-    .map(|word| (word, word));
-    if let Some(found) = root
-        .choice("partitioning", &known)
-        .filter(|word| *word != "NO PARTITIONING")
-    {
-        root.unexpected(
-            "partitioning",
-            "\"NO PARTITIONING\", because partitions are not supported yet",
-            found,
+/// Reads by which parts of the cursor tables are partitioned.
+fn partitioning(root: &ObjectReader<'_>) -> Partitioning {
+    use Transform::{Date, DayOfMonth, MonthOfYear, Year};
+    const NONE: &[Transform] = &[];
+    let modes: [(&str, &'static [Transform]); 7] = [
+        ("NO PARTITIONING", NONE),
+        ("DATE", &[Date]),
+        ("YEAR", &[Year]),
+        ("MONTH", &[MonthOfYear]),
+        ("DAY", &[DayOfMonth]),
+        ("YEAR/MONTH", &[Year, MonthOfYear]),
+        ("YEAR/MONTH/DAY", &[Year, MonthOfYear, DayOfMonth]),
+    ];
+    let by = partition_by(root);
+    match (root.choice("partitioning", &modes), by) {
+        (Some([_, ..]), Some(_)) => {
+            root.expected("partition_by", "no value beside partitioning by the cursor");
+            Partitioning::None
+        }
+        (Some(parts @ [_, ..]), None) => Partitioning::Cursor(parts),
+        (_, Some(streams)) => Partitioning::By(streams),
+        (_, None) => Partitioning::None,
+    }
+}
+
+/// Reads by which columns the tables of each stream are partitioned: an object, or one list for all streams, also as text.
+fn partition_by(root: &ObjectReader<'_>) -> Option<BTreeMap<String, Vec<PartitionBy>>> {
+    const KEY: &str = "partition_by";
+    let list = |value: &Value| -> Option<Vec<PartitionBy>> {
+        match value {
+            Value::String(text) => text.split(',').map(PartitionBy::read).collect(),
+            Value::Array(list) => list
+                .iter()
+                .map(|item| PartitionBy::read(item.as_str()?))
+                .collect(),
+            _ => None,
+        }
+    };
+    let value = root
+        .present(KEY)
+        .filter(|value| value.as_str() != Some(""))?;
+    let streams = match value {
+        Value::Object(streams) => streams
+            .iter()
+            .map(|(stream, value)| Some((stream.clone(), list(value)?)))
+            .collect::<Option<BTreeMap<_, _>>>(),
+        value => list(value).map(|list| BTreeMap::from([("*".to_owned(), list)])),
+    };
+    if streams.is_none() {
+        root.expected(
+            KEY,
+            "lists of columns or transforms by stream, as {\"*\": [\"day(_airbyte_extracted_at)\"], \"orders\": [\"country\", \"day(created_at)\"]}, with the transforms year, month, day, date, hour and identity",
         );
     }
+    streams.filter(|streams| !streams.is_empty())
 }
 
 /// Reads the name of the column for misfits: absent means `_rescued_data`, null means none.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::aws::{Addressing, Credentials, Switch};
 use crate::environment::Environment;
-use crate::file::Codec;
+use crate::file::{Codec, PageCodec};
 use crate::lake::aws::Tag;
 
 const USER: &str = r#""credentials":{"credentials_title":"IAM User","aws_access_key_id":"AKIA","aws_secret_access_key":"hunter2"}"#;
@@ -33,7 +33,7 @@ fn mistakes(members: &str) -> String {
 #[test]
 fn the_smallest_configuration_has_the_documented_defaults() {
     let config = read(&format!("{USER},{REST}")).unwrap();
-    assert_eq!(config.format, Format::Jsonl(Codec::Gzip));
+    assert_eq!(config.format, Format::Parquet(PageCodec::Plain));
     assert_eq!(config.prefix, "");
     assert_eq!(config.rescued_data_column.as_deref(), Some("_rescued_data"));
     assert_eq!(config.checkpoint_interval, Duration::from_secs(300));
@@ -95,7 +95,7 @@ fn blank_optional_settings_are_absent() {
     ))
     .unwrap();
     assert_eq!(config.aws.unwrap().database_tag, None);
-    assert_eq!(config.format, Format::Jsonl(Codec::Gzip));
+    assert_eq!(config.format, Format::Jsonl(Codec::Plain));
 }
 
 #[test]
@@ -132,10 +132,6 @@ fn what_is_not_built_yet_says_so() {
         (
             r#""format":{"format_type":"JSONL","compression_codec":"SNAPPY"}"#,
             "the codecs of JSON lines",
-        ),
-        (
-            r#""partitioning":"YEAR/MONTH""#,
-            "partitions are not supported yet",
         ),
     ] {
         let text = mistakes(&format!("{USER},{REST},{setting}"));

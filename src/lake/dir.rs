@@ -2,6 +2,7 @@
 //! unfinished uploads. A rename stands for CompleteMultipartUpload, a lock on the catalog for VersionId.
 
 mod files;
+mod partitions;
 #[cfg(test)]
 mod tests;
 
@@ -418,7 +419,53 @@ impl Catalog for Dir {
         Ok(Updated::Done)
     }
 
+    fn partitions(
+        &self,
+        database: &str,
+        table: &str,
+        visit: &mut dyn FnMut(Vec<Map<String, Value>>) -> Result<()>,
+    ) -> Result<()> {
+        visit(self.read_partitions(database, table)?)
+    }
+
+    fn find_partitions(
+        &self,
+        database: &str,
+        table: &str,
+        values: &[Vec<String>],
+    ) -> Result<Vec<Map<String, Value>>> {
+        let mut found = self.read_partitions(database, table)?;
+        found.retain(|input| values.iter().any(|values| partitions::is_of(input, values)));
+        Ok(found)
+    }
+
+    fn create_partitions(
+        &self,
+        database: &str,
+        table: &str,
+        inputs: &[Map<String, Value>],
+    ) -> Result<()> {
+        self.add_partitions(database, table, inputs)
+    }
+
+    fn update_partitions(
+        &self,
+        database: &str,
+        table: &str,
+        inputs: &[Map<String, Value>],
+    ) -> Result<()> {
+        self.change_partitions(database, table, &mut |all| {
+            for partition in all {
+                let is_it = |input: &&Map<String, Value>| input["Values"] == partition["Values"];
+                if let Some(input) = inputs.iter().find(is_it) {
+                    partition.clone_from(input);
+                }
+            }
+        })
+    }
+
     fn delete_table(&self, database: &str, table: &str) -> Result<()> {
+        self.change_partitions(database, table, &mut Vec::clear)?;
         let _lock = self.lock()?;
         let path = self.table_file(database, table)?;
         let base = self.database_folder(database)?;

@@ -262,6 +262,38 @@ pub(crate) trait Catalog {
         version: Option<&str>,
     ) -> Result<Updated>;
 
+    /// Calls `visit` with each page of the table's partitions, as inputs of the calls that write partitions.
+    fn partitions(
+        &self,
+        database: &str,
+        table: &str,
+        visit: &mut dyn FnMut(Vec<Map<String, Value>>) -> Result<()>,
+    ) -> Result<()>;
+
+    /// Those of the partitions with these values that exist.
+    fn find_partitions(
+        &self,
+        database: &str,
+        table: &str,
+        values: &[Vec<String>],
+    ) -> Result<Vec<Map<String, Value>>>;
+
+    /// Adds partitions to a table; those that exist are left as they are.
+    fn create_partitions(
+        &self,
+        database: &str,
+        table: &str,
+        inputs: &[Map<String, Value>],
+    ) -> Result<()>;
+
+    /// Replaces the definitions of partitions, which must exist.
+    fn update_partitions(
+        &self,
+        database: &str,
+        table: &str,
+        inputs: &[Map<String, Value>],
+    ) -> Result<()>;
+
     /// Deletes the table's entry, not its objects; an absent one is not an error.
     fn delete_table(&self, database: &str, table: &str) -> Result<()>;
 

@@ -18,6 +18,8 @@ pub(crate) struct ConfiguredStream {
     pub(crate) refresh: Refresh,
     pub(crate) generation_id: Option<i64>,
     pub(crate) sync_id: Option<i64>,
+    /// The properties that the source's cursor is made of.
+    pub(crate) cursor: Vec<String>,
 }
 
 /// A JSON schema as the source sent it; any JSON value. It is kept as text: the trees of a thousand schemas would take ten
@@ -96,6 +98,7 @@ struct Configured {
     generation_id: Option<i64>,
     minimum_generation_id: Option<i64>,
     sync_id: Option<i64>,
+    cursor_field: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -175,6 +178,7 @@ pub(crate) fn read(text: &[u8]) -> Result<Vec<ConfiguredStream>> {
             refresh,
             generation_id: configured.generation_id,
             sync_id: configured.sync_id,
+            cursor: configured.cursor_field.unwrap_or_default(),
         });
     }
     Ok(streams)

@@ -63,6 +63,7 @@ mod filled;
 mod learned;
 mod metadata;
 mod misfit;
+pub(crate) mod partition;
 mod plan;
 mod splice;
 mod verbatim;

@@ -22,6 +22,32 @@ pub(crate) fn replace(table: &[Column], stream: &[Column], rules: Rules) -> Vec<
     columns
 }
 
+/// The same for a table that the Python connector made: a type that holds the stream's values stays, as the queries on the
+/// table expect it.
+pub(crate) fn replace_and_keep(table: &[Column], stream: &[Column], rules: Rules) -> Vec<Column> {
+    let mut columns = replace(table, stream, rules);
+    let kept = reconcile(table, stream, Terms::declared(rules)).columns;
+    for (column, kept) in columns.iter_mut().zip(kept) {
+        if fits(&kept.field.data_type, &column.field.data_type, rules) {
+            column.field.data_type = kept.field.data_type;
+        }
+    }
+    columns
+}
+
+/// Whether a column of the type takes nearly all values of the stream's type: the digits of some numbers may be too many.
+fn fits(kept: &Type, stream: &Type, rules: Rules) -> bool {
+    match (kept, stream) {
+        (Type::Array(kept), Type::Array(stream)) => fits(kept, stream, rules),
+        (Type::Struct(kept), Type::Struct(stream)) => stream.iter().all(|field| {
+            let found = kept.iter().find(|other| other.key == field.key);
+            found.is_some_and(|found| fits(&found.data_type, &field.data_type, rules))
+        }),
+        (Type::Decimal { .. }, Type::Decimal { .. } | Type::Double) => true,
+        _ => rules.holds(kept, stream),
+    }
+}
+
 /// The stream's type, whose fields keep the names that their properties have in the table's type.
 fn renamed(table: &Type, stream: &Type, is_recorded: bool) -> Type {
     match (table, stream) {

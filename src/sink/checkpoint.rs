@@ -127,6 +127,12 @@ impl Sink<'_> {
             let members = self.look(members, &mut outcome);
             self.settle(members, &mut outcome);
         }
+        for stream in &mut *self.streams {
+            // There may be ever new ones.
+            if stream.table.has_partitions() && stream.writer.forget_partitions() {
+                stream.table.forget_partitions();
+            }
+        }
         self.budget.recount(&self.streams);
         outcome
     }

@@ -52,6 +52,7 @@ mod growth;
 mod ledger;
 mod object;
 mod opening;
+mod partitions;
 mod sizes;
 mod stream;
 mod streams;
@@ -132,6 +133,7 @@ impl SinkOptions {
                 metadata: false,
                 policy: crate::schema::ColumnPolicy::default(),
                 creation: table::Creation::AtTheStart,
+                partitioning: table::partition::Partitioning::None,
             },
             target_file_size: 1 << 20,
             memory_budget: 1 << 20,
@@ -160,6 +162,9 @@ pub(crate) struct Sink<'a> {
     streams: Streams,
     /// The row of the record that is being taken; empty between two records.
     row: Vec<u8>,
+    /// Its partition, and the values of that.
+    partition: PartitionId,
+    partition_values: Vec<u8>,
     ledger: Ledger,
     /// Databases that are ready.
     databases: Vec<String>,
@@ -210,7 +215,7 @@ impl Sink<'_> {
     pub(crate) fn record(&mut self, record: &Record<'_>) -> Result<()> {
         let index = record.read_with(|record| self.encode(record))?;
         self.ledger.count(index);
-        let partition = PartitionId::default();
+        let partition = self.partition;
         if self.row.len() > LARGEST_ROW {
             self.push_large(index, partition)?;
         } else {
@@ -261,6 +266,10 @@ impl Sink<'_> {
         if stream.growth.is_some() && stream.encoder.has_misfits() {
             self.grow(index, record, &envelope)?;
         }
+        self.partition = match self.streams[index].partitioner {
+            None => PartitionId::default(),
+            Some(_) => self.find_partition(index, record.emitted_at)?,
+        };
         let stream = &mut self.streams[index];
         stream.counts.records += 1;
         stream.counts.bytes_in += record.data.len() as u64;

@@ -6,8 +6,9 @@ use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{Completion, ConfiguredStream, Refresh};
+use crate::row::partition::Partitioner;
 use crate::schema::evolve::SchemaOrigin;
-use crate::schema::{Note, column, note};
+use crate::schema::{Column, Note, column, note};
 use crate::sink::budget::Budget;
 use crate::sink::growth::Growth;
 use crate::sink::ledger::Ledger;
@@ -19,7 +20,9 @@ use crate::sink::{Acknowledge, RECORDS_BETWEEN_LOOKS, Sink, SinkOptions, SyncPro
 use crate::table::control::{Control, Owner};
 use crate::table::layout::{self, Run};
 use crate::table::plan::{self, Planned};
-use crate::table::{self, Opened, Opening, Table, notes, uploads};
+use crate::table::{
+    self, Opened, Opening, PartitionId, Table, TableTarget, notes, partition, uploads,
+};
 use crate::time::Clock;
 
 /// The least room in the memory budget for each stream, in bytes.
@@ -57,6 +60,8 @@ impl<'a> Sink<'a> {
             ledger: Ledger::new(options.memory_budget),
             streams: Streams::default(),
             row: Vec::new(),
+            partition: PartitionId::default(),
+            partition_values: Vec::new(),
             databases: Vec::new(),
             budget: Budget::new(options.memory_budget),
             progress: SyncProgress::new(clock.instant()),
@@ -113,6 +118,7 @@ impl<'a> Sink<'a> {
         let (columns, changes) = stream.table.reshape(self.lake, target)?;
         stream.counts.changes.extend(changes);
         stream.set_encoder(plan::compile(&columns, &rows, stream.table.target())?);
+        stream.partitioner = partitioner(stream.table.target(), &columns, &self.clock);
         let reshaped = stream
             .writer
             .reshape(column::fields(&columns).into(), &*self.lake.objects);
@@ -232,6 +238,7 @@ impl<'a> Sink<'a> {
         log_notes(key, &note::renames(&columns));
         let encoder = plan::compile(&columns, &planned.rows, table.target())
             .map_err(|error| error.while_doing(format_args!("stream {key}")))?;
+        let partitioner = partitioner(table.target(), &columns, &self.clock);
         let format = self.options.table.format;
         let naming = Naming {
             folder: table.folder().to_owned(),
@@ -241,6 +248,7 @@ impl<'a> Sink<'a> {
             columns: column::fields(&columns).into(),
             sizes: Sizes::new(format, self.options.memory_budget),
             target_size: self.options.target_file_size,
+            partitions: Vec::new(),
         };
         let refresh = match planned.configured.refresh {
             // Readers see the version already.
@@ -256,6 +264,7 @@ impl<'a> Sink<'a> {
             encoder,
             growth: (planned.configured.origin == SchemaOrigin::Inferred)
                 .then(|| Growth::new(planned.rows)),
+            partitioner,
             rescued_before: BTreeMap::new(),
             filled_before: BTreeMap::new(),
             writer: Writer::new(naming),
@@ -266,6 +275,12 @@ impl<'a> Sink<'a> {
             end: StreamEnd::default(),
         })
     }
+}
+
+/// Finds the partitions of rows of these columns.
+fn partitioner(target: &TableTarget, columns: &[Column], clock: &Clock) -> Option<Partitioner> {
+    let fields = partition::fields(&target.keys, columns);
+    (!fields.is_empty()).then(|| Partitioner::new(fields, clock.now().0))
 }
 
 fn log_notes(key: &StreamKey, notes: &[Note]) {

@@ -7,6 +7,7 @@ use crate::protocol::StreamKey;
 use crate::protocol::catalog::Refresh;
 use crate::protocol::message::Status;
 use crate::row::RowEncoder;
+use crate::row::partition::Partitioner;
 use crate::sink::growth::Growth;
 use crate::sink::writer::Writer;
 use crate::table::{DataFile, Table, TableChange};
@@ -19,6 +20,8 @@ pub(super) struct Stream {
     pub(super) encoder: RowEncoder,
     /// What columns it may yet get; none where its schema was declared.
     pub(super) growth: Option<Growth>,
+    /// Finds the partitions of rows; none where the table has no partitions.
+    pub(super) partitioner: Option<Partitioner>,
     /// Values that did not fit under schemas before this one, by column.
     pub(super) rescued_before: BTreeMap<String, u64>,
     /// Values that the rows under schemas before this one have, by column.

@@ -218,6 +218,7 @@ fn a_state_after_each_row_keeps_none_from_being_encoded() {
         columns: [].into(),
         sizes: SMALL,
         target_size: 1 << 20,
+        partitions: Vec::new(),
     });
     for _ in 0..20_000 {
         accept(&mut writer, "shorter than what is fresh", &store);
@@ -245,6 +246,7 @@ fn run(seed: u64, format: Format) {
         .into(),
         sizes: SMALL,
         target_size: random.choice([100, 700, 5000]).unwrap(),
+        partitions: Vec::new(),
     };
     let states_are_rare = random.bool();
     let mut writer = Writer::new(naming);

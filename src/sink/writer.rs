@@ -8,6 +8,7 @@ use crate::file::Format;
 use crate::lake::Objects;
 use crate::schema::Field;
 use crate::sink::object::{Flushed, Object};
+use crate::sink::partitions::ROOM_OF_PARTITION;
 use crate::sink::sizes::Sizes;
 use crate::table::PartitionId;
 use crate::table::layout::{self, Run};
@@ -44,6 +45,8 @@ pub(super) struct Naming {
     pub(super) sizes: Sizes,
     /// Encoded bytes at which an object is full.
     pub(super) target_size: usize,
+    /// The folders of partitions below `folder`, by their numbers; none where the table has no partitions.
+    pub(super) partitions: Vec<String>,
 }
 
 /// Writes the objects of one stream.
@@ -160,6 +163,21 @@ impl Writer {
         self.open.iter().flatten()
     }
 
+    /// The next partition is in this folder.
+    pub(super) fn add_partition(&mut self, folder: String) {
+        self.naming.partitions.push(folder);
+    }
+
+    /// Forgets the partitions, unless rows of them are here; says whether it did.
+    pub(super) fn forget_partitions(&mut self) -> bool {
+        let is_empty = self.closed.is_empty() && self.open.iter().all(Option::is_none);
+        if is_empty {
+            self.open = Vec::new();
+            self.naming.partitions = Vec::new();
+        }
+        is_empty
+    }
+
     /// A state covers every row so far.
     pub(super) fn cover(&mut self) {
         for closed in &mut self.closed {
@@ -187,7 +205,7 @@ impl Writer {
 
     /// Bytes of memory that the objects take which wait for their checkpoint.
     pub(super) fn waiting(&self) -> usize {
-        self.closed.len() * WAITING
+        self.closed.len() * WAITING + self.naming.partitions.len() * ROOM_OF_PARTITION
     }
 
     fn recount(&mut self) {
@@ -300,7 +318,7 @@ impl Writer {
         let Some(mut object) = open.take_if(|object| object.is_covered()) else {
             return Ok(None);
         };
-        *open = object.split(|| self.naming.key())?;
+        *open = object.split(|| self.naming.key(partition))?;
         Ok(Some(object))
     }
 
@@ -406,11 +424,16 @@ impl Writer {
 impl Naming {
     fn object(&self, partition: PartitionId) -> Object {
         let file = self.format.writer(&self.columns);
-        Object::new(self.key(), partition, file, self.sizes)
+        Object::new(self.key(partition), partition, file, self.sizes)
     }
 
-    fn key(&self) -> String {
+    fn key(&self, partition: PartitionId) -> String {
         let object = layout::object(&self.run, self.numbers.next(), self.format.extension());
-        format!("{}{object}", self.folder)
+        let partition = self.partitions.get(partition.index());
+        format!(
+            "{}{}{object}",
+            self.folder,
+            partition.map_or("", String::as_str)
+        )
     }
 }

@@ -63,6 +63,7 @@ pub(crate) fn read(
         refresh: target.refresh,
         generation_id: None,
         sync_id: None,
+        cursor: Vec::new(),
     })?;
     let mut records = Records {
         stream: target.name,

@@ -347,5 +347,6 @@ fn configured(name: &str, stream: &TapStream, refresh: Refresh) -> ConfiguredStr
         refresh: stream.version.map_or(refresh, Refresh::Version),
         generation_id: stream.version,
         sync_id: None,
+        cursor: Vec::new(),
     }
 }

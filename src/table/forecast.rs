@@ -27,6 +27,8 @@ pub(crate) struct StreamForecast {
     pub(crate) action: TableAction,
     /// Where the table's rows will be; `<run>` stands for the name that the run will have.
     pub(crate) location: String,
+    /// The keys of its partitions, each with its type.
+    pub(crate) keys: Vec<(String, Type)>,
     /// In the catalog's order.
     pub(crate) columns: Vec<Column>,
     /// What the columns become that are in the table now.
@@ -63,6 +65,8 @@ pub(crate) enum TableAction {
 pub(crate) struct Replacement {
     /// Where the rows are now.
     pub(crate) location: String,
+    /// Whether the Python connector made the table, and cannot go on with it after that.
+    pub(crate) adopts: bool,
     /// The settings of the table that do not hold for the new rows, and are removed.
     pub(crate) dropped_settings: Vec<String>,
 }
@@ -142,6 +146,7 @@ fn of_stream(
             let action = match target.refuse_replacing(Some(table)) {
                 Ok(()) => TableAction::Replaced(Replacement {
                     location: hive::location(table).to_owned(),
+                    adopts: hive::is_of_the_python_connector(table),
                     dropped_settings: hive::dropped_settings(table, target.format),
                 }),
                 Err(error) => TableAction::Refused(error.to_string()),
@@ -195,6 +200,11 @@ fn of_stream(
     };
     Ok(StreamForecast {
         stream: configured.key,
+        keys: target
+            .keys
+            .into_iter()
+            .map(|key| (key.name, key.data_type))
+            .collect(),
         columns: columns.into_iter().zip(is_wanted).map(column).collect(),
         database: target.database,
         has_database,

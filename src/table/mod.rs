@@ -7,6 +7,7 @@ mod hive;
 pub(crate) mod layout;
 pub(crate) mod locations;
 pub(crate) mod notes;
+pub(crate) mod partition;
 pub(crate) mod plan;
 pub(crate) mod uploads;
 
@@ -20,6 +21,7 @@ use crate::schema::{BigIntegers, Column, ColumnPolicy, Field, Limits, Note, Numb
 use crate::table::control::{Control, RunRecord, Swap};
 use crate::table::layout::Run;
 use crate::table::locations::Locations;
+use crate::table::partition::{PartitionKey, Partitioning};
 use crate::table::plan::Planned;
 use crate::time::Clock;
 
@@ -41,6 +43,7 @@ pub(crate) struct TableOptions {
     pub(crate) metadata: bool,
     pub(crate) policy: ColumnPolicy,
     pub(crate) creation: Creation,
+    pub(crate) partitioning: Partitioning,
 }
 
 /// When a table that does not exist is created.
@@ -66,6 +69,8 @@ pub(crate) struct TableTarget {
     pub(crate) format: Format,
     /// The source's version of the rows that a new generation holds, if they have one.
     pub(crate) version: Option<i64>,
+    /// The keys of its partitions; none where it has no partitions.
+    pub(crate) keys: Vec<PartitionKey>,
 }
 
 impl TableTarget {
@@ -170,6 +175,32 @@ impl Table {
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Hive(table) => table.name(),
+        }
+    }
+
+    /// The number of the partition with these values, as `Partitioner::find` lists them, and its folder below the table's
+    /// where it is new; nothing where it would be one more than `most`.
+    pub(crate) fn partition(
+        &mut self,
+        values: &[u8],
+        most: usize,
+    ) -> Option<(PartitionId, Option<String>)> {
+        match self {
+            Self::Hive(table) => table.partition(values, most),
+        }
+    }
+
+    /// Whether numbers of partitions are known.
+    pub(crate) fn has_partitions(&self) -> bool {
+        match self {
+            Self::Hive(table) => table.has_partitions(),
+        }
+    }
+
+    /// Forgets the numbers of all partitions.
+    pub(crate) fn forget_partitions(&mut self) {
+        match self {
+            Self::Hive(table) => table.forget_partitions(),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::row::{self, Plan, RowEncoder};
 use crate::schema::evolve::SchemaOrigin;
 use crate::schema::{self, Column, Note, Source, column, name};
-use crate::table::{TableOptions, TableTarget};
+use crate::table::{TableOptions, TableTarget, partition};
 
 /// A configured stream with the table that it becomes, before anything was read from the catalog.
 pub(crate) struct Planned {
@@ -28,7 +28,7 @@ pub(crate) fn plan(
     options: &TableOptions,
     catalog: &dyn Catalog,
 ) -> Result<Planned> {
-    let mut planned = plan_columns(configured, options);
+    let mut planned = plan_columns(configured, options)?;
     let namespace = planned.configured.key.namespace.as_deref();
     planned.target.database = database(namespace.unwrap_or(&options.database), catalog)?;
     Ok(planned)
@@ -46,7 +46,7 @@ fn database(namespace: &str, catalog: &dyn Catalog) -> Result<String> {
     }
 }
 
-fn plan_columns(configured: ConfiguredStream, options: &TableOptions) -> Planned {
+fn plan_columns(configured: ConfiguredStream, options: &TableOptions) -> Result<Planned> {
     let rows = row::ExtraColumns {
         rescued: options.rescued.clone(),
         metadata: options.metadata.then_some(row::Metadata {
@@ -60,9 +60,13 @@ fn plan_columns(configured: ConfiguredStream, options: &TableOptions) -> Planned
     let (mut wanted, notes) = properties(&json_schema, configured.origin, options, &reserved);
     let added = |field| Column::new(field, Source::Program);
     wanted.extend(extra.into_iter().map(added));
+    let keys = partition::keys(&options.partitioning, &configured, &wanted)
+        .map_err(|error| error.while_doing(format_args!("stream {}", configured.key)))?;
+    wanted.retain(|column| !keys.iter().any(|key| key.column.as_ref() == Some(column)));
     let target = TableTarget {
         database: String::new(),
         name: name::table(&configured.key.name),
+        keys,
         wanted,
         origin: configured.origin,
         policy: options.policy,
@@ -72,12 +76,12 @@ fn plan_columns(configured: ConfiguredStream, options: &TableOptions) -> Planned
             _ => None,
         },
     };
-    Planned {
+    Ok(Planned {
         configured,
         target,
         rows,
         notes,
-    }
+    })
 }
 
 /// The columns of what values of an inferred stream show, of which `rows` are written.
@@ -198,8 +202,9 @@ pub(crate) fn compile(
             .hint(hint));
         }
     }
-    Ok(RowEncoder::new(Plan::compile(
-        &target.format.rules().written(column::fields(columns)),
-        rows,
-    )))
+    let mut fields = column::fields(columns);
+    let in_folders = target.keys.iter().filter_map(|key| key.column.as_ref());
+    fields.extend(in_folders.map(|column| column.field.clone()));
+    let fields = target.format.rules().written(fields);
+    Ok(RowEncoder::new(Plan::compile(&fields, rows)))
 }

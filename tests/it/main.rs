@@ -34,6 +34,7 @@ mod lake_formation; // tags, locations of databases, and what Lake Formation ref
 mod leftovers; // what runs leave to each other, and what is no leftover
 mod load; // bare records, from pipes and files
 mod many; // many streams, whose calls overlap
+mod many_partitions; // thousands of partitions in any order: memory, objects and calls
 mod memory; // what one large record takes, and what waiting states take
 mod model; // random sequences of syncs, kills and hands: no acknowledged row is lost, none is doubled
 mod new_tables; // loads into tables that do not exist, and into those that others create meanwhile
@@ -41,6 +42,7 @@ mod numbers; // the platform's numbers: which of them are compared
 mod odd_data; // odd data of real sources, read back by the engines
 mod orders; // records whose envelope has its keys in any order
 mod parquet; // Parquet beside JSON lines, and tables that move from one to the other
+mod partitions; // where rows are by their partitions
 mod plan; // what plan forecasts happens, and planning changes nothing
 mod policy; // what policy prints is enough, and nothing of it too much
 mod process; // one thread, closed pipes, exit codes, secrets

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::support::cloud::{Account, may, tools};
-use crate::support::messages::{catalog, people, person, state, stream};
+use crate::support::messages::{catalog, people, person, record, state, stream};
 use crate::support::program::Program;
 
 /// An account with a bucket, and a user who may do nothing.
@@ -82,6 +82,59 @@ fn exactly_this_policy_is_enough_and_without_any_one_action_it_is_not() {
         }
     }
     assert_eq!(tried, 16);
+}
+
+/// Syncs into a table with partitions: new ones, and a new column.
+fn work_on_partitions(account: &Account) -> Result<(), String> {
+    let mut config = account.config();
+    config["partitioning"] = "YEAR".into();
+    let at = json!({"type": "string", "format": "date"});
+    let (id, age) = (json!({"type": "integer"}), json!({"type": "integer"}));
+    let narrow = json!({"id": id, "at": at});
+    let wide = json!({"id": id, "at": at, "age": age});
+    for (mode, properties, year) in [("append", &narrow, 2024), ("append", &wide, 2025)] {
+        let mut people = stream("people", mode, properties);
+        people["cursor_field"] = json!(["at"]);
+        let record = record("people", &json!({"id": 1, "at": format!("{year}-01-01")}));
+        let program = Program::write(&config, &catalog(&[people]));
+        let output = program.stdin(record + &state("people", 1)).run();
+        if output.status.code() != Some(0) {
+            return Err(output.failed()["message"].to_string());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn partitions_need_what_is_printed_for_them_and_all_of_it() {
+    let print = |account: &Account| {
+        let mut config = account.config();
+        config["partitioning"] = "YEAR".into();
+        let output = Program::new(&["policy", "--config", "config.json"])
+            .file("config.json", &config.to_string())
+            .run();
+        serde_json::from_str::<Value>(&output.stdout).unwrap()
+    };
+    let whole = account();
+    whole.permit(&print(&whole));
+    work_on_partitions(&whole).unwrap();
+    let full = print(&whole);
+    let statements = full["Statement"].as_array().unwrap();
+    let place = statements
+        .iter()
+        .position(|statement| statement["Sid"] == "KeepPartitions");
+    let place = place.unwrap();
+    let actions = statements[place]["Action"].as_array().unwrap();
+    assert_eq!(actions.len(), 4);
+    for action in actions {
+        let account = account();
+        let mut policy = print(&account);
+        let left = policy["Statement"][place]["Action"].as_array_mut().unwrap();
+        left.retain(|other| other != action);
+        account.permit(&policy);
+        let failure = work_on_partitions(&account).expect_err(action.as_str().unwrap());
+        assert!(failure.contains(action.as_str().unwrap()), "{failure}");
+    }
 }
 
 #[test]

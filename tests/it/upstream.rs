@@ -1,6 +1,8 @@
 //! Tables that the Python connector made are gone on with: fixtures/upstream has ten cases of what version 0.1.35 left,
 //! with the configurations and the messages that it was given.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::support::cloud::{Account, tools};
@@ -39,14 +41,25 @@ impl Case {
 
     /// The same records in one more sync.
     fn sync(&self) -> Output {
+        self.sync_in("append")
+    }
+
+    /// The same records in a sync in this mode.
+    fn sync_in(&self, mode: &str) -> Output {
+        let mut catalog = self.case["catalog"].clone();
+        for stream in catalog["streams"].as_array_mut().unwrap() {
+            stream["destination_sync_mode"] = mode.into();
+        }
+        self.sync_with(&self.config(), &catalog)
+    }
+
+    fn sync_with(&self, config: &Value, catalog: &Value) -> Output {
         let messages = self.case["messages"].as_array().unwrap();
         let lines: Vec<String> = messages
             .iter()
             .map(|message| format!("{message}\n"))
             .collect();
-        Program::write(&self.config(), &self.case["catalog"])
-            .stdin(lines.concat())
-            .run()
+        Program::write(config, catalog).stdin(lines.concat()).run()
     }
 
     /// Databases and names of its tables.
@@ -84,6 +97,23 @@ impl Case {
         objects.map(read).collect()
     }
 
+    /// The locations of the first table's partitions, by their values.
+    fn partitions(&self) -> BTreeMap<String, String> {
+        let (database, table) = &self.tables()[0];
+        let found = tools().call("partitions", json!({"database": database, "table": table}));
+        let found = found.as_array().unwrap().iter();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let pair = |partition: &Value| {
+            let values = partition["Values"].as_array().unwrap().iter().map(text);
+            let values: Vec<String> = values.collect();
+            (
+                values.join("/"),
+                text(&partition["StorageDescriptor"]["Location"]),
+            )
+        };
+        found.map(pair).collect()
+    }
+
     /// The columns of the first table, as Glue has them.
     fn columns(&self) -> Vec<(String, String)> {
         let (database, table) = &self.tables()[0];
@@ -115,6 +145,98 @@ fn rows_are_added_to_tables_of_json_lines_and_nothing_of_them_changes() {
             assert_eq!(case.columns()[..columns.len()], columns, "{name}");
         }
     }
+}
+
+#[test]
+fn rows_are_added_to_the_partitions_of_the_connector_and_to_new_ones() {
+    for (name, null) in [
+        ("part-date", "__HIVE_DEFAULT_PARTITION__"),
+        ("part-year-month", "0/0"),
+    ] {
+        let case = Case::rebuilt(name);
+        let (lines, objects) = (case.lines(), case.objects());
+        case.sync().succeeded();
+        let sent = case.case["rows_sent"].as_u64().unwrap();
+        assert_eq!(case.lines(), lines + sent, "{name}");
+        assert_eq!(case.objects(), objects, "{name}");
+        let partitions = case.partitions();
+        assert!(partitions.contains_key(null), "{name}: {partitions:?}");
+        for (values, location) in &partitions {
+            let folder = location.split("/orders/").nth(1).unwrap();
+            let expected = folder
+                .trim_end_matches('/')
+                .split('/')
+                .map(|part| part.split_once('=').unwrap().1);
+            assert_eq!(*values, expected.collect::<Vec<_>>().join("/"), "{name}");
+        }
+    }
+}
+
+#[test]
+fn an_overwrite_keeps_types_and_moves_with_a_warning() {
+    for (name, retyped) in [
+        ("jsonl-gzip-append", vec![]),
+        ("jsonl-decimal", vec![]),
+        ("jsonl-namespace", vec![]),
+        ("types", vec!["big_integer_n", "camelstruct"]),
+    ] {
+        let case = Case::rebuilt(name);
+        let sent = case.case["rows_sent"].as_u64().unwrap();
+        let columns = case.columns();
+        let output = case.sync_in("overwrite");
+        output.succeeded();
+        assert_eq!(case.lines(), sent, "{name}");
+        for (column, now) in columns.iter().zip(case.columns()) {
+            let is_retyped = retyped.contains(&&*column.0);
+            assert_eq!(*column != now, is_retyped, "{name}: {column:?} {now:?}");
+            let warned = format!("$.{}", column.0);
+            let has_warning = output
+                .stdout
+                .lines()
+                .any(|line| line.contains("WARN") && line.contains(&warned));
+            assert_eq!(has_warning, is_retyped, "{name}: {}", column.0);
+        }
+        assert!(
+            output.stdout.contains("that connector cannot go on"),
+            "{}",
+            output.report()
+        );
+        let keys = case.account.keys_in_bucket();
+        let theirs = case.case["objects"].as_array().unwrap().iter();
+        for object in theirs {
+            assert!(
+                !keys.contains(&object["key"].as_str().unwrap().to_owned()),
+                "{name}"
+            );
+        }
+        // The rows are as the columns say.
+        for (database, table) in case.tables() {
+            Account::read_from(&database, &table);
+        }
+        case.sync().succeeded();
+        assert_eq!(case.lines(), 2 * sent, "{name}");
+        // The second time nothing moves from the connector's folder, and the types stay once more.
+        let columns = case.columns();
+        let output = case.sync_in("overwrite");
+        output.succeeded();
+        assert!(
+            !output.stdout.contains("that connector cannot go on"),
+            "{name}"
+        );
+        assert_eq!(case.lines(), sent, "{name}");
+        assert_eq!(case.columns(), columns, "{name}");
+    }
+}
+
+#[test]
+fn tables_of_other_formats_are_refused_by_name_and_stay() {
+    let case = Case::rebuilt("governed");
+    let (lines, objects) = (case.lines(), case.objects());
+    for mode in ["append", "overwrite"] {
+        let said = case.sync_in(mode).failed().to_string();
+        assert!(said.contains("governed"), "{said}");
+    }
+    assert_eq!((case.lines(), case.objects()), (lines, objects));
 }
 
 #[test]

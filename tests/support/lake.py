@@ -239,6 +239,10 @@ def read_objects(location, keys_here, columns):
             files.append(path)
         if files[0].endswith(".parquet"):
             relation = duckdb.read_parquet(files)
+            # Without a library of time zones DuckDB hands out no timestamps with one.
+            texts = [f'"{name}"' if "ZONE" not in str(kind) else f'"{name}"::VARCHAR AS "{name}"'
+                     for name, kind in zip(relation.columns, relation.types)]
+            relation = relation.project(", ".join(texts))
         else:
             shape = {name: hive.duckdb(tree) for name, tree in types.items()}
             relation = duckdb.read_json(files, format="newline_delimited", columns=shape, maximum_object_size=64 << 20)

@@ -3,11 +3,16 @@
 //! <https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-catalog.html>
 
 mod database;
+mod partition;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use database::{CreateDatabase, DeleteDatabase, GetDatabase, GetDatabases};
+pub(crate) use partition::{
+    BatchCreatePartition, BatchGetPartition, BatchUpdatePartition, FailedItem, GetPartitions,
+    MOST_GOT, MOST_WRITTEN,
+};
 pub(crate) use table::{CreateTable, DeleteTable, GetTable, GetTables, UpdateTable};
 
 use serde_json::Value;

@@ -83,6 +83,7 @@ fn streams(target: &PlanTarget) -> Result<Vec<ConfiguredStream>> {
             refresh: refresh(*mode),
             generation_id: None,
             sync_id: None,
+            cursor: Vec::new(),
         }]),
     }
 }
@@ -102,6 +103,7 @@ fn to_json(forecast: &StreamForecast) -> Value {
             TableAction::Refused(_) => "refuse",
         },
         "location": forecast.location,
+        "partition_keys": forecast.keys.iter().map(|(name, data_type)| json!({"name": name, "type": data_type.to_string()})).collect::<Vec<_>>(),
         "columns": forecast.columns.iter().map(column).collect::<Vec<_>>(),
         "changes": forecast.changes.iter().map(change).collect::<Vec<_>>(),
         "notes": forecast.notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -109,6 +111,7 @@ fn to_json(forecast: &StreamForecast) -> Value {
     match &forecast.action {
         TableAction::Replaced(replacement) => {
             value["replaces"] = replacement.location.as_str().into();
+            value["adopts"] = replacement.adopts.into();
             value["dropped_settings"] = json!(replacement.dropped_settings);
         }
         TableAction::Refused(why) => value["error"] = why.as_str().into(),

@@ -59,10 +59,17 @@ fn write(out: &mut String, forecast: &StreamForecast) -> fmt::Result {
         TableAction::Extended => writeln!(out, "  adds rows at {}", forecast.location)?,
         TableAction::Replaced(Replacement {
             location,
+            adopts,
             dropped_settings,
         }) => {
             writeln!(out, "  replaces the rows at {location}")?;
             writeln!(out, "  with those at {}", forecast.location)?;
+            if *adopts {
+                writeln!(
+                    out,
+                    "  after which the Python connector, which made the table, cannot go on with it"
+                )?;
+            }
             section(out, "removes the settings", dropped_settings.iter())?;
         }
         TableAction::Refused(why) => return writeln!(out, "  fails: {why}"),
@@ -77,6 +84,12 @@ fn write(out: &mut String, forecast: &StreamForecast) -> fmt::Result {
         deleted.into_iter().map(DeletionLine),
     )?;
     section(out, "leaves", left.into_iter().map(DeletionLine))?;
+    let keys = forecast.keys.iter();
+    section(
+        out,
+        "partition keys",
+        keys.map(|(name, data_type)| format!("{name} {data_type}")),
+    )?;
     section(out, "changes", forecast.changes.iter().map(ChangeLine))?;
     section(out, "notes", forecast.notes.iter())?;
     writeln!(out, "  columns")?;

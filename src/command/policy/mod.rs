@@ -17,6 +17,7 @@ use crate::out;
 use crate::protocol::catalog;
 use crate::schema::name;
 use crate::table::layout;
+use crate::table::partition::Partitioning;
 
 use statement::{Condition, Statement};
 
@@ -55,6 +56,7 @@ struct Scope {
     databases: Vec<String>,
     /// The folders of the databases, of control objects, and of `check`, as prefixes of keys.
     folders: Vec<String>,
+    has_partitions: bool,
 }
 
 impl Scope {
@@ -81,7 +83,11 @@ impl Scope {
                 folders.push(theirs);
             }
         }
-        Self { databases, folders }
+        Self {
+            databases,
+            folders,
+            has_partitions: config.partitioning != Partitioning::None,
+        }
     }
 }
 
@@ -124,6 +130,13 @@ fn writer(scope: &Scope, settings: &AwsLakeSettings) -> Vec<Statement> {
         let database = literal(database);
         resources.push(glue(format!("database/{database}")));
         resources.push(glue(format!("table/{database}/*")));
+    }
+    if scope.has_partitions {
+        statements.push(Statement::new(
+            "KeepPartitions",
+            &permissions::partitions(),
+            resources.clone(),
+        ));
     }
     statements.push(Statement::new(
         "KeepCatalog",

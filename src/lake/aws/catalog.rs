@@ -8,6 +8,7 @@ use crate::aws::{Aws, Pages, glue, is_denied, lakeformation};
 use crate::error::{Error, Refusal, Result};
 use crate::interrupt::{self, Work};
 use crate::lake::aws::Tag;
+use crate::lake::aws::partitions::in_batches;
 use crate::lake::aws::permissions::{self, perform};
 use crate::lake::{Catalog, CatalogTable, Created, Located, Lookup, Updated};
 
@@ -240,6 +241,62 @@ impl Catalog for Glue {
         }
     }
 
+    fn partitions(
+        &self,
+        database: &str,
+        table: &str,
+        visit: &mut dyn FnMut(Vec<Map<String, Value>>) -> Result<()>,
+    ) -> Result<()> {
+        self.visit_partitions(database, table, visit)
+    }
+
+    fn find_partitions(
+        &self,
+        database: &str,
+        table: &str,
+        values: &[Vec<String>],
+    ) -> Result<Vec<Map<String, Value>>> {
+        self.get_partitions(database, table, values)
+    }
+
+    fn create_partitions(
+        &self,
+        database: &str,
+        table: &str,
+        inputs: &[Map<String, Value>],
+    ) -> Result<()> {
+        let doing = format!("registering partitions of {database}.{table}");
+        let send = |inputs: &[_]| {
+            let create = glue::BatchCreatePartition {
+                database,
+                table,
+                inputs,
+            };
+            perform(&self.aws, &create)
+        };
+        let batches = (inputs, glue::MOST_WRITTEN);
+        in_batches(&doing, batches, "AlreadyExistsException", has_values, send)
+    }
+
+    fn update_partitions(
+        &self,
+        database: &str,
+        table: &str,
+        inputs: &[Map<String, Value>],
+    ) -> Result<()> {
+        let doing = format!("updating partitions of {database}.{table}");
+        let send = |inputs: &[_]| {
+            let update = glue::BatchUpdatePartition {
+                database,
+                table,
+                inputs,
+            };
+            perform(&self.aws, &update)
+        };
+        let batches = (inputs, glue::MOST_WRITTEN);
+        in_batches(&doing, batches, "", has_values, send)
+    }
+
     fn delete_table(&self, database: &str, table: &str) -> Result<()> {
         match perform(
             &self.aws,
@@ -292,6 +349,12 @@ impl Catalog for Glue {
         }
         Ok(())
     }
+}
+
+/// Whether the partition has these values.
+fn has_values(input: &Map<String, Value>, values: &[String]) -> bool {
+    let own = input.get("Values").and_then(Value::as_array);
+    own.is_some_and(|own| own.iter().eq(values))
 }
 
 fn name(input: &Map<String, Value>) -> &str {

@@ -6,6 +6,7 @@ mod bucket;
 mod catalog;
 #[cfg(test)]
 mod faults;
+mod partitions;
 mod parts;
 pub(crate) mod permissions;
 #[cfg(test)]

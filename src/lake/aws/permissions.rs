@@ -55,6 +55,16 @@ pub(crate) fn catalog() -> Vec<&'static str> {
     ])
 }
 
+/// The actions on the partitions of tables.
+pub(crate) fn partitions() -> Vec<&'static str> {
+    union(&[
+        glue::BatchCreatePartition::PERMISSIONS,
+        glue::BatchGetPartition::PERMISSIONS,
+        glue::BatchUpdatePartition::PERMISSIONS,
+        glue::GetPartitions::PERMISSIONS,
+    ])
+}
+
 /// The actions by which `check` finds out whether a database can be created.
 pub(crate) fn probe_database() -> Vec<&'static str> {
     union(&[

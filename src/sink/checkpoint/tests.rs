@@ -61,6 +61,7 @@ fn open<'a>(lake: &'a Lake, folder: &Path, log: &Log, refresh: Refresh) -> Sink<
         refresh,
         generation_id: None,
         sync_id: None,
+        cursor: Vec::new(),
     };
     let options = SinkOptions::for_tests(Codec::Plain, Duration::from_secs(3600));
     let watcher = Watcher {

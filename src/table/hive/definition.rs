@@ -11,6 +11,7 @@ use crate::table::hive::entry;
 use crate::table::hive::generations::Numbered;
 use crate::table::hive::serde::{self, Serde};
 use crate::table::hive::settings::{self, Forbidding, Purpose, SerdeFate};
+use crate::table::partition::PartitionKey;
 
 /// Our own parameters: the platform's numbers of the published generation. Readers ignore those that they do not know.
 const GENERATION: &str = "airbyte_generation_id";
@@ -21,18 +22,55 @@ const ATTEMPT: &str = "airbyte_attempt";
 /// Our own too: the version of a Singer tap's rows.
 const VERSION: &str = "singer_version";
 
+/// Our own: `adopted` where this program has replaced the rows of a table that the Python connector made.
+const ORIGIN: &str = "airbyte_table";
+const ADOPTED: &str = "adopted";
+
+/// Whether the Python connector made the table, known by the parameters that awswrangler sets and by the lack of those that
+/// this program sets.
+pub(super) fn is_of_the_python_connector(input: &Map<String, Value>) -> bool {
+    let Some(parameters) = input.get("Parameters").and_then(Value::as_object) else {
+        return false;
+    };
+    let is = |key: &str, values: &[&str]| {
+        let value = parameters.get(key).and_then(Value::as_str);
+        value.is_some_and(|value| values.contains(&value))
+    };
+    is("typeOfData", &["file"])
+        && is("projection.enabled", &["false"])
+        && is("classification", &["json", "parquet"])
+        && parameters.contains_key("compressionType")
+        && !["EXTERNAL", ORIGIN, GENERATION]
+            .iter()
+            .any(|key| parameters.contains_key(*key))
+}
+
+/// Whether the Python connector made the table, whoever has replaced its rows since.
+pub(super) fn is_adopted(input: &Map<String, Value>) -> bool {
+    let origin = input
+        .get("Parameters")
+        .and_then(|parameters| parameters.get(ORIGIN));
+    match origin {
+        Some(origin) => origin == ADOPTED,
+        None => is_of_the_python_connector(input),
+    }
+}
+
 /// A table of ours that was not there before.
 pub(super) fn new(
     name: &str,
     location: &str,
     columns: &[Column],
+    keys: &[PartitionKey],
     format: Format,
 ) -> Map<String, Value> {
     let mut input = Map::new();
     input.insert("Name".to_owned(), name.into());
     input.insert("TableType".to_owned(), "EXTERNAL_TABLE".into());
     // Athena wants the list to be there, though it is empty.
-    input.insert("PartitionKeys".to_owned(), json!([]));
+    let key = |key: &PartitionKey| json!({"Name": key.name, "Type": key.data_type.to_string()});
+    let keys: Vec<Value> = keys.iter().map(key).collect();
+    input.insert("PartitionKeys".to_owned(), keys.into());
     at(&input, location, columns, format)
 }
 
@@ -44,9 +82,13 @@ pub(super) fn at(
     columns: &[Column],
     format: Format,
 ) -> Map<String, Value> {
+    let adopts = is_of_the_python_connector(input);
     let mut input = with_columns(input, columns);
     let serde_fate = SerdeFate::of(&input, format);
     settings::drop(&mut input, format);
+    if adopts {
+        object(&mut input, "Parameters").insert(ORIGIN.to_owned(), ADOPTED.into());
+    }
     input.insert("TableType".to_owned(), "EXTERNAL_TABLE".into());
     let serde = Serde::of_format(format);
     let compression = serde::compression_type(format);
@@ -212,7 +254,17 @@ pub(super) fn refuse_unwritable(input: &Map<String, Value>, target: &TableTarget
 
 /// A new generation can take the place of any table whose rows are the objects of its folder.
 pub(super) fn refuse_replacing(input: &Map<String, Value>, target: &TableTarget) -> Result<()> {
-    refuse(input, target, Purpose::Replace)
+    refuse(input, target, Purpose::Replace)?;
+    if target.keys.is_empty() {
+        return Ok(());
+    }
+    Err(cannot_replace_partitions(target))
+}
+
+/// The error of an overwrite of a table with partitions.
+pub(super) fn cannot_replace_partitions(target: &TableTarget) -> Error {
+    unwritable(target, "has partitions, which cannot be overwritten yet")
+        .hint("append to it, or leave out partitioning and partition_by for that connection")
 }
 
 fn refuse(input: &Map<String, Value>, target: &TableTarget, purpose: Purpose) -> Result<()> {
@@ -228,15 +280,40 @@ fn refuse(input: &Map<String, Value>, target: &TableTarget, purpose: Purpose) ->
         };
         return Err(unwritable(target, &format!("has {what}")).hint(hint));
     }
-    let partitions = input
-        .get("PartitionKeys")
-        .and_then(Value::as_array)
-        .map_or(0, Vec::len);
-    if partitions > 0 {
-        let why = format!("has {partitions} partition keys, but partitioning is off");
-        return Err(unwritable(target, &why).hint(OTHER_TABLE));
+    refuse_other_keys(input, target)
+}
+
+/// The catalog cannot change the keys of a table, and rows without them would be in no partition.
+fn refuse_other_keys(input: &Map<String, Value>, target: &TableTarget) -> Result<()> {
+    let there = partition_keys(input);
+    let mut wanted = target.keys.iter();
+    let is_same = there.len() == wanted.len()
+        && there.iter().all(|(name, _)| {
+            wanted
+                .next()
+                .is_some_and(|key| key.name.eq_ignore_ascii_case(name))
+        });
+    if is_same {
+        return Ok(());
     }
-    Ok(())
+    let list = |names: Vec<&str>| match &*names {
+        [] => "none".to_owned(),
+        names => names.join(", "),
+    };
+    let there = list(there.iter().map(|(name, _)| name.as_str()).collect());
+    let wanted = list(target.keys.iter().map(|key| key.name.as_str()).collect());
+    let why = format!("has the partition keys: {there}; the configuration asks for: {wanted}");
+    Err(unwritable(target, &why).hint(
+        "set partitioning to what the table has, or write to another database, where the table is made anew",
+    ))
+}
+
+/// The names and the types of the partition keys.
+pub(super) fn partition_keys(input: &Map<String, Value>) -> Vec<(String, String)> {
+    let keys = input.get("PartitionKeys").and_then(Value::as_array);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let key = |key: &Value| (text(&key["Name"]), text(&key["Type"]));
+    keys.into_iter().flatten().map(key).collect()
 }
 
 /// What helps where the table stays as it is.

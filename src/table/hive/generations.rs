@@ -11,6 +11,8 @@
 //! - two generations are of one connection's numbering where both numbers rise together. Where one rises and the other
 //!   falls, or the platform does not number its syncs, they are not compared: each is a generation of its own.
 
+use std::collections::BTreeSet;
+
 use crate::error::{Error, Result};
 use crate::file::Format;
 use crate::lake::{CatalogTable, Lake, Objects};
@@ -18,7 +20,8 @@ use crate::protocol::StreamKey;
 use crate::protocol::catalog::{Completion, ConfiguredStream, Refresh};
 use crate::schema::{Column, Field, Source, evolve, hive};
 use crate::table::control::{Control, Mark, MarkObject, Stage};
-use crate::table::hive::{definition, superseded};
+use crate::table::hive::{definition, partitions, superseded};
+use crate::table::plan::Planned;
 
 /// The platform's numbers of a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -287,18 +290,21 @@ impl Generations {
 
     /// Makes the acknowledged rows of a refresh that was cancelled visible, before the first row of an append.
     ///
-    /// Objects are copied under their names, so a run that goes on after one that died copies them again.
+    /// Objects are copied under their names, so a run that goes on after one that died copies them again. Returns the values
+    /// of the partitions that they are in.
     pub(super) fn adopt_cancelled(
         &mut self,
-        stream: &ConfiguredStream,
+        planned: &Planned,
         published: Option<Numbered>,
         folder: &str,
         stored: &Stored<'_>,
         lake: &Lake,
         control: &Control,
-    ) -> Result<()> {
+    ) -> Result<BTreeSet<Vec<String>>> {
+        let (stream, target) = (&planned.configured, &planned.target);
+        let mut partitions = BTreeSet::new();
         let Some(mut mark) = self.take_cancelled(stream, published, folder, control) else {
-            return Ok(());
+            return Ok(partitions);
         };
         stored.refuse_others(&mark.mark)?;
         let into = folder.to_owned();
@@ -306,12 +312,14 @@ impl Generations {
         mark.claim(objects, control.owner(), Stage::Adopting { into })?;
         let from = &mark.mark.folder;
         let mut copied = 0;
-        superseded::each_of_ours(objects, from, &mut |key| {
+        superseded::each_of_ours(objects, from, target, &mut |key| {
             if control.is_unacknowledged(&key) {
                 return Ok(());
             }
             copied += 1;
-            objects.copy(&key, &format!("{folder}{}", &key[from.len()..]))
+            let name = &key[from.len()..];
+            partitions.extend(partitions::values_of_object(target, name));
+            objects.copy(&key, &format!("{folder}{name}"))
         })?;
         if copied > 0 {
             log::info!(
@@ -319,7 +327,7 @@ impl Generations {
             );
         }
         self.adopted = Some(mark);
-        Ok(())
+        Ok(partitions)
     }
 
     /// The mark of the cancelled refresh whose rows an append makes visible in the folder, which is no other's from then

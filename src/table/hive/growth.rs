@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::schema::evolve::SchemaOrigin;
-use crate::schema::{Column, ColumnPolicy, SchemaChanges, evolve, replace};
+use crate::schema::{Column, ColumnPolicy, SchemaChanges, evolve};
 use crate::table::hive::{HiveTable, Visibility};
 use crate::table::{Grown, TableChange, TableTarget};
 
@@ -11,12 +11,20 @@ impl HiveTable {
     /// Brings in columns that were seen in records. Rows of before are right under those of after.
     pub(in crate::table) fn grow(&mut self, seen: &[Column]) -> Result<Grown> {
         let terms = self.target.terms();
+        let is_no_key = |column: &&Column| {
+            let keys = &mut self.target.keys.iter();
+            !keys.any(|key| key.name.eq_ignore_ascii_case(&column.field.name))
+        };
+        let seen: Vec<Column> = seen.iter().filter(is_no_key).cloned().collect();
+        let seen = &*seen;
         let is_free = terms.policy.schema_changes == SchemaChanges::Extend;
         let (mut grown, wanted) = if self.visibility == Visibility::Swap && is_free {
             // No row of the old generation stays, whatever types it has.
             let mut grown = evolve::reconcile(&self.target.wanted, seen, terms);
             let wanted = grown.columns;
-            grown.columns = replace::replace(&self.before, &wanted, terms.rules);
+            grown.columns = self
+                .target
+                .replaced_columns(&self.before, &wanted, self.is_adopted);
             (grown, Some(wanted))
         } else {
             let grown = evolve::reconcile(&self.columns, seen, terms);

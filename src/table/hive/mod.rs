@@ -4,6 +4,7 @@ mod definition;
 mod entry;
 mod generations;
 mod growth;
+mod partitions;
 mod publish;
 mod rules;
 mod serde;
@@ -24,6 +25,7 @@ use crate::table::{Creation, DataFile, Opened, Opening, Table, TableChange, Tabl
 use crate::time::Clock;
 
 use generations::{Asked, Generations, Numbered, Stored};
+use partitions::Partitions;
 use publish::Next;
 
 /// A Hive table that a stream is written to.
@@ -34,6 +36,8 @@ pub(crate) struct HiveTable {
     columns: Vec<Column>,
     /// Those of the table whose rows a swap is to replace.
     before: Vec<Column>,
+    /// Whether the Python connector made the table, so that its types are kept.
+    is_adopted: bool,
     /// Whether rows have columns that the catalog may lack.
     has_grown: bool,
     /// The folder that rows go to.
@@ -49,6 +53,8 @@ pub(crate) struct HiveTable {
     /// The swap that the record of this run names.
     next: Option<Next>,
     generations: Generations,
+    /// Those that rows have come for; none where the table has no partitions.
+    partitions: Option<Partitions>,
 }
 
 /// How objects in the folder become visible.
@@ -70,6 +76,10 @@ impl HiveTable {
     pub(super) fn open(planned: &Planned, opening: &Opening<'_>) -> Result<Opened> {
         let Opening { lake, options, .. } = opening;
         let target = &planned.target;
+        if !target.keys.is_empty() && !matches!(planned.configured.refresh, Refresh::Append { .. })
+        {
+            return Err(definition::cannot_replace_partitions(target));
+        }
         match planned.configured.refresh {
             Refresh::Append { .. }
                 if is_created_later(&*lake.catalog, target, options.creation)? =>
@@ -103,6 +113,7 @@ impl HiveTable {
             target: target.clone(),
             columns: Vec::new(),
             before: Vec::new(),
+            is_adopted: false,
             has_grown: false,
             folder: String::new(),
             visibility: Visibility::Create,
@@ -112,6 +123,7 @@ impl HiveTable {
             asked: Asked::of(&planned.configured, opening.control),
             next: None,
             generations: Generations::default(),
+            partitions: Partitions::new(target.keys.clone()),
         }
     }
 
@@ -128,8 +140,8 @@ impl HiveTable {
         table.visibility = Visibility::Published;
         let marks = control.marks(&*lake.objects, &target.database, &target.name)?;
         table.generations = Generations::found(marks);
-        table.generations.adopt_cancelled(
-            &planned.configured,
+        let adopted = table.generations.adopt_cancelled(
+            planned,
             published.numbers,
             &table.folder,
             &Stored {
@@ -139,6 +151,10 @@ impl HiveTable {
             lake,
             control,
         )?;
+        if !adopted.is_empty() {
+            let values: Vec<Vec<String>> = adopted.into_iter().collect();
+            partitions::create(target, &values, lake, &table.folder)?;
+        }
         Ok(table.opened(published.columns, published.changes))
     }
 
@@ -176,6 +192,7 @@ impl HiveTable {
             table.folder = folder;
         } else {
             table.folder = table.new_folder(opening.run.name(), shown.as_deref());
+            table.refuse_shown(shown.as_deref())?;
             let mark =
                 generations::mark(configured, table.numbers, &table.folder, &stored, control);
             let mark = control.new_mark(&target.database, &target.name, mark);
@@ -186,6 +203,7 @@ impl HiveTable {
         }
         table.before = entry.map(self::columns).unwrap_or_default();
         table.refuse_shown(shown.as_deref())?;
+        table.is_adopted = entry.is_some_and(|entry| definition::is_adopted(&entry.input));
         Ok(table.opened(columns, Vec::new()))
     }
 
@@ -209,7 +227,7 @@ impl HiveTable {
                 self.name(),
                 self.folder
             ))
-            .hint("set the table's location back")),
+            .hint("set the table's location to a folder of its own, or set generations_prefix to another folder")),
             _ => Ok(()),
         }
     }
@@ -233,6 +251,14 @@ impl HiveTable {
 
     pub(super) fn is_published(&self) -> bool {
         self.is_published
+    }
+
+    /// The folder that readers of the table see, or will see.
+    fn shown_folder(&self) -> &str {
+        match &self.visibility {
+            Visibility::Move(folder) => folder,
+            _ => &self.folder,
+        }
     }
 
     fn is_swapped(&self) -> bool {
@@ -298,6 +324,11 @@ impl HiveTable {
                 );
             }
         }
+        let folder = self.shown_folder().to_owned();
+        let is_shown = self.visibility != Visibility::Swap;
+        if let Some(partitions) = self.partitions.as_mut().filter(|_| is_shown) {
+            partitions.register(&self.target, files, lake, &folder)?;
+        }
         Ok(changes)
     }
 
@@ -326,7 +357,10 @@ impl HiveTable {
         };
         let shown = location(&found);
         if folder_of_location(shown, &lake.objects.root()).as_ref() == Some(folder) {
-            return Ok(());
+            return match &self.partitions {
+                Some(partitions) => partitions.look(&self.target, lake, folder),
+                None => Ok(()),
+            };
         }
         Err(Error::transient(format!(
             "the table {} was moved during this run, from {}{folder} to {shown}: by an overwrite that ran beside it, or by another program; its unacknowledged rows are taken back",
@@ -375,6 +409,8 @@ impl HiveTable {
         mut target: TableTarget,
     ) -> Result<(Vec<Column>, Vec<TableChange>)> {
         target.policy = self.target.policy;
+        // The catalog cannot change them.
+        target.keys.clone_from(&self.target.keys);
         target.wanted = target.reconcile_with(&self.target.wanted).columns;
         let reshaped = match self.visibility {
             Visibility::Create => (target.wanted.clone(), Vec::new()),
@@ -440,6 +476,11 @@ pub(super) use superseded::replaces;
 /// Where the rows of the catalog's entry are stored.
 pub(super) fn location(entry: &lake::CatalogTable) -> &str {
     definition::location(&entry.input)
+}
+
+/// Whether the catalog's entry is as the Python connector made it.
+pub(super) fn is_of_the_python_connector(entry: &lake::CatalogTable) -> bool {
+    definition::is_of_the_python_connector(&entry.input)
 }
 
 /// The settings of the catalog's entry that a new generation is published without.

@@ -7,7 +7,7 @@ use crate::lake::{Catalog, CatalogTable, Created, Lookup, Updated};
 use crate::schema::evolve::{self, Reconciled};
 use crate::schema::{Column, Forbidden, Forbidding, Note, SchemaChanges, column, note, replace};
 use crate::table::hive::generations::Numbered;
-use crate::table::hive::{definition, settings};
+use crate::table::hive::{definition, partitions, settings};
 use crate::table::{Change, TableChange, TableTarget, change, is_same, notes};
 
 /// How often a definition that others keep changing is read again before we give up.
@@ -53,7 +53,8 @@ impl TableTarget {
         for _ in 0..CONFLICTS {
             let (table, denied) = self.look(catalog)?;
             let Some(table) = table else {
-                let input = definition::new(&self.name, location, &self.wanted, self.format);
+                let input =
+                    definition::new(&self.name, location, &self.wanted, &self.keys, self.format);
                 if !self.create(catalog, &input, denied)? {
                     continue;
                 }
@@ -97,6 +98,7 @@ impl TableTarget {
         let updated = if input == table.input {
             Updated::Done
         } else {
+            partitions::grow(catalog, &self.database, &input)?;
             catalog.update_table(&self.database, &input, table.version.as_deref())?
         };
         if updated != Updated::Done {
@@ -131,9 +133,10 @@ impl TableTarget {
             || self.wanted.clone(),
             |table| {
                 let columns = definition::columns(&table.input);
+                let is_adopted = definition::is_adopted(&table.input);
                 match self.policy.schema_changes {
                     SchemaChanges::Extend => {
-                        replace::replace(&columns, &self.wanted, self.format.rules())
+                        self.replaced_columns(&columns, &self.wanted, is_adopted)
                     }
                     SchemaChanges::Freeze | SchemaChanges::Fail => {
                         self.reconcile_with(&columns).columns
@@ -141,6 +144,20 @@ impl TableTarget {
                 }
             },
         )
+    }
+
+    /// The columns of a new generation with the wanted ones, in a table of these.
+    pub(in crate::table::hive) fn replaced_columns(
+        &self,
+        columns: &[Column],
+        wanted: &[Column],
+        is_adopted: bool,
+    ) -> Vec<Column> {
+        if is_adopted {
+            replace::replace_and_keep(columns, wanted, self.format.rules())
+        } else {
+            replace::replace(columns, wanted, self.format.rules())
+        }
     }
 
     /// What `ensure` would make of the table's columns, without doing it.
@@ -205,7 +222,7 @@ impl TableTarget {
         let (table, denied) = self.look(catalog)?;
         let columns = self.columns_of_a_new_generation(table.as_ref());
         let input = match &table {
-            None => definition::new(&self.name, location, &columns, self.format),
+            None => definition::new(&self.name, location, &columns, &self.keys, self.format),
             Some(table) => {
                 definition::refuse_replacing(&table.input, self)?;
                 definition::at(&table.input, location, &columns, self.format)
@@ -254,6 +271,7 @@ impl TableTarget {
                     }
                     let differences =
                         self.differences(&definition::columns(&table.input), &next.columns);
+                    self.warn_of_adoption(&table, location, &differences);
                     changes.extend(differences.into_iter().map(TableChange::Column));
                     input == table.input
                         || catalog.update_table(&self.database, &input, table.version.as_deref())?
@@ -261,11 +279,6 @@ impl TableTarget {
                 }
             };
             if done {
-                for change in &changes {
-                    if matches!(change, TableChange::Dropped(_)) {
-                        log::info!("{change} database={} table={}", self.database, self.name);
-                    }
-                }
                 log::info!(
                     "published a new generation database={} table={} location={location}",
                     self.database,
@@ -275,6 +288,25 @@ impl TableTarget {
             }
         }
         Err(self.contended())
+    }
+
+    /// Warns of what an overwrite changes that users of a table of the Python connector rely on.
+    fn warn_of_adoption(&self, table: &CatalogTable, location: &str, differences: &[Note]) {
+        if !definition::is_adopted(&table.input) {
+            return;
+        }
+        let (database, name) = (&self.database, &self.name);
+        if definition::is_of_the_python_connector(&table.input) {
+            log::warn!(
+                "the rows of a table of the Python connector move from {} to {location}, where that connector cannot go on with them database={database} table={name}",
+                definition::location(&table.input)
+            );
+        }
+        for note in differences {
+            if matches!(note, Note::Retyped { .. }) {
+                log::warn!("{note} database={database} table={name}");
+            }
+        }
     }
 
     /// What differs in the columns of a new generation. None is dropped: one that the stream does not have any more

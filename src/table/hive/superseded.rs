@@ -16,11 +16,11 @@ use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::table::control::{Control, MarkObject, Stage};
 use crate::table::forecast::Deletion;
 use crate::table::hive::generations::{Asked, Generations, Numbered};
-use crate::table::hive::{HiveTable, Visibility, definition, location};
+use crate::table::hive::{HiveTable, Visibility, definition, location, partitions};
 use crate::table::layout::{self, folder_of_location};
 use crate::table::locations::Locations;
 use crate::table::plan::Planned;
-use crate::table::{Creation, Opening};
+use crate::table::{Creation, Opening, TableTarget};
 
 /// How many objects are deleted at once: as many as one call of S3 takes, and as one page of a listing holds.
 const BATCH: usize = 1000;
@@ -142,12 +142,12 @@ impl HiveTable {
         })
     }
 
-    /// Deletes our objects directly in the folder, page by page; not so, and false, where a table is located at, inside
+    /// Deletes our objects directly in the folder and its partitions, page by page; not so, and false, where a table is located at, inside
     /// or above it.
     fn delete_folder(&self, folder: &str, lake: &Lake, locations: &mut Locations) -> Result<bool> {
         let objects = &*lake.objects;
         let mut deleted = 0;
-        let outcome = visit_batches(objects, folder, &mut |keys| {
+        let outcome = visit_batches(objects, folder, &self.target, &mut |keys| {
             if let Some(other) = locations.touching(folder, lake, None)? {
                 log::warn!(
                     "a superseded generation is left, because {} folder={folder}",
@@ -190,7 +190,7 @@ impl HiveTable {
         let mut deletions = Vec::new();
         for (folder, left) in replaced.chain(superseded) {
             let mut count = 0;
-            each_of_ours(objects, folder, &mut |key| {
+            each_of_ours(objects, folder, &table.target, &mut |key| {
                 count += u64::from(!control.is_unacknowledged(&key));
                 Ok(())
             })?;
@@ -291,16 +291,20 @@ impl<'a> Superseded<'a> {
     }
 }
 
-/// Calls `visit` with the keys of the objects directly in the folder that this program or the Python connector has named.
-/// What is in folders below may belong to other tables.
+/// Calls `visit` with the keys of the objects directly in the folder, or in its partitions, that this program or the Python
+/// connector has named. What is in other folders below may belong to other tables.
 pub(super) fn each_of_ours(
     objects: &dyn Objects,
     folder: &str,
+    target: &TableTarget,
     visit: &mut dyn FnMut(String) -> Result<()>,
 ) -> Result<()> {
     objects.list(folder, &mut |listed| {
         let name = &listed.key[folder.len()..];
-        if layout::is_object(name) || layout::is_object_of_the_python_connector(name) {
+        if layout::is_object(name)
+            || layout::is_object_of_the_python_connector(name)
+            || partitions::values_of_object(target, name).is_some()
+        {
             visit(listed.key)?;
         }
         Ok(())
@@ -311,11 +315,12 @@ pub(super) fn each_of_ours(
 fn visit_batches(
     objects: &dyn Objects,
     folder: &str,
+    target: &TableTarget,
     visit: &mut dyn FnMut(&[String]) -> Result<bool>,
 ) -> Result<bool> {
     let mut goes_on = true;
     let mut batch = Vec::new();
-    each_of_ours(objects, folder, &mut |key| {
+    each_of_ours(objects, folder, target, &mut |key| {
         if goes_on {
             batch.push(key);
         }

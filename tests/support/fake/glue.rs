@@ -2,13 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::names::Names;
 use super::wire::{Answer, Request};
 
 /// How many tables GetTables returns at once.
 const PAGE: usize = 100;
+
+/// How many partitions GetPartitions returns at once.
+const PAGE_OF_PARTITIONS: usize = 3;
+
+/// The most items that each batch takes, as Glue's limits are.
+fn most(operation: &str) -> usize {
+    match operation {
+        "BatchGetPartition" => 1000,
+        "BatchDeletePartition" => 25,
+        _ => 100,
+    }
+}
 
 /// Databases by name.
 #[derive(Default)]
@@ -38,6 +50,20 @@ impl Catalog {
         let location = self.table(database, table)?["StorageDescriptor"]["Location"].as_str()?;
         let (_, key) = location.trim_start_matches("s3://").split_once('/')?;
         Some(format!("{}/", key.trim_end_matches('/')))
+    }
+
+    /// The folders of the table's partitions, by their values.
+    pub(crate) fn partitions(&self, database: &str, table: &str) -> Vec<(String, String)> {
+        let entry = self.0.get(database).and_then(|tables| tables.get(table));
+        let partitions = entry.into_iter().flat_map(|entry| &entry.partitions);
+        let folder = |input: &Value| {
+            let location = input["StorageDescriptor"]["Location"].as_str()?;
+            let (_, key) = location.trim_start_matches("s3://").split_once('/')?;
+            Some(key.to_owned())
+        };
+        let pair =
+            |(values, input): (&Vec<String>, &Value)| (values.join("/"), folder(input).unwrap());
+        partitions.map(pair).collect()
     }
 
     /// Another hand drops the table, which deletes no object; whether it was there.
@@ -203,13 +229,44 @@ fn partitions(
     table: &str,
     note: &mut dyn FnMut(String),
 ) -> Result<Value, &'static str> {
+    let lists = [
+        "PartitionInputList",
+        "Entries",
+        "PartitionsToDelete",
+        "PartitionsToGet",
+    ];
+    if lists
+        .iter()
+        .any(|name| list(&body[*name]).len() > most(operation))
+    {
+        return Err("ValidationException");
+    }
     let mut errors = Vec::new();
     let mut refuse = |values: &[String], code: &str| {
         errors.push(json!({"PartitionValues": values, "ErrorDetail": {"ErrorCode": code, "ErrorMessage": "as Glue says"}}));
     };
     match operation {
         "GetPartitions" => {
-            return Ok(json!({"Partitions": entry.partitions.values().collect::<Vec<_>>()}));
+            let after: Option<Vec<String>> = body["NextToken"]
+                .as_str()
+                .and_then(|token| serde_json::from_str(token).ok());
+            let rest = entry.partitions.iter();
+            let rest =
+                rest.filter(|(values, _)| after.as_ref().is_none_or(|after| *values > after));
+            let page: Vec<_> = rest.take(PAGE_OF_PARTITIONS).collect();
+            let mut answer =
+                json!({"Partitions": page.iter().map(|(_, input)| input).collect::<Vec<_>>()});
+            if let [.., (last, _)] = &*page
+                && entry.partitions.keys().any(|values| values > *last)
+            {
+                answer["NextToken"] = json!(last).to_string().into();
+            }
+            return Ok(answer);
+        }
+        "BatchGetPartition" => {
+            let asked = list(&body["PartitionsToGet"]).iter();
+            let found = asked.filter_map(|key| entry.partitions.get(&values(&key["Values"])));
+            return Ok(json!({"Partitions": found.collect::<Vec<_>>(), "UnprocessedKeys": []}));
         }
         "BatchCreatePartition" => {
             for input in list(&body["PartitionInputList"]) {
@@ -327,4 +384,14 @@ fn table_name(body: &Value) -> String {
     ];
     let name = names.into_iter().find_map(Value::as_str);
     name.unwrap_or_default().to_owned()
+}
+
+impl super::Fake {
+    /// The rows of each partition of a table of the database `test`, by its values.
+    pub(crate) fn partitions(&self, table: &str) -> BTreeMap<String, Vec<Map<String, Value>>> {
+        let store = self.store();
+        let rows = |(values, folder): (String, String)| (values, store.bucket.rows(&folder));
+        let partitions = store.catalog.partitions("test", table).into_iter();
+        partitions.map(rows).collect()
+    }
 }

@@ -225,6 +225,7 @@ impl Fake {
             "bucket_name": self.shared.options.bucket,
             "bucket_prefix": "lake",
             "lakeformation_database_name": "test",
+            "format": {"format_type": "JSONL", "compression_codec": "GZIP"},
             "endpoint_url": self.endpoint(),
         })
     }

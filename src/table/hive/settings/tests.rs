@@ -14,7 +14,7 @@ const FORMAT: Format = Format::Jsonl(Codec::Gzip);
 
 /// A table of ours.
 fn ours() -> Value {
-    Value::Object(definition::new("t", "s3://b/t/g1/", &[], FORMAT))
+    Value::Object(definition::new("t", "s3://b/t/g1/", &[], &[], FORMAT))
 }
 
 fn target() -> TableTarget {
@@ -26,6 +26,7 @@ fn target() -> TableTarget {
         policy: ColumnPolicy::default(),
         format: FORMAT,
         version: None,
+        keys: Vec::new(),
     }
 }
 
@@ -350,7 +351,7 @@ fn the_swap_of_a_csv_table_leaves_nothing_of_csv() {
             "skip.header.line.count"
         ]
     );
-    let new = definition::new("t", "s3://b/t/g2/", &[], FORMAT);
+    let new = definition::new("t", "s3://b/t/g2/", &[], &[], FORMAT);
     let mut expected = Value::Object(new);
     for (pointer, value) in [
         (&["Owner"][..], json!("finance")),
