@@ -82,25 +82,17 @@ fn holds_in_json(table: &Type, stream: &Type) -> bool {
 }
 
 /// Decided by what a JSON row holds for the old type and what the engines' readers make of that under the new one: a bare
-/// integer is a double and a decimal to all of them, and a bare integer of up to 38 digits, a bare boolean and a quoted
-/// date or time are the same text to all of them. A number with a fraction or an exponent is text that each of them spells
-/// in its own way (`1.5` for `1.50`), or refuses; a quoted date is no timestamp to the OpenX SerDe, and an array or an
-/// object in a string column breaks the HCatalog SerDe. A decimal is not made a double, which would blur digits that the
-/// table has shown so far.
+/// integer is a double and a decimal to all of them, and a quoted date or time is the same text. A bare scalar is no text
+/// to Arrow, which refuses the file, and a number with a fraction or an exponent is spelled by each engine in its own way
+/// (`1.5` for `1.50`); a quoted date is no timestamp to the OpenX SerDe, and an array or an object in a string column
+/// breaks the HCatalog SerDe. A decimal is not made a double, which would blur digits that the table has shown so far.
 fn wider_in_json(table: &Type, stream: &Type) -> Option<Type> {
     match (table, stream) {
         (Type::Integer(old), Type::Integer(new)) => (new > old).then(|| stream.clone()),
         (Type::Integer(_) | Type::Float, Type::Double) => Some(Type::Double),
         (Type::Integer(_) | Type::Decimal { .. }, Type::Decimal { .. })
         | (Type::Decimal { .. }, Type::Integer(_)) => decimal_of_both(table, stream),
-        (
-            Type::Boolean
-            | Type::Integer(_)
-            | Type::Decimal { scale: 0, .. }
-            | Type::Date
-            | Type::Timestamp,
-            Type::String,
-        ) => Some(Type::String),
+        (Type::Date | Type::Timestamp, Type::String) => Some(Type::String),
         _ => None,
     }
 }

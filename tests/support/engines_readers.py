@@ -1,7 +1,6 @@
 """The query engines: each reads objects under the types of the catalog, and answers rows of Python's own values."""
 
 import datetime
-import decimal
 import re
 
 import hive
@@ -156,49 +155,23 @@ def arrow_rows(types, files):
     import pyarrow
     import pyarrow.json
 
-    def read(file, types):
-        # Arrow reads no maps; it makes structs of what it finds.
-        schema = pyarrow.schema([(name, arrow(tree)) for name, tree in types.items() if tree[0] != "map"])
-        unexpected = "infer" if "map" in str(types) else "error"
-        options = pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior=unexpected)
-        try:
-            rows = pyarrow.json.read_json(file, parse_options=options).to_pylist()
-        except pyarrow.ArrowInvalid as error:
-            # A bare boolean or number under `string` is from before the column became text: Arrow makes it text by a cast.
-            bare = re.search(r"Column\(/(.*)\) changed from string to (boolean|number)", str(error))
-            if not bare:
-                raise
-            path, kind = bare[1].split("/"), bare[2]
-            before = "boolean" if kind == "boolean" else ("decimal", 38, 0)
-            return read(file, {**types, path[0]: replaced(types[path[0]], path[1:], before)})
-        return rows
-
-    return [as_text(row, ("struct", list(types.items()))) for file in files for row in read(file, types)]
+    # Arrow reads no maps; it makes structs of what it finds.
+    schema = pyarrow.schema([(name, arrow(tree)) for name, tree in types.items() if tree[0] != "map"])
+    unexpected = "infer" if "map" in str(types) else "error"
+    options = pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior=unexpected)
+    tables = [pyarrow.json.read_json(file, parse_options=options) for file in files]
+    return [without_nulls(row, ("struct", list(types.items()))) for table in tables for row in table.to_pylist()]
 
 
-def replaced(tree, path, leaf):
-    """The type with another one at a path, in which `[]` stands for the elements of an array."""
-    match tree:
-        case ("array", of):
-            return ("array", replaced(of, path[1:], leaf))
-        case ("struct", fields):
-            return ("struct", [(name, replaced(of, path[1:], leaf) if name == path[0] else of) for name, of in fields])
-    return leaf
-
-
-def as_text(value, tree):
-    """The value, cast to text where the type is text."""
+def without_nulls(value, tree):
+    """The value with all columns and fields, and with maps without the nulls that stand for the keys of others."""
     match tree:
         case ("array", of) if value is not None:
-            return [as_text(item, of) for item in value]
+            return [without_nulls(item, of) for item in value]
         case ("struct", fields) if value is not None:
-            return {name: as_text(value.get(name), of) for name, of in fields}
+            return {name: without_nulls(value.get(name), of) for name, of in fields}
         case ("map", _, of) if value is not None:
-            return {key: as_text(item, of) for key, item in value.items() if item is not None}
-        case "string" if isinstance(value, bool):
-            return str(value).lower()
-        case "string" if isinstance(value, decimal.Decimal):
-            return str(value)
+            return {key: without_nulls(item, of) for key, item in value.items() if item is not None}
     return value
 
 
