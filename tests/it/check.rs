@@ -10,9 +10,9 @@ use crate::support::cloud::{Account, may, tools};
 use crate::support::fake::{Fake, Fault};
 use crate::support::program::Program;
 
-/// The check fails, and its message holds these words.
+/// The check fails within 20 seconds, and its message holds these words.
 #[track_caller]
-fn fails(program: Program, words: &[&str]) {
+pub(crate) fn fails(program: Program, words: &[&str]) {
     let output = program.run();
     let (connected, message) = output.connection();
     assert!(!connected, "{}", output.report());

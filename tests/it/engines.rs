@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::Command;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::messages::{catalog, complete, line};
 use crate::support::program::Program;
+use crate::support::readers;
 use crate::support::skip::skip;
 use crate::support::{file, fixture};
 
@@ -60,12 +60,9 @@ fn arrow_reads_every_value_that_was_written() {
 
 #[test]
 fn spark_reads_every_value_that_was_written() {
-    let python = "target/spark/bin/python";
-    // `make test` sets Spark up where there is Java for it.
-    let has_java = Command::new("java").arg("-version").output().is_ok();
-    if !has_java || !file(python).exists() {
+    let Some(python) = readers::spark() else {
         skip!("needs Java, and target/spark, which `make test` sets up");
-    }
+    };
     read_by("spark", python);
 }
 
@@ -80,19 +77,13 @@ fn read_by(engine: &str, python: &str) {
         .map(|(format, lake)| write(lake, format));
     let rows: usize = rows.sum();
     assert!(rows > 3900, "only {rows} rows");
-    let output = Command::new(file(python))
-        .arg(file("tests/support/engines.py"))
-        .arg(engine)
-        .args(&lakes)
-        .current_dir(folder.path())
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .output()
-        .unwrap();
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && stdout == format!("{rows} rows agree\n"),
-        "{engine} on {rows} rows:\n{stdout}{}",
-        String::from_utf8_lossy(&output.stderr)
+    readers::agree(
+        python,
+        "tests/support/engines.py",
+        engine,
+        &lakes,
+        folder.path(),
+        rows,
     );
 }
 

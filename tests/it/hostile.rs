@@ -10,7 +10,7 @@ use crate::singer::schema;
 use crate::support::fake::Fake;
 use crate::support::local::{lines, load};
 use crate::support::messages::{people, person, state};
-use crate::support::program::Program;
+use crate::support::program::{Output, Program};
 
 #[test]
 fn a_zstd_window_beyond_the_budget_is_refused_by_name_and_one_within_it_is_read() {
@@ -132,18 +132,21 @@ fn names_of_files_reach_a_terminal_without_control_characters() {
     assert!(output.stderr.contains("\\u{1b}"), "{}", output.report());
 }
 
-#[test]
-fn a_credential_process_without_end_is_killed_and_named() {
+/// A check whose credentials are printed by this command.
+fn check_with_process(command: &str) -> Output {
     let fake = Fake::start();
     let mut config = fake.config();
     config["credentials"] = json!({"credentials_title": "Default chain"});
-    let output = Program::check(&config)
-        .file(
-            "config",
-            "[default]\ncredential_process = /bin/cat /dev/zero\n",
-        )
+    let profile = format!("[default]\ncredential_process = {command}\n");
+    Program::check(&config)
+        .file("config", &profile)
         .env("AWS_CONFIG_FILE", "config")
-        .run();
+        .run()
+}
+
+#[test]
+fn a_credential_process_without_end_is_killed_and_named() {
+    let output = check_with_process("/bin/cat /dev/zero");
     let (_, message) = output.connection();
     assert!(
         message.contains(
@@ -221,16 +224,7 @@ fn a_known_type_in_other_letters_fails_the_sync_by_its_name() {
 #[test]
 #[ignore = "it takes a minute"]
 fn a_credential_process_that_waits_for_ever_is_killed_after_a_minute() {
-    let fake = Fake::start();
-    let mut config = fake.config();
-    config["credentials"] = json!({"credentials_title": "Default chain"});
-    let output = Program::check(&config)
-        .file(
-            "config",
-            "[default]\ncredential_process = /bin/sh -c 'sleep 300 & echo $! > pid; wait'\n",
-        )
-        .env("AWS_CONFIG_FILE", "config")
-        .run();
+    let output = check_with_process("/bin/sh -c 'sleep 300 & echo $! > pid; wait'");
     let (_, message) = output.connection();
     assert!(
         message

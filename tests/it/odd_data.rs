@@ -2,12 +2,11 @@
 //! each value is in its column or rescued.
 
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::file;
 use crate::support::local::{ended, load};
+use crate::support::readers;
 use crate::support::skip::skip;
 
 /// A table: its loads, each an input as it comes, and the records that have to be read back.
@@ -203,18 +202,14 @@ fn write(folder: &Path) -> usize {
 fn read_by(engine: &str, python: &str) {
     let folder = tempfile::tempdir().unwrap();
     let rows = write(folder.path());
-    let output = Command::new(file(python))
-        .arg(file("tests/support/loads.py"))
-        .args([engine.as_ref(), folder.path()])
-        .current_dir(folder.path())
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .output()
-        .unwrap();
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && stdout == format!("{rows} rows agree\n"),
-        "{engine} on {rows} rows:\n{stdout}{}",
-        String::from_utf8_lossy(&output.stderr)
+    let lake = folder.path();
+    readers::agree(
+        python,
+        "tests/support/loads.py",
+        engine,
+        &[lake],
+        lake,
+        rows,
     );
 }
 
@@ -235,11 +230,8 @@ fn polars_reads_odd_data_as_it_was_sent() {
 
 #[test]
 fn spark_reads_odd_data_as_it_was_sent() {
-    let python = "target/spark/bin/python";
-    // `make test` sets Spark up where there is Java for it.
-    let has_java = Command::new("java").arg("-version").output().is_ok();
-    if !has_java || !file(python).exists() {
+    let Some(python) = readers::spark() else {
         skip!("needs Java, and target/spark, which `make test` sets up");
-    }
+    };
     read_by("spark", python);
 }

@@ -23,7 +23,8 @@ fn hand(fake: &Arc<Fake>, hand: impl Fn(&mut Store) + Send + Sync + 'static) -> 
     }))
 }
 
-fn sync(fake: &Fake, catalog: &Value, input: String) -> Program {
+/// A sync with a checkpoint at each state.
+pub(crate) fn sync(fake: &Fake, catalog: &Value, input: String) -> Program {
     let mut config = fake.config();
     config["checkpoint_interval_minutes"] = 0.into();
     fake.write(catalog)

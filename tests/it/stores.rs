@@ -3,10 +3,8 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::generations::{assert_rows, refresh, rows};
-use crate::proof::{hold_object, settling};
+use crate::proof::{hold_object, settling, sync};
 use crate::support::fake::{Conditions, Fake, Fault};
 use crate::support::messages::{complete, people, state};
 use crate::support::program::{Output, Program};
@@ -20,14 +18,6 @@ fn store(conditions: Conditions) -> Fake {
     let fake = Fake::start();
     fake.store().bucket.conditions = conditions;
     fake
-}
-
-fn sync(fake: &Fake, catalog: &Value, input: String) -> Program {
-    let mut config = fake.config();
-    config["checkpoint_interval_minutes"] = 0.into();
-    fake.write(catalog)
-        .file("config.json", &config.to_string())
-        .stdin(input)
 }
 
 fn warnings(output: &Output) -> usize {

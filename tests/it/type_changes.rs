@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::support::file;
 use crate::support::messages::{catalog, complete};
 use crate::support::program::Program;
+use crate::support::readers;
 use crate::support::skip::skip;
 
 /// A kind of column: its name, its schema, and JSON texts of values.
@@ -228,11 +229,9 @@ fn check(policy: &str) {
         "{} differs; with UPDATE=1 it is written anew:\n{found}",
         path.display()
     );
-    let spark = "target/spark/bin/python";
-    let has_java = Command::new("java").arg("-version").output().is_ok();
-    if !has_java || !file(spark).exists() {
+    let Some(spark) = readers::spark() else {
         skip!("needs Java, and target/spark, which `make test` sets up");
-    }
+    };
     assert_eq!(read_by("spark", spark, lake.path()), rescued, "spark");
 }
 

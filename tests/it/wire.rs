@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::check::fails;
 use crate::support::authority::Authority;
 use crate::support::cloud::{Account, tools};
 use crate::support::messages::{people, person, record, state};
@@ -123,19 +124,6 @@ fn credentials_that_are_refused_as_ended_are_renewed_once_in_the_middle_of_an_up
     assert!(keys[0] == keys[1] && keys[1] != keys[2], "{keys:?}");
     let uploads = tools().call("uploads", json!({"bucket": account.bucket}));
     assert_eq!(uploads, json!([]));
-}
-
-/// The check fails within 20 seconds, and its message holds these words.
-#[track_caller]
-fn fails(program: Program, words: &[&str]) {
-    let output = program.run();
-    let (connected, message) = output.connection();
-    assert!(!connected, "{}", output.report());
-    for word in words {
-        assert!(message.contains(word), "no {word:?} in: {message}");
-    }
-    let is_in_time = output.took < Duration::from_secs(20);
-    assert!(is_in_time, "it took {:?}", output.took);
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub(crate) mod local; // `load` into a lake in a folder, read back
 pub(crate) mod messages; // lines of the protocol and configured catalogs
 pub(crate) mod program; // the real binary, run or started
 pub(crate) mod proxy; // tunnels, TLS, short-lived roles and faults before any of these servers
+pub(crate) mod readers; // engines that read the lake, and Spark where it is set up
 pub(crate) mod skip; // tests that cannot run here
 pub(crate) mod wire; // whether the whole suite runs over TLS, through a proxy, as a role
 
