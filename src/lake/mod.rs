@@ -252,6 +252,18 @@ pub(crate) trait Catalog {
 
     fn table(&self, database: &str, table: &str) -> Result<Lookup<CatalogTable>>;
 
+    /// Calls `visit` with tables of the database that may be seen, where they can be had in fewer calls than one for each:
+    /// at most `pages` pages of at most `most` tables. Returns whether those were all.
+    fn tables(
+        &self,
+        _database: &str,
+        _most: usize,
+        _pages: usize,
+        _visit: &mut dyn FnMut(CatalogTable),
+    ) -> Result<bool> {
+        Ok(false)
+    }
+
     fn create_table(&self, database: &str, input: &Map<String, Value>) -> Result<Created>;
 
     /// Replaces the definition if it is still at `version` (unconditionally when that is none).

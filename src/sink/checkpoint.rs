@@ -12,6 +12,7 @@ use crate::sink::stream::Stream;
 use crate::sink::streams::StreamIndex;
 use crate::sink::writer::Extent;
 use crate::table::control::RunRecord;
+use crate::table::listing::Shown;
 use crate::table::{DataFile, TableChange, uploads};
 
 /// The most streams, and objects of each, that are completed between two looks at whether the record must show that the
@@ -272,12 +273,17 @@ impl Sink<'_> {
     /// Looks at the tables, side by side: each must show what was published.
     fn look(&mut self, members: Vec<Member>, outcome: &mut Commit) -> Vec<Member> {
         let (lake, streams) = (self.lake, &self.streams);
+        // A swap was done at the version of the table that it was read at.
+        let looked_for = members
+            .iter()
+            .filter(|member| !member.swaps)
+            .filter_map(|member| streams[member.index].table.looked_for());
+        let shown = Shown::list(&*lake.catalog, looked_for);
         let looks = lake.together(&members, |member| {
-            // A swap was done at the version of the table that it was read at.
             if member.swaps {
                 Ok(())
             } else {
-                streams[member.index].table.look(lake)
+                streams[member.index].table.look(lake, &shown)
             }
         });
         let mut seen = Vec::with_capacity(members.len());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::lake::Lake;
+use crate::lake::{Created, Lake};
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{Completion, ConfiguredStream, Refresh};
 use crate::row::partition::Partitioner;
@@ -19,6 +19,7 @@ use crate::sink::writer::{Naming, ObjectNumbers, Writer};
 use crate::sink::{Acknowledge, RECORDS_BETWEEN_LOOKS, Sink, SinkOptions, SyncProgress};
 use crate::table::control::{Control, Owner};
 use crate::table::layout::{self, Run};
+use crate::table::listing::Known;
 use crate::table::plan::{self, Planned};
 use crate::table::{
     self, Opened, Opening, PartitionId, Table, TableTarget, notes, partition, uploads,
@@ -41,10 +42,7 @@ impl<'a> Sink<'a> {
         clock: Clock,
         acknowledgements: Box<dyn Acknowledge + 'a>,
     ) -> Result<Self> {
-        let planned: Vec<Planned> = configured
-            .into_iter()
-            .map(|stream| plan::plan(stream, &options.table, &*lake.catalog))
-            .collect::<Result<_>>()?;
+        let planned = plan::plan_all(configured, &options.table, lake)?;
         plan::refuse_shared_tables(&planned)?;
         let format = options.table.format;
         if let Some(advice) = format.advice(planned.len(), options.memory_budget) {
@@ -77,10 +75,8 @@ impl<'a> Sink<'a> {
             .collect();
         databases.sort_unstable();
         databases.dedup();
-        for database in databases {
-            sink.ensure_database(database)?;
-        }
-        sink.admit(planned)?;
+        let known = sink.ensure_databases(&databases)?;
+        sink.admit(planned, known)?;
         Ok(sink)
     }
 
@@ -94,8 +90,8 @@ impl<'a> Sink<'a> {
         if let Some(other) = self.streams.iter().find(shares) {
             return Err(plan::shared_with(&planned, &other.key));
         }
-        self.ensure_database(&planned.target.database)?;
-        self.admit(vec![planned])
+        let known = self.ensure_databases(&[&planned.target.database])?;
+        self.admit(vec![planned], known)
     }
 
     fn planned(&self, configured: ConfiguredStream) -> Result<Planned> {
@@ -125,24 +121,42 @@ impl<'a> Sink<'a> {
         stream.note_failure(reshaped)
     }
 
-    fn ensure_database(&mut self, database: &str) -> Result<()> {
-        if self.databases.iter().any(|known| known == database) {
-            return Ok(());
+    /// Makes those of the databases ready that are not yet, side by side. One that is new has no tables.
+    fn ensure_databases(&mut self, databases: &[&str]) -> Result<Known> {
+        let is_ready = |database: &&&str| self.databases.iter().any(|ready| ready == **database);
+        let new: Vec<&str> = databases
+            .iter()
+            .filter(|database| !is_ready(database))
+            .copied()
+            .collect();
+        let mut known = Known::default();
+        if new.is_empty() {
+            return Ok(known);
         }
-        if database == layout::CONTROL {
+        if new.contains(&layout::CONTROL) {
             return Err(Error::config(format!(
-                "the database {database} would be stored among the control objects of this program"
+                "the database {} would be stored among the control objects of this program",
+                layout::CONTROL
             ))
             .hint("give the stream another namespace, or set another database"));
         }
         self.control.reconcile(self.lake)?;
-        let prefix = &self.options.table.prefix;
-        let folder = layout::folder(prefix, database);
-        let location = format!("{}{folder}", self.lake.objects.root());
-        table::ensure_database(&*self.lake.catalog, database, &location)?;
-        uploads::abort_dead(self.lake, prefix, database, self.options.leftover_age);
-        self.databases.push(database.to_owned());
-        Ok(())
+        let (lake, options) = (self.lake, &self.options);
+        let created = lake.try_together(&new, |database| {
+            let prefix = &options.table.prefix;
+            let folder = layout::folder(prefix, database);
+            let location = format!("{}{folder}", lake.objects.root());
+            let created = table::ensure_database(&*lake.catalog, database, &location)?;
+            uploads::abort_dead(lake, prefix, database, options.leftover_age);
+            Ok(created)
+        })?;
+        for (database, created) in new.into_iter().zip(created) {
+            if created == Created::Now {
+                known.add_new(database);
+            }
+            self.databases.push(database.to_owned());
+        }
+        Ok(known)
     }
 
     /// Begins a stream anew: what came of it so far is superseded by the records to come. What states cover of it is kept
@@ -159,7 +173,7 @@ impl<'a> Sink<'a> {
         let planned = self.planned(configured)?;
         log_notes(&planned.configured.key, &planned.notes);
         self.wait_for_others(&planned)?;
-        for (planned, opened) in self.opened(vec![planned])? {
+        for (planned, opened) in self.opened(vec![planned], &Known::default())? {
             self.streams[index] = self.stream(planned, opened)?;
         }
         self.budget.recount(&self.streams);
@@ -181,7 +195,7 @@ impl<'a> Sink<'a> {
     }
 
     /// Opens the tables of more streams, and takes those.
-    fn admit(&mut self, planned: Vec<Planned>) -> Result<()> {
+    fn admit(&mut self, planned: Vec<Planned>, mut known: Known) -> Result<()> {
         for (planned, number) in planned.iter().zip(self.streams.len() + 1..) {
             self.refuse_too_many(number, &planned.configured.key)?;
         }
@@ -189,13 +203,15 @@ impl<'a> Sink<'a> {
             log_notes(&planned.configured.key, &planned.notes);
             self.wait_for_others(planned)?;
         }
+        let targets = planned.iter().map(|planned| &planned.target);
+        known.list(&*self.lake.catalog, targets);
         let mut planned = planned.into_iter();
         loop {
             let group: Vec<Planned> = planned.by_ref().take(GROUP).collect();
             if group.is_empty() {
                 return Ok(());
             }
-            for (planned, opened) in self.opened(group)? {
+            for (planned, opened) in self.opened(group, &known)? {
                 let wanted = &planned.target.wanted;
                 let fields = wanted.iter().map(|column| column.field.count()).sum();
                 let stream = self.stream(planned, opened)?;
@@ -213,12 +229,13 @@ impl<'a> Sink<'a> {
     }
 
     /// The streams with their tables, which are opened together.
-    fn opened(&self, planned: Vec<Planned>) -> Result<Vec<(Planned, Opened)>> {
+    fn opened(&self, planned: Vec<Planned>, known: &Known) -> Result<Vec<(Planned, Opened)>> {
         let opening = Opening {
             lake: self.lake,
             run: &self.run,
             options: &self.options.table,
             control: &self.control,
+            known,
         };
         let opened = self.lake.try_together(&planned, |planned| {
             let key = &planned.configured.key;

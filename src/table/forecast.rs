@@ -7,9 +7,13 @@ use crate::protocol::catalog::ConfiguredStream;
 use crate::schema::{self, Note, Source, Type, column, note};
 use crate::table::control::TakenBack;
 use crate::table::hive::HiveTable;
+use crate::table::listing::Known;
 use crate::table::locations::Locations;
 use crate::table::plan::{self, Planned};
 use crate::table::{self, Change, Opening, hive};
+
+/// The most tables that are looked at together: what is known of each is held until all are.
+const GROUP: usize = 64;
 
 /// What a sync would do.
 pub(crate) struct Forecast {
@@ -95,43 +99,81 @@ pub(crate) fn forecast(
     opening: &Opening<'_>,
     taken_back: Vec<TakenBack>,
 ) -> Result<Forecast> {
-    let planned: Vec<Planned> = configured
-        .into_iter()
-        .map(|stream| plan::plan(stream, opening.options, &*opening.lake.catalog))
-        .collect::<Result<_>>()?;
+    let lake = opening.lake;
+    let planned = plan::plan_all(configured, opening.options, lake)?;
     plan::refuse_shared_tables(&planned)?;
+    let mut databases: Vec<&str> = planned.iter().map(database).collect();
+    databases.sort_unstable();
+    databases.dedup();
+    let are_there =
+        lake.try_together(&databases, |name| table::has_database(&*lake.catalog, name))?;
+    let there = databases.iter().zip(are_there);
+    let there: Vec<String> = there
+        .filter(|(_, is_there)| *is_there)
+        .map(|(name, _)| (*name).to_owned())
+        .collect();
+    let is_there = |planned: &&Planned| there.iter().any(|there| there == database(planned));
+    let mut known = Known::default();
+    let of_there = planned.iter().filter(is_there);
+    known.list(&*lake.catalog, of_there.map(|planned| &planned.target));
     let mut locations = Locations::default();
-    let mut of_stream = |planned: Planned| {
-        let key = planned.configured.key.clone();
-        of_stream(planned, opening, &mut locations)
-            .map_err(|error| error.while_doing(format_args!("stream {key}")))
-    };
-    let streams = planned.into_iter().map(&mut of_stream);
+    let mut streams = Vec::with_capacity(planned.len());
+    let mut planned = planned.into_iter();
+    loop {
+        let group: Vec<Planned> = planned.by_ref().take(GROUP).collect();
+        if group.is_empty() {
+            break;
+        }
+        let tables = lake.try_together(&group, |planned| {
+            if !is_there(&planned) {
+                return Ok((false, None));
+            }
+            let found = find(planned, opening, &known);
+            found
+                .map(|table| (true, table))
+                .map_err(|error| error.while_doing(of_key(planned)))
+        })?;
+        for (planned, (has_database, table)) in group.into_iter().zip(tables) {
+            let key = of_key(&planned);
+            let table = table.as_ref();
+            let stream = of_stream(planned, has_database, table, opening, &mut locations);
+            streams.push(stream.map_err(|error| error.while_doing(key))?);
+        }
+    }
     Ok(Forecast {
-        streams: streams.collect::<Result<_>>()?,
+        streams,
         taken_back,
     })
 }
 
+fn database(planned: &Planned) -> &str {
+    &planned.target.database
+}
+
+fn of_key(planned: &Planned) -> String {
+    format!("stream {}", planned.configured.key)
+}
+
+/// The table as a sync finds it.
+fn find(planned: &Planned, opening: &Opening<'_>, known: &Known) -> Result<Option<CatalogTable>> {
+    let Opening { lake, control, .. } = opening;
+    let target = &planned.target;
+    let mut table = target.find(&*lake.catalog, known.look(target))?;
+    if let Some(table) = &mut table {
+        let root = lake.objects.root();
+        control.as_taken_back(&target.database, &target.name, &root, table);
+    }
+    Ok(table)
+}
+
 fn of_stream(
     planned: Planned,
+    has_database: bool,
+    table: Option<&CatalogTable>,
     opening: &Opening<'_>,
     locations: &mut Locations,
 ) -> Result<StreamForecast> {
-    let catalog = &*opening.lake.catalog;
-    let has_database = table::has_database(catalog, &planned.target.database)?;
-    let mut table = if has_database {
-        planned.target.find(catalog)?
-    } else {
-        None
-    };
-    if let Some(table) = &mut table {
-        let Planned { target, .. } = &planned;
-        let root = opening.lake.objects.root();
-        let control = opening.control;
-        control.as_taken_back(&target.database, &target.name, &root, table);
-    }
-    let (folder, deletions) = HiveTable::foresee(&planned, table.as_ref(), opening, locations)?;
+    let (folder, deletions) = HiveTable::foresee(&planned, table, opening, locations)?;
     let new_location = format!("{}{folder}", opening.lake.objects.root());
     let Planned {
         configured,
@@ -139,8 +181,8 @@ fn of_stream(
         mut notes,
         ..
     } = planned;
-    let replaces = hive::replaces(&configured, table.as_ref(), opening.control);
-    let (action, location, columns) = match &table {
+    let replaces = hive::replaces(&configured, table, opening.control);
+    let (action, location, columns) = match table {
         None => (TableAction::Created, new_location, target.wanted.clone()),
         Some(table) if replaces => {
             let action = match target.refuse_replacing(Some(table)) {
@@ -174,7 +216,7 @@ fn of_stream(
             }
         }
     };
-    let changes = match (&table, &action) {
+    let changes = match (table, &action) {
         (Some(table), TableAction::Extended | TableAction::Replaced(_)) => changes(table, &columns),
         _ => Vec::new(),
     };

@@ -5,6 +5,7 @@ pub(crate) mod control;
 pub(crate) mod forecast;
 mod hive;
 pub(crate) mod layout;
+pub(crate) mod listing;
 pub(crate) mod locations;
 pub(crate) mod notes;
 pub(crate) mod partition;
@@ -20,6 +21,7 @@ use crate::schema::evolve::{SchemaOrigin, Terms};
 use crate::schema::{BigIntegers, Column, ColumnPolicy, Field, Limits, Note, Numbers, Type};
 use crate::table::control::{Control, RunRecord, Swap};
 use crate::table::layout::Run;
+use crate::table::listing::{Known, Shown};
 use crate::table::locations::Locations;
 use crate::table::partition::{PartitionKey, Partitioning};
 use crate::table::plan::Planned;
@@ -74,6 +76,11 @@ pub(crate) struct TableTarget {
 }
 
 impl TableTarget {
+    /// `database.table`.
+    pub(crate) fn full_name(&self) -> String {
+        format!("{}.{}", self.database, self.name)
+    }
+
     fn terms(&self) -> Terms {
         Terms {
             origin: self.origin,
@@ -128,6 +135,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) run: &'a Run,
     pub(crate) options: &'a TableOptions,
     pub(crate) control: &'a Control,
+    /// What listings have found of tables.
+    pub(crate) known: &'a Known,
 }
 
 /// A table that was opened, with the columns that its rows are written under.
@@ -228,9 +237,16 @@ impl Table {
 
     /// Looks whether the table shows the folder that rows were published in, or whether the generation is still this
     /// run's to publish. After an error nothing of it may be acknowledged.
-    pub(crate) fn look(&self, lake: &Lake) -> Result<()> {
+    pub(crate) fn look(&self, lake: &Lake, shown: &Shown) -> Result<()> {
         match self {
-            Self::Hive(table) => table.look(lake),
+            Self::Hive(table) => table.look(lake, shown),
+        }
+    }
+
+    /// The table that a look looks for, where it does not look for the generation's mark instead.
+    pub(crate) fn looked_for(&self) -> Option<&TableTarget> {
+        match self {
+            Self::Hive(table) => table.looked_for(),
         }
     }
 
@@ -291,7 +307,11 @@ pub(crate) fn has_database(catalog: &dyn Catalog, database: &str) -> Result<bool
 }
 
 /// Makes the database where it is absent, for tables below `location`, and puts its tag on it.
-pub(crate) fn ensure_database(catalog: &dyn Catalog, database: &str, location: &str) -> Result<()> {
+pub(crate) fn ensure_database(
+    catalog: &dyn Catalog,
+    database: &str,
+    location: &str,
+) -> Result<Created> {
     let created = if has_database(catalog, database)? {
         Created::Before
     } else {
@@ -300,7 +320,8 @@ pub(crate) fn ensure_database(catalog: &dyn Catalog, database: &str, location: &
     if created == Created::Now {
         log::info!("created the database database={database}");
     }
-    catalog.tag_database(database, created)
+    catalog.tag_database(database, created)?;
+    Ok(created)
 }
 
 /// How a table's definition changed in a run; `Display` is a sentence for people.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::lake::Catalog;
+use crate::lake::{Catalog, Lake};
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
 use crate::row::{self, Plan, RowEncoder};
@@ -32,6 +32,30 @@ pub(crate) fn plan(
     let namespace = planned.configured.key.namespace.as_deref();
     planned.target.database = database(namespace.unwrap_or(&options.database), catalog)?;
     Ok(planned)
+}
+
+/// Plans the streams; the database of a namespace is looked for once.
+pub(crate) fn plan_all(
+    configured: Vec<ConfiguredStream>,
+    options: &TableOptions,
+    lake: &Lake,
+) -> Result<Vec<Planned>> {
+    let namespace = |stream: &ConfiguredStream| {
+        let namespace = stream.key.namespace.as_ref();
+        namespace.unwrap_or(&options.database).clone()
+    };
+    let mut namespaces: Vec<String> = configured.iter().map(namespace).collect();
+    namespaces.sort_unstable();
+    namespaces.dedup();
+    let databases = lake.try_together(&namespaces, |name| database(name, &*lake.catalog))?;
+    let planned = |stream: ConfiguredStream| {
+        let place = namespaces.binary_search(&namespace(&stream));
+        let mut planned = plan_columns(stream, options)?;
+        let database = &databases[place.expect("it is of a stream")];
+        planned.target.database.clone_from(database);
+        Ok(planned)
+    };
+    configured.into_iter().map(planned).collect()
 }
 
 /// The name of the namespace's database. One that the Python connector has made, under the namespace as it is spelled, is

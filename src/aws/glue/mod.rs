@@ -13,7 +13,7 @@ pub(crate) use partition::{
     BatchCreatePartition, BatchGetPartition, BatchUpdatePartition, FailedItem, GetPartitions,
     MOST_GOT, MOST_WRITTEN,
 };
-pub(crate) use table::{CreateTable, DeleteTable, GetTable, GetTables, UpdateTable};
+pub(crate) use table::{CreateTable, DeleteTable, Described, GetTable, GetTables, UpdateTable};
 
 use serde_json::Value;
 
@@ -49,14 +49,13 @@ pub(crate) struct CatalogPage<T> {
 fn page<T>(
     response: &Response,
     list: &str,
-    read: impl Fn(&Value) -> Option<T>,
+    read: impl Fn(Value) -> Option<T>,
 ) -> Result<CatalogPage<T>, BadResponse> {
-    let document = document(response)?;
-    let entries = document
-        .get(list)
-        .and_then(Value::as_array)
-        .ok_or(BadResponse::Malformed("the response holds no list"))?;
-    let found = entries.iter().map(read).collect::<Option<Vec<T>>>();
+    let mut document = document(response)?;
+    let Some(Value::Array(entries)) = document.get_mut(list).map(Value::take) else {
+        return Err(BadResponse::Malformed("the response holds no list"));
+    };
+    let found = entries.into_iter().map(read).collect::<Option<Vec<T>>>();
     let next = document.get("NextToken").and_then(Value::as_str);
     Ok(CatalogPage {
         found: found.ok_or(BadResponse::Malformed("an entry of the list has no name"))?,

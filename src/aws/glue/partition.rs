@@ -112,7 +112,7 @@ impl Operation for GetPartitions<'_> {
     }
 
     fn read(&self, response: Response) -> Result<Self::Output, BadResponse> {
-        page(&response, "Partitions", input)
+        page(&response, "Partitions", |partition| input(&partition))
     }
 }
 

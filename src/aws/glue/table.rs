@@ -52,58 +52,70 @@ impl Operation for GetTable<'_> {
 
     fn read(&self, response: Response) -> Result<Described, BadResponse> {
         let mut document = document(&response)?;
-        let Some(Value::Object(mut table)) = document.get_mut("Table").map(Value::take) else {
-            return Err(BadResponse::Malformed("the response holds no table"));
-        };
-        let version = match table.get("VersionId") {
-            Some(Value::String(version)) => Some(version.clone()),
-            Some(Value::Number(version)) => Some(version.to_string()),
-            _ => None,
-        };
-        table.retain(|name, value| INPUT_FIELDS.contains(&name.as_str()) && !value.is_null());
-        Ok(Described {
-            input: table,
-            version,
-        })
+        document
+            .get_mut("Table")
+            .and_then(|table| described(table.take()))
+            .ok_or(BadResponse::Malformed("the response holds no table"))
     }
 }
 
-/// One page of a database's tables, by their locations.
-pub(crate) struct GetTables<'a> {
-    pub(crate) database: &'a str,
-    /// From the page before.
-    pub(crate) next: Option<&'a str>,
+fn described(table: Value) -> Option<Described> {
+    let Value::Object(mut table) = table else {
+        return None;
+    };
+    let version = match table.get("VersionId") {
+        Some(Value::String(version)) => Some(version.clone()),
+        Some(Value::Number(version)) => Some(version.to_string()),
+        _ => None,
+    };
+    table.retain(|name, value| INPUT_FIELDS.contains(&name.as_str()) && !value.is_null());
+    Some(Described {
+        input: table,
+        version,
+    })
 }
 
-/// The name of a table, and its location, which is empty for a view.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct TableLocation {
-    pub(crate) name: String,
-    pub(crate) location: String,
+/// One page of a database's tables.
+pub(crate) struct GetTables<'a> {
+    pub(crate) database: &'a str,
+    /// The most tables of the page; 100 at most.
+    pub(crate) most: usize,
+    /// From the page before.
+    pub(crate) next: Option<&'a str>,
 }
 
 impl Operation for GetTables<'_> {
     const SERVICE: Service = Service::Glue;
     const NAME: &'static str = "GetTables";
     const PERMISSIONS: &'static [&'static str] = &["glue:GetTables"];
-    type Output = CatalogPage<TableLocation>;
+    type Output = CatalogPage<Described>;
 
     fn call(&self) -> Call {
-        let mut body = json!({ "DatabaseName": self.database });
+        let mut body = json!({ "DatabaseName": self.database, "MaxResults": self.most });
         if let Some(token) = self.next {
             body["NextToken"] = token.into();
         }
         call(Self::NAME, &body)
     }
 
-    fn read(&self, response: Response) -> Result<CatalogPage<TableLocation>, BadResponse> {
+    fn read(&self, response: Response) -> Result<CatalogPage<Described>, BadResponse> {
         page(&response, "TableList", |table| {
-            let location = table["StorageDescriptor"]["Location"].as_str();
-            Some(TableLocation {
-                name: table["Name"].as_str()?.to_owned(),
-                location: location.unwrap_or_default().to_owned(),
-            })
+            described(table).filter(|table| !table.name().is_empty())
         })
+    }
+}
+
+impl Described {
+    pub(crate) fn name(&self) -> &str {
+        let name = self.input.get("Name").and_then(Value::as_str);
+        name.unwrap_or_default()
+    }
+
+    /// The table's location, which is empty for a view.
+    pub(crate) fn location(&self) -> &str {
+        let storage = self.input.get("StorageDescriptor");
+        let location = storage.and_then(|storage| storage["Location"].as_str());
+        location.unwrap_or_default()
     }
 }
 

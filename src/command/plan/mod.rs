@@ -18,6 +18,7 @@ use crate::schema::evolve::SchemaOrigin;
 use crate::table::control::{Control, Owner, TakenBack};
 use crate::table::forecast::{self, Column, Deletion, Origin, StreamForecast, TableAction};
 use crate::table::layout::Run;
+use crate::table::listing::Known;
 use crate::table::{Change, Creation, Opening};
 use crate::time::Clock;
 
@@ -50,6 +51,7 @@ pub(super) fn run(asked: &cli::PlanArguments, environment: &Environment) -> Resu
         run: &run,
         options: &options.table,
         control: &control,
+        known: &Known::default(),
     };
     let forecast = forecast::forecast(streams, &opening, taken_back)?;
     out::text(&match asked.format {

@@ -1,9 +1,11 @@
 //! The databases and tables of a lake in the Glue Data Catalog.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use crate::aws::glue::Described;
 use crate::aws::{Aws, Pages, glue, is_denied, lakeformation};
 use crate::error::{Error, Refusal, Result};
 use crate::interrupt::{self, Work};
@@ -16,6 +18,8 @@ use crate::lake::{Catalog, CatalogTable, Created, Located, Lookup, Updated};
 pub(super) struct Glue {
     pub(super) aws: Rc<Aws>,
     pub(super) database_tag: Option<Tag>,
+    /// Whether the tables of a database may not be listed.
+    pub(super) is_list_denied: Cell<bool>,
 }
 
 impl Glue {
@@ -312,42 +316,87 @@ impl Catalog for Glue {
         }
     }
 
+    fn tables(
+        &self,
+        database: &str,
+        most: usize,
+        pages: usize,
+        visit: &mut dyn FnMut(CatalogTable),
+    ) -> Result<bool> {
+        if self.is_list_denied.get() {
+            return Ok(false);
+        }
+        let mut visit = |table: Described| {
+            visit(CatalogTable {
+                input: table.input,
+                version: table.version,
+            });
+        };
+        match self.list(database, most, pages, &mut visit) {
+            Err(error) if is_denied(&error) => {
+                self.is_list_denied.set(true);
+                log::info!("tables are looked for one by one: {error}");
+                Ok(false)
+            }
+            Err(error) if error.code() == ABSENT => Ok(false),
+            outcome => outcome,
+        }
+    }
+
     fn locations(&self, visit: &mut dyn FnMut(Located)) -> Result<()> {
         for database in self.database_names()? {
-            let listing = |error: Error| {
-                error.while_doing(format_args!("listing the tables of database {database}"))
+            let mut visit = |table: Described| {
+                visit(Located {
+                    database: database.clone(),
+                    table: table.name().to_owned(),
+                    location: table.location().to_owned(),
+                });
             };
-            let mut pages = Pages::default();
-            let mut next = None;
-            loop {
-                let get = glue::GetTables {
-                    database: &database,
-                    next: next.as_deref(),
-                };
-                let page = match perform(&self.aws, &get) {
-                    Ok(page) => page,
-                    // The database was deleted meanwhile.
-                    Err(error) if error.code() == ABSENT => break,
-                    Err(error) => return Err(listing(error)),
-                };
-                if let Some(marker) = &page.next {
-                    let first = page.found.first().map(|table| &table.name);
-                    pages.turn(marker, first).map_err(listing)?;
-                }
-                for table in page.found {
-                    visit(Located {
-                        database: database.clone(),
-                        table: table.name,
-                        location: table.location,
-                    });
-                }
-                if page.next.is_none() {
-                    break;
-                }
-                next = page.next;
+            match self.list(&database, PAGE, usize::MAX, &mut visit) {
+                // The database was deleted meanwhile.
+                Err(error) if error.code() == ABSENT => {}
+                outcome => drop(outcome?),
             }
         }
         Ok(())
+    }
+}
+
+/// The most tables of a page.
+const PAGE: usize = 100;
+
+impl Glue {
+    /// Visits the tables of so many pages; returns whether those were all.
+    fn list(
+        &self,
+        database: &str,
+        most: usize,
+        pages: usize,
+        visit: &mut dyn FnMut(Described),
+    ) -> Result<bool> {
+        let listing = |error: Error| {
+            error.while_doing(format_args!("listing the tables of database {database}"))
+        };
+        let mut turned = Pages::default();
+        let mut next = None;
+        for _ in 0..pages {
+            let get = glue::GetTables {
+                database,
+                most: most.min(PAGE),
+                next: next.as_deref(),
+            };
+            let page = perform(&self.aws, &get).map_err(listing)?;
+            if let Some(marker) = &page.next {
+                let first = page.found.first().map(Described::name);
+                turned.turn(marker, first.as_ref()).map_err(listing)?;
+            }
+            page.found.into_iter().for_each(&mut *visit);
+            if page.next.is_none() {
+                return Ok(true);
+            }
+            next = page.next;
+        }
+        Ok(false)
     }
 }
 

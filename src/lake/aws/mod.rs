@@ -84,6 +84,7 @@ pub(crate) fn open(
         catalog: Box::new(Glue {
             aws: Rc::clone(&aws),
             database_tag,
+            is_list_denied: Cell::new(false),
         }),
         steps: Box::new(AwsSteps(aws)),
     })

@@ -4,6 +4,7 @@ mod definition;
 mod entry;
 mod generations;
 mod growth;
+mod look;
 mod partitions;
 mod publish;
 mod rules;
@@ -11,6 +12,8 @@ mod serde;
 mod settings;
 mod superseded;
 mod swap;
+
+use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::file::Format;
@@ -80,9 +83,11 @@ impl HiveTable {
         {
             return Err(definition::cannot_replace_partitions(target));
         }
+        let known = || opening.known.look(target);
         match planned.configured.refresh {
             Refresh::Append { .. }
-                if is_created_later(&*lake.catalog, target, options.creation)? =>
+                if options.creation == Creation::AtTheFirstCheckpoint
+                    && is_absent(&*lake.catalog, target, known())? =>
             {
                 let mut table = Self::new(planned, opening);
                 // A table of this run's own has no columns that others rely on.
@@ -91,17 +96,16 @@ impl HiveTable {
                 table.folder = table.folders.place(&generation, None);
                 Ok(table.opened(target.wanted.clone(), Vec::new()))
             }
-            Refresh::Append { .. } => Self::open_to_append(planned, opening),
+            Refresh::Append { .. } => Self::open_to_append(planned, opening, known()),
             Refresh::Truncate { .. } | Refresh::Overwrite | Refresh::Version(_) => {
-                let entry = target.find(&*lake.catalog)?;
-                let entry = entry.as_ref();
+                let entry = target.find(&*lake.catalog, known())?;
                 let asked = Asked::of(&planned.configured, opening.control);
-                if asked.adds_to_published(entry) {
-                    return Self::open_to_append(planned, opening);
+                if asked.adds_to_published(entry.as_ref()) {
+                    return Self::open_to_append(planned, opening, entry.map(Lookup::Found));
                 }
                 // Refused now, not after hours of writing.
-                target.refuse_replacing(entry)?;
-                Self::open_to_replace(planned, opening, entry)
+                target.refuse_replacing(entry.as_ref())?;
+                Self::open_to_replace(planned, opening, entry.as_ref())
             }
         }
     }
@@ -127,14 +131,18 @@ impl HiveTable {
         }
     }
 
-    fn open_to_append(planned: &Planned, opening: &Opening<'_>) -> Result<Opened> {
+    fn open_to_append(
+        planned: &Planned,
+        opening: &Opening<'_>,
+        known: Option<Lookup<lake::CatalogTable>>,
+    ) -> Result<Opened> {
         let Opening { lake, control, .. } = opening;
         let target = &planned.target;
         let root = lake.objects.root();
         let mut table = Self::new(planned, opening);
         let generation = layout::generation(opening.run.name(), None);
         let location = format!("{root}{}", table.folders.place(&generation, None));
-        let published = target.ensure(&*lake.catalog, &location)?;
+        let published = target.ensure(&*lake.catalog, &location, known)?;
         table.folder = folder_of(&published.location, &root, target)?;
         table.is_published = true;
         table.visibility = Visibility::Published;
@@ -284,7 +292,7 @@ impl HiveTable {
         let objects = &*lake.objects;
         // States of these rows are acknowledged before the swap looks at the table again.
         if self.takes_checkpoints() {
-            let entry = self.target.find(&*lake.catalog)?;
+            let entry = self.target.find(&*lake.catalog, None)?;
             self.refuse_added(entry.as_ref())?;
             let shown = entry.as_ref().map(location);
             let shown = shown.and_then(|at| folder_of_location(at, &objects.root()));
@@ -334,40 +342,7 @@ impl HiveTable {
 
     /// `database.table`.
     pub(super) fn name(&self) -> String {
-        format!("{}.{}", self.target.database, self.target.name)
-    }
-
-    pub(super) fn look(&self, lake: &Lake) -> Result<()> {
-        let folder = match (&self.visibility, &self.generations.own) {
-            (Visibility::Swap, Some(own)) => return own.confirm(&*lake.objects),
-            (Visibility::Move(folder), _) => folder,
-            _ => &self.folder,
-        };
-        let catalog = &*lake.catalog;
-        let found = match catalog.table(&self.target.database, &self.target.name)? {
-            Lookup::Found(found) => found,
-            Lookup::Hidden(error) => return Err(error),
-            Lookup::Absent => {
-                return Err(Error::transient(format!(
-                    "the table {} was dropped or renamed by somebody else during this run; its unacknowledged rows are taken back",
-                    self.name()
-                ))
-                .hint("run it again: it creates the table anew, without the rows of the one that is gone"));
-            }
-        };
-        let shown = location(&found);
-        if folder_of_location(shown, &lake.objects.root()).as_ref() == Some(folder) {
-            return match &self.partitions {
-                Some(partitions) => partitions.look(&self.target, lake, folder),
-                None => Ok(()),
-            };
-        }
-        Err(Error::transient(format!(
-            "the table {} was moved during this run, from {}{folder} to {shown}: by an overwrite that ran beside it, or by another program; its unacknowledged rows are taken back",
-            self.name(),
-            lake.objects.root()
-        ))
-        .hint("run it again, and let one run at a time write the table"))
+        self.target.full_name()
     }
 
     /// Creates the table where it did not exist, or goes along with the one that another writer created meanwhile.
@@ -377,7 +352,7 @@ impl HiveTable {
         }
         let root = lake.objects.root();
         let location = format!("{root}{}", self.folder);
-        let published = self.target.ensure(&*lake.catalog, &location)?;
+        let published = self.target.ensure(&*lake.catalog, &location, None)?;
         let folder = folder_of(&published.location, &root, &self.target)?;
         self.has_grown = false;
         if folder == self.folder {
@@ -416,11 +391,11 @@ impl HiveTable {
             Visibility::Create => (target.wanted.clone(), Vec::new()),
             Visibility::Published | Visibility::Move(_) | Visibility::Swapped => {
                 let location = format!("{}{}", lake.objects.root(), self.folder);
-                let published = target.ensure(&*lake.catalog, &location)?;
+                let published = target.ensure(&*lake.catalog, &location, None)?;
                 (published.columns, published.changes)
             }
             Visibility::Swap => {
-                let entry = target.find(&*lake.catalog)?;
+                let entry = target.find(&*lake.catalog, None)?;
                 target.refuse_replacing(entry.as_ref())?;
                 let columns = target.columns_of_a_new_generation(entry.as_ref());
                 (columns, Vec::new())
@@ -441,17 +416,17 @@ impl HiveTable {
     }
 }
 
-/// Whether the stream has no table, and needs none before its first checkpoint.
+/// Whether the stream has no table, so that it needs none before its first checkpoint.
 ///
 /// One that exists gets its new columns at once: other writers then know of them before there are rows of their types,
 /// and a column that a failed load leaves without rows reads as NULL. One that may exist and be hidden is asked for at
 /// once too, so that a missing permission is reported before hours of work.
-fn is_created_later(
+fn is_absent(
     catalog: &dyn Catalog,
     target: &TableTarget,
-    creation: Creation,
+    known: Option<Lookup<lake::CatalogTable>>,
 ) -> Result<bool> {
-    Ok(creation == Creation::AtTheFirstCheckpoint && matches!(target.look(catalog)?, (None, None)))
+    Ok(matches!(target.look(catalog, known)?, (None, None)))
 }
 
 /// The folder of a table's location; an error where it is not in this lake.
@@ -481,6 +456,12 @@ pub(super) fn location(entry: &lake::CatalogTable) -> &str {
 /// Whether the catalog's entry is as the Python connector made it.
 pub(super) fn is_of_the_python_connector(entry: &lake::CatalogTable) -> bool {
     definition::is_of_the_python_connector(&entry.input)
+}
+
+/// The name in the catalog's entry.
+pub(super) fn name(entry: &lake::CatalogTable) -> &str {
+    let name = entry.input.get("Name").and_then(Value::as_str);
+    name.unwrap_or_default()
 }
 
 /// The settings of the catalog's entry that a new generation is published without.

@@ -188,7 +188,9 @@ pub(super) fn create(
     lake: &Lake,
     folder: &str,
 ) -> Result<()> {
-    let table = target.find(&*lake.catalog)?.ok_or_else(|| gone(target))?;
+    let table = target
+        .find(&*lake.catalog, None)?
+        .ok_or_else(|| gone(target))?;
     let root = lake.objects.root();
     for some in values.chunks(SOME) {
         let input = |values: &Vec<String>| input(&table.input, &root, folder, values);

@@ -44,14 +44,16 @@ pub(super) struct Next {
 }
 
 impl TableTarget {
-    /// Makes the table at `location` where there is none; else gives it the columns it lacks and keeps its location.
+    /// Makes the table at `location` where there is none; else gives it the columns it lacks and keeps its location. What is
+    /// known of the table is taken for the first look at it.
     pub(in crate::table) fn ensure(
         &self,
         catalog: &dyn Catalog,
         location: &str,
+        mut first: Option<Lookup<CatalogTable>>,
     ) -> Result<Published> {
         for _ in 0..CONFLICTS {
-            let (table, denied) = self.look(catalog)?;
+            let (table, denied) = self.look(catalog, first.take())?;
             let Some(table) = table else {
                 let input =
                     definition::new(&self.name, location, &self.wanted, &self.keys, self.format);
@@ -80,7 +82,7 @@ impl TableTarget {
     /// Gives the table that is there the columns it lacks; nothing where there is none any more.
     pub(in crate::table) fn extend(&self, catalog: &dyn Catalog) -> Result<Option<Published>> {
         for _ in 0..CONFLICTS {
-            let Some(table) = self.find(catalog)? else {
+            let Some(table) = self.find(catalog, None)? else {
                 return Ok(None);
             };
             if let Some(published) = self.bring_in(catalog, &table)? {
@@ -180,18 +182,25 @@ impl TableTarget {
     }
 
     /// The table as it is now, if it is there and may be seen.
-    pub(in crate::table) fn find(&self, catalog: &dyn Catalog) -> Result<Option<CatalogTable>> {
-        self.look(catalog).map(|(table, _)| table)
+    pub(in crate::table) fn find(
+        &self,
+        catalog: &dyn Catalog,
+        known: Option<Lookup<CatalogTable>>,
+    ) -> Result<Option<CatalogTable>> {
+        self.look(catalog, known).map(|(table, _)| table)
     }
 
-    /// The table, if it is there and may be seen; else what was said where it may be there and hidden.
+    /// The table as it is known, or else as it is now, if it is there and may be seen; else what was said where it may be
+    /// there and hidden.
     ///
     /// Under Lake Formation an absent table may look like a forbidden one, as databases do.
     pub(in crate::table) fn look(
         &self,
         catalog: &dyn Catalog,
+        known: Option<Lookup<CatalogTable>>,
     ) -> Result<(Option<CatalogTable>, Option<Error>)> {
-        Ok(match catalog.table(&self.database, &self.name)? {
+        let looked = known.map_or_else(|| catalog.table(&self.database, &self.name), Ok);
+        Ok(match looked? {
             Lookup::Found(table) => (Some(table), None),
             Lookup::Absent => (None, None),
             Lookup::Hidden(error) => (None, Some(error)),
@@ -219,7 +228,7 @@ impl TableTarget {
         location: &str,
         numbers: Option<&Numbered>,
     ) -> Result<Next> {
-        let (table, denied) = self.look(catalog)?;
+        let (table, denied) = self.look(catalog, None)?;
         let columns = self.columns_of_a_new_generation(table.as_ref());
         let input = match &table {
             None => definition::new(&self.name, location, &columns, &self.keys, self.format),

@@ -223,6 +223,7 @@ impl HiveTable {
             run,
             options,
             control,
+            ..
         } = opening;
         let (configured, target) = (&planned.configured, &planned.target);
         let objects = &*lake.objects;
