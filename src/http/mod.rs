@@ -204,7 +204,7 @@ impl Client {
         self.flights.rest(span)
     }
 
-    /// The most connections to one server.
+    /// The most connections to one server that carry long requests.
     pub(crate) fn connections(&self) -> usize {
         self.connections
     }

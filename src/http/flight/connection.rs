@@ -66,6 +66,11 @@ impl<S: Read + Write> Connection<S> {
         self.exchange.is_none()
     }
 
+    /// Whether it carries a long request.
+    pub(super) fn is_long(&self) -> bool {
+        self.exchange.as_deref().is_some_and(Exchange::is_long)
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         matches!(self.stage, ConnectionStage::Closed)
     }

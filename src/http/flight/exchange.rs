@@ -23,6 +23,9 @@ const LONGEST_HEAD: usize = 64 * 1024;
 /// A body that is shorter is written with the head, in one piece.
 const SHORT: usize = 16 * 1024;
 
+/// A request from this many bytes on is a long one: at 80 MB/s they take as long as the way to a near region.
+const LONG: usize = 256 * 1024;
+
 /// One request and its response.
 ///
 /// The connection writes what `output` shows and reports it with `wrote`; it hands over what it reads with `read`, and the
@@ -140,6 +143,11 @@ impl Exchange {
             Hold::Until(time) => Some(time),
             Hold::No | Hold::Due => None,
         }
+    }
+
+    /// Whether the request is mostly bytes, and not mostly its way.
+    pub(super) fn is_long(&self) -> bool {
+        self.output.body.len() >= LONG
     }
 
     /// Bytes of bodies that have passed, in both directions.

@@ -13,7 +13,8 @@
 //!   is closed, as nobody knows how far the server got.
 //! - A request waits for a connection of its route: it takes one that is idle, else opens another, else waits until one of
 //!   the most that there may be is free. So there is one connection while that keeps up, and there are more when requests
-//!   wait. They are served in the order in which they came.
+//!   wait. They are served in the order in which they came, but for long requests, of which half as many may be in flight:
+//!   short ones pass those that wait. What a long one costs is its bytes, and what a short one costs is its way.
 //! - A connection that the server closed, or on which it said something unasked, is not used again. Whatever came of a
 //!   request on a connection that was used before is reported like any other: whether to send it again is the caller's
 //!   to decide, as is everything about what responses mean.
@@ -32,9 +33,10 @@
 //!
 //! [`network`] is sockets; [`pipe`] their bytes, through TLS where asked; [`route`] the way to a server; [`setup`] the
 //! making of a connection; [`exchange`] a request and its response; [`connection`] what carries one after the other;
-//! [`tasks`] the futures that are kept.
+//! [`carried`] all of those; [`tasks`] the futures that are kept.
 //! Tests put a simulated network under the same code.
 
+mod carried;
 mod connection;
 mod exchange;
 mod network;
@@ -60,9 +62,10 @@ use rustls::ClientConfig;
 use crate::http::{Failure, Proxy, Request, Response, RootCertificates, Timeouts};
 use crate::interrupt::Stopped;
 
+use carried::Carried;
 use connection::Connection;
 use exchange::Exchange;
-use network::{Network, Wanted};
+use network::Network;
 use route::Route;
 use setup::Setup;
 
@@ -82,7 +85,7 @@ pub(super) struct Options {
     pub(super) timeouts: Timeouts,
     pub(super) roots: RootCertificates,
     pub(super) proxy: Option<Proxy>,
-    /// The most connections of one route.
+    /// The most connections of one route that carry long requests; more of them carry short ones.
     pub(super) connections: usize,
 }
 
@@ -113,12 +116,6 @@ struct WaitingExchange {
     number: Number,
     route: Rc<Route>,
     exchange: Box<Exchange>,
-}
-
-/// A connection, and the flight that it carries, or carried last.
-struct Carried<S> {
-    number: Number,
-    connection: Connection<S>,
 }
 
 struct Resolved {
@@ -273,6 +270,14 @@ impl<N: Network> Flights<N> {
             route,
             exchange,
         } = waiting;
+        let (is_long, most) = (exchange.is_long(), self.options.connections);
+        if !carried::has_room(&air.carried, &route, is_long, most) {
+            return Launch::Waits(WaitingExchange {
+                number,
+                route,
+                exchange,
+            });
+        }
         let usable = air.carried.iter_mut().position(|carried| {
             *carried.connection.route == *route && carried.connection.is_usable()
         });
@@ -282,14 +287,6 @@ impl<N: Network> Flights<N> {
             carried.connection.carry(exchange, now);
             carried
         } else {
-            let of_route = |carried: &&Carried<N::Socket>| *carried.connection.route == *route;
-            if air.carried.iter().filter(of_route).count() >= self.options.connections {
-                return Launch::Waits(WaitingExchange {
-                    number,
-                    route,
-                    exchange,
-                });
-            }
             match self.begun(air, route, exchange, now) {
                 Ok(connection) => {
                     air.carried.push(Carried { number, connection });
@@ -353,7 +350,7 @@ impl<N: Network> Flights<N> {
     /// Waits until a socket is ready, this long at most, and drives the connections that can move.
     fn drive(&self, time: Option<Duration>) {
         let air = &mut *self.air.borrow_mut();
-        let ready = self.ready(&air.carried, time);
+        let ready = carried::ready(&self.network, &air.carried, time);
         let now = self.network.now();
         for (carried, is_ready) in air.carried.iter_mut().zip(ready) {
             let connection = &mut carried.connection;
@@ -372,30 +369,6 @@ impl<N: Network> Flights<N> {
             }
             air.landed.insert(carried.number, outcome);
         }
-    }
-
-    /// Waits until a socket is ready, this long at most; says of each connection whether its socket is.
-    fn ready(&self, carried: &[Carried<N::Socket>], time: Option<Duration>) -> Vec<bool> {
-        let mut ready = vec![false; carried.len()];
-        let mut places = Vec::new();
-        let mut sockets = Vec::new();
-        for (place, Carried { connection, .. }) in carried.iter().enumerate() {
-            if let Some((socket, room)) = connection.socket().filter(|_| !connection.is_idle()) {
-                places.push(place);
-                sockets.push(Wanted {
-                    socket,
-                    room,
-                    is_ready: false,
-                });
-            }
-        }
-        if let Err(error) = self.network.wait(&mut sockets, time) {
-            log::debug!("cannot wait for connections: {error}");
-        }
-        for (place, wanted) in places.into_iter().zip(sockets) {
-            ready[place] = wanted.is_ready;
-        }
-        ready
     }
 
     fn tls(&self) -> &Arc<ClientConfig> {
