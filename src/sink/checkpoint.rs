@@ -5,20 +5,21 @@ mod tests;
 
 use crate::error::{Error, Result};
 use crate::interrupt::{self, Work};
-use crate::lake::Lake;
 use crate::sink::Sink;
 use crate::sink::object::Object;
 use crate::sink::stream::Stream;
 use crate::sink::streams::StreamIndex;
 use crate::sink::writer::Extent;
-use crate::table::control::RunRecord;
 use crate::table::listing::Shown;
-use crate::table::{DataFile, TableChange, uploads};
+use crate::table::{DataFile, Replaced, TableChange, uploads};
 
 /// The most streams, and objects of each, that are completed between two looks at whether the record must show that the
 /// run is alive.
 const GROUP: usize = 64;
 const ROUND: usize = 16;
+
+/// How often a table that others keep changing is read again before its swap is given up.
+const CONFLICTS: usize = 20;
 
 /// What a commit did, and the first error of any stream.
 pub(super) struct Commit {
@@ -143,21 +144,50 @@ impl Sink<'_> {
         self.ledger.covers_all() && outcome.result.is_err()
     }
 
+    /// Marks the streams' folders and reads the tables that are swapped, side by side, and notes in the record what the
+    /// commit does.
+    fn begin(&mut self, members: Vec<Member>, outcome: &mut Commit) -> Vec<Member> {
+        let (lake, objects) = (self.lake, &*self.lake.objects);
+        let streams = &self.streams;
+        let outcomes = lake.together(&members, |member| {
+            let stream = &streams[member.index];
+            let swap = member.swaps.then(|| stream.is_covered());
+            let has_objects = !member.sealed.is_empty();
+            stream.table.begin(lake, has_objects, swap)
+        });
+        let record = &mut self.control.record;
+        let mut begun = Vec::with_capacity(members.len());
+        for (member, prepared) in members.into_iter().zip(outcomes) {
+            let stream = &mut self.streams[member.index];
+            let name = stream.table.name();
+            let taken = prepared.and_then(|begun| stream.table.has_begun(lake, begun));
+            match taken {
+                Ok((changes, swap)) => {
+                    stream.counts.changes.extend(changes);
+                    if let Some(swap) = swap {
+                        record.note_swap(&name, swap);
+                    }
+                    if !member.sealed.is_empty() {
+                        let keys = member.sealed.iter().map(|object| object.key().to_owned());
+                        record.note(&name, keys);
+                    }
+                    begun.push(member);
+                }
+                Err(error) => {
+                    record.forget(&name);
+                    let sealed = member.sealed.into_iter();
+                    uploads::abort(sealed.filter_map(Object::abort), objects);
+                    outcome.fail(stream, error);
+                }
+            }
+        }
+        begun
+    }
+
     /// Writes the run's record, so that what the commit does can be taken back from here on.
     fn announce(&mut self, members: Vec<Member>, outcome: &mut Commit) -> Vec<Member> {
         let objects = &*self.lake.objects;
-        let record = &mut self.control.record;
-        let mut begun = Vec::with_capacity(members.len());
-        for member in members {
-            let stream = &mut self.streams[member.index];
-            if let Err(error) = begin(self.lake, stream, &member, record) {
-                record.forget(&stream.table.name());
-                uploads::abort(member.sealed.into_iter().filter_map(Object::abort), objects);
-                outcome.fail(stream, error);
-                continue;
-            }
-            begun.push(member);
-        }
+        let begun = self.begin(members, outcome);
         if begun.is_empty() {
             return begun;
         }
@@ -246,28 +276,61 @@ impl Sink<'_> {
         if self.is_lost(outcome) {
             return self.withdraw(published);
         }
-        let record = &mut self.control.record;
+        let swapping: Vec<StreamIndex> = published
+            .iter()
+            .filter(|member| member.swaps)
+            .map(|member| member.index)
+            .collect();
+        let mut replaced = self.replaced(&swapping).into_iter();
         published.retain_mut(|member| {
             let stream = &mut self.streams[member.index];
-            let replaced = if member.swaps {
-                let is_resumable = stream.is_covered();
-                stream
-                    .table
-                    .replace(self.lake, is_resumable, record, &self.clock)
-            } else {
-                Ok(Vec::new())
-            };
-            match replaced {
-                Ok(changes) => member.changes.extend(changes),
+            let swapped = if member.swaps { replaced.next() } else { None };
+            match swapped.unwrap_or(Ok(Vec::new())) {
+                Ok(changes) => {
+                    member.changes.extend(changes);
+                    true
+                }
                 Err(error) => {
+                    let record = &mut self.control.record;
                     record.take_back(&stream.table.name(), self.lake);
                     outcome.fail(stream, error);
-                    return false;
+                    false
                 }
             }
-            true
         });
         published
+    }
+
+    /// Swaps the tables of these streams, side by side; how each has changed.
+    pub(super) fn replaced(&mut self, swapping: &[StreamIndex]) -> Vec<Result<Vec<TableChange>>> {
+        let (lake, streams, record) = (self.lake, &self.streams, &self.control.record);
+        let replaced = lake.together(swapping, |index| {
+            let stream = &streams[*index];
+            stream.table.replace(lake, stream.is_covered(), record)
+        });
+        let outcomes = swapping.iter().zip(replaced);
+        outcomes
+            .map(|(index, replaced)| self.taken_over(*index, replaced?))
+            .collect()
+    }
+
+    /// Takes what came of a swap; where others changed the table meanwhile, the record is written and it is tried again.
+    fn taken_over(
+        &mut self,
+        index: StreamIndex,
+        mut replaced: Replaced,
+    ) -> Result<Vec<TableChange>> {
+        let stream = &mut self.streams[index];
+        let record = &mut self.control.record;
+        for _ in 0..CONFLICTS {
+            if let Some(changes) = stream.table.has_replaced(self.lake, replaced, record) {
+                return Ok(changes);
+            }
+            record.write(&*self.lake.objects, &self.clock)?;
+            let is_resumable = stream.is_covered();
+            replaced = stream.table.replace(self.lake, is_resumable, record)?;
+        }
+        Err(stream.table.contended())
     }
 
     /// Looks at the tables, side by side: each must show what was published.
@@ -358,22 +421,6 @@ impl Sink<'_> {
             stream.writer.abandon(&*self.lake.objects);
         }
     }
-}
-
-/// Marks the stream's folder, and notes in the record what the commit does to its table.
-fn begin(lake: &Lake, stream: &mut Stream, member: &Member, record: &mut RunRecord) -> Result<()> {
-    let name = stream.table.name();
-    if member.swaps {
-        let swap = stream.table.prepare(lake, stream.is_covered())?;
-        record.note_swap(&name, swap);
-    }
-    if !member.sealed.is_empty() {
-        let changes = stream.table.begin(lake)?;
-        stream.counts.changes.extend(changes);
-        let keys = member.sealed.iter().map(|object| object.key().to_owned());
-        record.note(&name, keys);
-    }
-    Ok(())
 }
 
 impl Commit {

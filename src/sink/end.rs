@@ -5,8 +5,10 @@ use crate::protocol::catalog::Refresh;
 use crate::schema::{ColumnPolicy, OnTypeChange, SchemaChanges};
 use crate::sink::checkpoint::{self, Taking};
 use crate::sink::stream::Stream;
+use crate::sink::streams::StreamIndex;
 use crate::sink::writer::Extent;
 use crate::sink::{Acknowledgement, Sink};
+use crate::table::Table;
 use crate::table::locations::Locations;
 
 impl Sink<'_> {
@@ -36,11 +38,28 @@ impl Sink<'_> {
         first.and(acknowledged)?;
         self.refuse_unfinished()?;
         // A run that fails deletes nothing.
-        let mut locations = Locations::default();
-        for stream in &*self.streams {
-            stream.table.tidy(self.lake, &self.control, &mut locations);
-        }
+        self.tidy();
         Ok(())
+    }
+
+    /// Deletes what is superseded, side by side where it is little.
+    fn tidy(&self) {
+        let (lake, control) = (self.lake, &self.control);
+        let mut locations = Locations::default();
+        let mut tables = self.streams.iter().map(|stream| &stream.table);
+        // The first that deletes anything lists where all tables are located, for all others.
+        while !locations.are_listed()
+            && let Some(table) = tables.next()
+        {
+            table.tidy(lake, control, &mut locations);
+        }
+        let rest: Vec<&Table> = tables.collect();
+        let are_tidy = lake.together(&rest, |table| table.tidy_few(lake, &mut locations.clone()));
+        for (table, is_tidy) in rest.into_iter().zip(are_tidy) {
+            if !is_tidy {
+                table.tidy(lake, control, &mut locations);
+            }
+        }
     }
 
     /// Tables of streams that end without a row.
@@ -77,15 +96,14 @@ impl Sink<'_> {
     /// Publishes the new generations whose rows were acknowledged before that, each in place of the old one.
     fn replace(&mut self) -> Result<()> {
         let mut first = Ok(());
-        for stream in &mut *self.streams {
-            if stream.is_replaced() || !stream.replaces_the_old_generation() {
-                continue;
-            }
-            let record = &mut self.control.record;
-            let replaced =
-                stream
-                    .table
-                    .replace(self.lake, stream.is_covered(), record, &self.clock);
+        let is_due =
+            |stream: &Stream| !stream.is_replaced() && stream.replaces_the_old_generation();
+        let due: Vec<StreamIndex> = (0..self.streams.len())
+            .filter(|index| is_due(&self.streams[*index]))
+            .collect();
+        let replaced = self.replaced(&due);
+        for (index, replaced) in due.into_iter().zip(replaced) {
+            let stream = &mut self.streams[index];
             match stream.note_failure(replaced) {
                 Ok(changes) => {
                     stream.set_replaced();

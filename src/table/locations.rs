@@ -1,17 +1,23 @@
 //! Where the tables of the catalog are located, so that no folder is deleted from under another table.
 
+use std::rc::Rc;
+
 use crate::error::Result;
 use crate::lake::{Lake, Located};
 use crate::table::TableTarget;
 use crate::table::layout::folder_of_location;
 
-/// The locations of all tables of the catalog, listed when they are first needed.
-#[derive(Default)]
+/// The locations of all tables of the catalog, listed when they are first needed. A copy has what was listed before.
+#[derive(Clone, Default)]
 pub(crate) struct Locations {
-    listed: Option<Vec<Located>>,
+    listed: Option<Rc<[Located]>>,
 }
 
 impl Locations {
+    pub(crate) fn are_listed(&self) -> bool {
+        self.listed.is_some()
+    }
+
     /// A table that is located at the folder, inside it or above it, and is not the one that will have moved.
     pub(super) fn touching(
         &mut self,
@@ -24,7 +30,7 @@ impl Locations {
             none => {
                 let mut found = Vec::new();
                 lake.catalog.locations(&mut |located| found.push(located))?;
-                none.insert(found)
+                none.insert(found.into())
             }
         };
         let root = lake.objects.root();

@@ -14,7 +14,7 @@ pub(crate) mod uploads;
 
 use std::fmt;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::file::{Format, Statistics};
 use crate::lake::{Catalog, Created, Lake, Lookup};
 use crate::schema::evolve::{SchemaOrigin, Terms};
@@ -213,11 +213,30 @@ impl Table {
         }
     }
 
-    /// Makes ready for objects to be completed: marks the folder as one that no table shows, where that is so, and gives a
-    /// table that shows it the columns that rows have [grown](Table::grow).
-    pub(crate) fn begin(&mut self, lake: &Lake) -> Result<Vec<TableChange>> {
+    /// Prepares a checkpoint: marks the folder as one that no table shows, where that is so and objects are to be completed,
+    /// and reads the table that is to be swapped. `swap` says so, and whether states of the rows were or will be
+    /// acknowledged.
+    pub(crate) fn begin(
+        &self,
+        lake: &Lake,
+        has_objects: bool,
+        swap: Option<bool>,
+    ) -> Result<Begun> {
         match self {
-            Self::Hive(table) => table.begin(lake),
+            Self::Hive(table) => table.begin(lake, has_objects, swap).map(Begun),
+        }
+    }
+
+    /// Takes what came of [`Table::begin`], and gives a table that shows the folder the columns that rows have
+    /// [grown](Table::grow). Returns the swap for the record of the run, which is to be written before the first object of
+    /// the checkpoint is completed.
+    pub(crate) fn has_begun(
+        &mut self,
+        lake: &Lake,
+        begun: Begun,
+    ) -> Result<(Vec<TableChange>, Option<Swap>)> {
+        match self {
+            Self::Hive(table) => table.has_begun(lake, begun.0),
         }
     }
 
@@ -250,24 +269,33 @@ impl Table {
         }
     }
 
-    /// The swap of a table that replaces, for the record of the run, before the first object of its checkpoint is completed;
-    /// `is_resumable` where states of it were or will be acknowledged.
-    pub(crate) fn prepare(&mut self, lake: &Lake, is_resumable: bool) -> Result<Swap> {
+    /// Publishes the new generation in place of the old one, in one step. A swap that was prepared must be in the record.
+    pub(crate) fn replace(
+        &self,
+        lake: &Lake,
+        is_resumable: bool,
+        record: &RunRecord,
+    ) -> Result<Replaced> {
         match self {
-            Self::Hive(table) => table.prepare(lake, is_resumable),
+            Self::Hive(table) => table.replace(lake, is_resumable, record).map(Replaced),
         }
     }
 
-    /// Publishes the new generation in place of the old one, in one step. A swap that was prepared is in the record.
-    pub(crate) fn replace(
+    /// The error of a swap that others' changes have kept from its end.
+    pub(crate) fn contended(&self) -> Error {
+        self.target().contended()
+    }
+
+    /// Takes what came of [`Table::replace`]: how the table changed. Nothing where others had changed it: the record notes
+    /// another swap then, and is to be written before the next try.
+    pub(crate) fn has_replaced(
         &mut self,
         lake: &Lake,
-        is_resumable: bool,
+        replaced: Replaced,
         record: &mut RunRecord,
-        clock: &Clock,
-    ) -> Result<Vec<TableChange>> {
+    ) -> Option<Vec<TableChange>> {
         match self {
-            Self::Hive(table) => table.replace(lake, is_resumable, record, clock),
+            Self::Hive(table) => table.has_replaced(lake, replaced.0, record),
         }
     }
 
@@ -298,7 +326,20 @@ impl Table {
             Self::Hive(table) => table.tidy(lake, control, locations),
         }
     }
+
+    /// Does the same where it is little; false where it is not, and was left to [`Table::tidy`].
+    pub(crate) fn tidy_few(&self, lake: &Lake, locations: &mut Locations) -> bool {
+        match self {
+            Self::Hive(table) => table.tidy_few(lake, locations),
+        }
+    }
 }
+
+/// What came of [`Table::begin`].
+pub(crate) struct Begun(hive::Begun);
+
+/// What came of [`Table::replace`].
+pub(crate) struct Replaced(hive::Replaced);
 
 /// Whether the database exists and may be seen.
 pub(crate) fn has_database(catalog: &dyn Catalog, database: &str) -> Result<bool> {

@@ -175,6 +175,35 @@ fn generations_of_many_streams_are_published_side_by_side() {
 }
 
 #[test]
+fn a_swap_that_others_keep_from_its_end_is_announced_and_done_anew() {
+    let fake = Arc::new(Fake::start());
+    let catalog = streams(STREAMS, "overwrite", None);
+    sync(&fake, STREAMS, &catalog).succeeded();
+    let others = Arc::downgrade(&fake);
+    let hand = move |_: &_| {
+        let fake = others.upgrade().unwrap();
+        for table in ["people_03", "people_11"] {
+            fake.edit_table(table, |input| input["Description"] = "theirs".into());
+        }
+        true
+    };
+    fake.fault("UpdateTable", 1, Fault::Before(Arc::new(hand)));
+    let before = fake.calls().len();
+    sync(&fake, STREAMS, &catalog).succeeded();
+    assert_rows(&fake, 1);
+    let updates = count(&fake, "UpdateTable", before);
+    assert!(
+        (STREAMS + 1..=STREAMS + 2).contains(&updates),
+        "{updates} updates"
+    );
+    let store = fake.store();
+    for table in ["people_03", "people_11"] {
+        let input = store.catalog.table("test", table).unwrap();
+        assert_eq!(input["Description"], "theirs");
+    }
+}
+
+#[test]
 fn a_service_that_throttles_is_called_at_its_pace() {
     let fake = Fake::with(Options {
         rate: Some(20.0),

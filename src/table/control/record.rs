@@ -117,14 +117,15 @@ impl RunRecord {
         noted.or_default().extend(keys);
     }
 
-    /// Notes the swap of a table; where it differs from what is noted of it, the record is to be written.
-    pub(crate) fn note_swap(&mut self, name: &str, swap: Swap) -> bool {
+    /// Notes the swap of a table; [`write`](Self::write) makes it known.
+    pub(crate) fn note_swap(&mut self, name: &str, swap: Swap) {
         self.note(name, std::iter::empty());
-        let is_news = self.content.swaps.get(name) != Some(&swap);
-        if is_news {
-            self.content.swaps.insert(name.to_owned(), swap);
-        }
-        is_news
+        self.content.swaps.insert(name.to_owned(), swap);
+    }
+
+    /// The swap of the table that is noted.
+    pub(crate) fn swap(&self, name: &str) -> Option<&Swap> {
+        self.content.swaps.get(name)
     }
 
     /// Whether it names anything.

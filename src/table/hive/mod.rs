@@ -278,17 +278,12 @@ impl HiveTable {
         !matches!(self.visibility, Visibility::Swap) || self.numbers.is_some()
     }
 
-    pub(super) fn begin(&mut self, lake: &Lake) -> Result<Vec<TableChange>> {
-        self.mark(lake)?;
-        self.publish_columns(lake)
-    }
-
-    /// Marks the folder, once, where no table shows it.
-    fn mark(&mut self, lake: &Lake) -> Result<()> {
-        let is_begun = |own: &MarkObject| own.is_stored();
-        if self.generations.own.as_ref().is_none_or(is_begun) {
-            return Ok(());
-        }
+    /// The mark of the folder where no table shows it, once it is written.
+    fn mark(&self, lake: &Lake) -> Result<Option<MarkObject>> {
+        let is_new = |own: &&MarkObject| !own.is_stored();
+        let Some(own) = self.generations.own.as_ref().filter(is_new) else {
+            return Ok(None);
+        };
         let objects = &*lake.objects;
         // States of these rows are acknowledged before the swap looks at the table again.
         if self.takes_checkpoints() {
@@ -298,13 +293,10 @@ impl HiveTable {
             let shown = shown.and_then(|at| folder_of_location(at, &objects.root()));
             self.refuse_shown(shown.as_deref())?;
         }
-        match &mut self.generations.own {
-            Some(own) => {
-                let owner = own.mark.owner.clone();
-                own.claim(objects, &owner, Stage::Unpublished)
-            }
-            None => Ok(()),
-        }
+        let mut own = own.clone();
+        let owner = own.mark.owner.clone();
+        own.claim(objects, &owner, Stage::Unpublished)?;
+        Ok(Some(own))
     }
 
     pub(super) fn publish(
@@ -407,12 +399,22 @@ impl HiveTable {
     }
 
     pub(super) fn tidy(&self, lake: &Lake, control: &Control, locations: &mut Locations) {
-        if let Err(error) = self.delete_superseded(lake, control, locations) {
+        self.log_left(self.delete_superseded(lake, control, locations));
+    }
+
+    pub(super) fn tidy_few(&self, lake: &Lake, locations: &mut Locations) -> bool {
+        self.log_left(self.delete_few(lake, locations))
+            .unwrap_or(true)
+    }
+
+    fn log_left<T>(&self, outcome: Result<T>) -> Option<T> {
+        if let Err(error) = &outcome {
             log::warn!(
                 "table {}: objects of superseded generations are left, which no table shows: {error}",
                 self.name()
             );
         }
+        outcome.ok()
     }
 }
 
@@ -447,6 +449,7 @@ fn copy_of(file: &DataFile, from: &str, to: &str) -> String {
 
 pub(in crate::table) use definition::is_number;
 pub(super) use superseded::replaces;
+pub(super) use swap::{Begun, Replaced};
 
 /// Where the rows of the catalog's entry are stored.
 pub(super) fn location(entry: &lake::CatalogTable) -> &str {

@@ -247,56 +247,78 @@ impl TableTarget {
     }
 
     /// Publishes the objects below `location`, and no others, in one step. Before each attempt `announce` is called with
-    /// what the attempt would replace. The first attempt takes the table as it was read before, where it was.
+    /// what the attempt would replace; nothing is swapped once it says no. The first attempt takes the table as it was read
+    /// before, where it was.
     pub(super) fn swap(
         &self,
         catalog: &dyn Catalog,
         location: &str,
         numbers: Option<&Numbered>,
-        mut first: Option<Next>,
-        announce: &mut dyn FnMut(&Next) -> Result<()>,
-    ) -> Result<Swapped> {
+        first: Option<&Next>,
+        announce: &mut dyn FnMut(&Next) -> Result<bool>,
+    ) -> Result<Option<Swapped>> {
+        if let Some(next) = first {
+            if !announce(next)? {
+                return Ok(None);
+            }
+            if let Some(swapped) = self.swap_to(catalog, location, next)? {
+                return Ok(Some(swapped));
+            }
+        }
         for _ in 0..CONFLICTS {
-            let next = match first.take() {
-                Some(next) => next,
-                None => self.next(catalog, location, numbers)?,
-            };
-            announce(&next)?;
-            let mut changes = vec![TableChange::Published(location.to_owned())];
-            let input = next.input;
-            let replaced = next
-                .table
-                .as_ref()
-                .map(|table| definition::location(&table.input).to_owned());
-            let done = match next.table {
-                None => {
-                    changes.push(TableChange::Created);
-                    self.create(catalog, &input, next.denied)?
-                }
-                Some(table) => {
-                    let dropped = settings::dropped(&table.input, self.format);
-                    if !dropped.is_empty() {
-                        changes.push(TableChange::Dropped(dropped));
-                    }
-                    let differences =
-                        self.differences(&definition::columns(&table.input), &next.columns);
-                    self.warn_of_adoption(&table, location, &differences);
-                    changes.extend(differences.into_iter().map(TableChange::Column));
-                    input == table.input
-                        || catalog.update_table(&self.database, &input, table.version.as_deref())?
-                            == Updated::Done
-                }
-            };
-            if done {
-                log::info!(
-                    "published a new generation database={} table={} location={location}",
-                    self.database,
-                    self.name
-                );
-                return Ok(Swapped { changes, replaced });
+            let next = self.next(catalog, location, numbers)?;
+            if !announce(&next)? {
+                return Ok(None);
+            }
+            if let Some(swapped) = self.swap_to(catalog, location, &next)? {
+                return Ok(Some(swapped));
             }
         }
         Err(self.contended())
+    }
+
+    /// Swaps the table, as it was read; nothing where another has changed it meanwhile.
+    fn swap_to(
+        &self,
+        catalog: &dyn Catalog,
+        location: &str,
+        next: &Next,
+    ) -> Result<Option<Swapped>> {
+        let mut changes = vec![TableChange::Published(location.to_owned())];
+        let input = &next.input;
+        let replaced = next
+            .table
+            .as_ref()
+            .map(|table| definition::location(&table.input).to_owned());
+        let done = match &next.table {
+            None => {
+                changes.push(TableChange::Created);
+                let denied = next.denied.as_ref().map(Error::again);
+                self.create(catalog, input, denied)?
+            }
+            Some(table) => {
+                let dropped = settings::dropped(&table.input, self.format);
+                if !dropped.is_empty() {
+                    changes.push(TableChange::Dropped(dropped));
+                }
+                let differences =
+                    self.differences(&definition::columns(&table.input), &next.columns);
+                self.warn_of_adoption(table, location, &differences);
+                changes.extend(differences.into_iter().map(TableChange::Column));
+                *input == table.input
+                    || catalog.update_table(&self.database, input, table.version.as_deref())?
+                        == Updated::Done
+            }
+        };
+        if !done {
+            return Ok(None);
+        }
+        log::info!(
+            "published a new generation database={} table={} location={location}",
+            self.database,
+            self.name
+        );
+        Ok(Some(Swapped { changes, replaced }))
     }
 
     /// Warns of what an overwrite changes that users of a table of the Python connector rely on.
@@ -378,7 +400,7 @@ impl TableTarget {
         .hint(forbidden.by.hint())
     }
 
-    fn contended(&self) -> Error {
+    pub(in crate::table) fn contended(&self) -> Error {
         Error::transient(format!(
             "gave up updating the table {}.{} after {CONFLICTS} conflicting updates by other writers",
             self.database, self.name

@@ -9,7 +9,7 @@
 //! - its mark says that it was never published, and nobody will go on with it: its rows were never acknowledged and its
 //!   run is dead, or it was an earlier attempt's at the same job, under a lower number.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::interrupt::{self, Stopped};
 use crate::lake::{CatalogTable, Lake, Located, Objects};
 use crate::protocol::catalog::{ConfiguredStream, Refresh};
@@ -56,10 +56,7 @@ impl HiveTable {
         if let Some(replaced) = &self.replaced {
             self.delete_folder(replaced, lake, locations)?;
         }
-        let own = self.generations.own.as_ref();
-        if let Some(own) = own.filter(|own| own.is_stored() && self.is_swapped()) {
-            own.remove(objects)?;
-        }
+        self.remove_own_mark(objects)?;
         for Superseded { folder, mark, left } in self.superseded(objects, control)? {
             if let Some(why) = left {
                 log::info!("{why} is left, which no table shows folder={folder}");
@@ -142,35 +139,66 @@ impl HiveTable {
         })
     }
 
-    /// Deletes our objects directly in the folder and its partitions, page by page; not so, and false, where a table is located at, inside
-    /// or above it.
-    fn delete_folder(&self, folder: &str, lake: &Lake, locations: &mut Locations) -> Result<bool> {
+    /// Deletes what this run's swap replaced, where that is few objects, and all that there is to delete; else false.
+    pub(super) fn delete_few(&self, lake: &Lake, locations: &mut Locations) -> Result<bool> {
+        let generations = &self.generations;
+        if !generations.others.is_empty() || generations.adopted.is_some() {
+            return Ok(false);
+        }
         let objects = &*lake.objects;
-        let mut deleted = 0;
-        let outcome = visit_batches(objects, folder, &self.target, &mut |keys| {
-            if let Some(other) = locations.touching(folder, lake, None)? {
-                log::warn!(
-                    "a superseded generation is left, because {} folder={folder}",
-                    because(other)
-                );
+        if let Some(folder) = &self.replaced {
+            let (mut keys, mut listed) = (Vec::new(), 0);
+            let outcome = objects.list(folder, &mut |found| {
+                listed += 1;
+                if listed > BATCH {
+                    return Err(Error::system("more objects than one call deletes"));
+                }
+                if is_ours(&found.key, folder, &self.target) {
+                    keys.push(found.key);
+                }
+                Ok(())
+            });
+            if listed > BATCH {
                 return Ok(false);
             }
-            // A run that is to end leaves the rest to a later one.
-            if let Some(signal) = interrupt::signal() {
-                return Err(Stopped(signal).into());
+            outcome?;
+            if !keys.is_empty() && delete(&keys, folder, lake, locations)? {
+                self.log_deleted(folder, keys.len());
             }
-            objects.delete(keys)?;
-            deleted += keys.len();
-            Ok(true)
+        }
+        self.remove_own_mark(objects)?;
+        Ok(true)
+    }
+
+    fn remove_own_mark(&self, objects: &dyn Objects) -> Result<()> {
+        let own = self.generations.own.as_ref();
+        match own.filter(|own| own.is_stored() && self.is_swapped()) {
+            Some(own) => own.remove(objects),
+            None => Ok(()),
+        }
+    }
+
+    /// Deletes our objects directly in the folder and its partitions, page by page; not so, and false, where a table is
+    /// located at, inside or above it.
+    fn delete_folder(&self, folder: &str, lake: &Lake, locations: &mut Locations) -> Result<bool> {
+        let mut deleted = 0;
+        let outcome = visit_batches(&*lake.objects, folder, &self.target, &mut |keys| {
+            let is_deleted = delete(keys, folder, lake, locations)?;
+            deleted += if is_deleted { keys.len() } else { 0 };
+            Ok(is_deleted)
         });
         if deleted > 0 {
-            log::info!(
-                "deleted a superseded generation database={} table={} folder={folder} objects={deleted}",
-                self.target.database,
-                self.target.name
-            );
+            self.log_deleted(folder, deleted);
         }
         outcome
+    }
+
+    fn log_deleted(&self, folder: &str, objects: usize) {
+        log::info!(
+            "deleted a superseded generation database={} table={} folder={folder} objects={objects}",
+            self.target.database,
+            self.target.name
+        );
     }
 
     /// What a sync deletes that succeeds, found without changing anything, and the folder that its rows go to.
@@ -301,15 +329,35 @@ pub(super) fn each_of_ours(
     visit: &mut dyn FnMut(String) -> Result<()>,
 ) -> Result<()> {
     objects.list(folder, &mut |listed| {
-        let name = &listed.key[folder.len()..];
-        if layout::is_object(name)
-            || layout::is_object_of_the_python_connector(name)
-            || partitions::values_of_object(target, name).is_some()
-        {
+        if is_ours(&listed.key, folder, target) {
             visit(listed.key)?;
         }
         Ok(())
     })
+}
+
+fn is_ours(key: &str, folder: &str, target: &TableTarget) -> bool {
+    let name = &key[folder.len()..];
+    layout::is_object(name)
+        || layout::is_object_of_the_python_connector(name)
+        || partitions::values_of_object(target, name).is_some()
+}
+
+/// Deletes these objects of the folder; not so, and false, where a table is located at, inside or above it.
+fn delete(keys: &[String], folder: &str, lake: &Lake, locations: &mut Locations) -> Result<bool> {
+    if let Some(other) = locations.touching(folder, lake, None)? {
+        log::warn!(
+            "a superseded generation is left, because {} folder={folder}",
+            because(other)
+        );
+        return Ok(false);
+    }
+    // A run that is to end leaves the rest to a later one.
+    if let Some(signal) = interrupt::signal() {
+        return Err(Stopped(signal).into());
+    }
+    lake.objects.delete(keys)?;
+    Ok(true)
 }
 
 /// The same in batches, until `visit` returns false; whether it never did.

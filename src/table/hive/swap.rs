@@ -5,10 +5,33 @@ use crate::lake::{CatalogTable, Lake};
 use crate::table::TableChange;
 use crate::table::control::{MarkObject, RunRecord, Stage, Swap};
 use crate::table::hive::generations::Numbered;
-use crate::table::hive::publish::Next;
+use crate::table::hive::publish::{Next, Swapped};
 use crate::table::hive::{HiveTable, Visibility, location};
 use crate::table::layout::folder_of_location;
-use crate::time::Clock;
+
+/// What came of the preparations of a checkpoint.
+pub(in crate::table) struct Begun {
+    /// The swap that is to come.
+    next: Option<Next>,
+    /// The mark, where it was written.
+    own: Option<MarkObject>,
+    has_objects: bool,
+}
+
+/// What came of a swap.
+pub(in crate::table) struct Replaced {
+    /// The mark as it is now.
+    own: Option<MarkObject>,
+    outcome: Replacing,
+}
+
+enum Replacing {
+    /// There was nothing to swap.
+    Nothing,
+    Swapped(Swapped),
+    /// Others have changed the table, so that the record must name another swap first.
+    Unannounced(Box<Swap>),
+}
 
 impl HiveTable {
     /// An error where the table shows rows that this sync should have added to, and did not see when it began.
@@ -25,18 +48,48 @@ impl HiveTable {
         .hint("run it again; nothing is lost"))
     }
 
-    /// The swap that is to come, for the record of the run.
-    pub(in crate::table) fn prepare(&mut self, lake: &Lake, is_resumable: bool) -> Result<Swap> {
-        let location = format!("{}{}", lake.objects.root(), self.folder);
-        let numbers = self.numbers_of_swap(is_resumable);
-        let next = self
-            .target
-            .next(&*lake.catalog, &location, numbers.as_ref())?;
-        self.refuse_added(next.table.as_ref())?;
-        let own = self.generations.own.as_ref();
-        let swap = self.noted(&next, own);
-        self.next = Some(next);
-        Ok(swap)
+    pub(in crate::table) fn begin(
+        &self,
+        lake: &Lake,
+        has_objects: bool,
+        swap: Option<bool>,
+    ) -> Result<Begun> {
+        let next = match swap {
+            Some(is_resumable) => {
+                let location = format!("{}{}", lake.objects.root(), self.folder);
+                let numbers = self.numbers_of_swap(is_resumable);
+                let catalog = &*lake.catalog;
+                let next = self.target.next(catalog, &location, numbers.as_ref())?;
+                self.refuse_added(next.table.as_ref())?;
+                Some(next)
+            }
+            None => None,
+        };
+        let own = if has_objects { self.mark(lake)? } else { None };
+        Ok(Begun {
+            next,
+            own,
+            has_objects,
+        })
+    }
+
+    pub(in crate::table) fn has_begun(
+        &mut self,
+        lake: &Lake,
+        begun: Begun,
+    ) -> Result<(Vec<TableChange>, Option<Swap>)> {
+        if begun.own.is_some() {
+            self.generations.own = begun.own;
+        }
+        let changes = if begun.has_objects {
+            self.publish_columns(lake)?
+        } else {
+            Vec::new()
+        };
+        let noted = |next| self.noted(next, self.generations.own.as_ref());
+        let swap = begun.next.as_ref().map(noted);
+        self.next = begun.next;
+        Ok((changes, swap))
     }
 
     /// What the record says of the swap.
@@ -60,59 +113,79 @@ impl HiveTable {
     }
 
     pub(in crate::table) fn replace(
-        &mut self,
+        &self,
         lake: &Lake,
         is_resumable: bool,
-        record: &mut RunRecord,
-        clock: &Clock,
-    ) -> Result<Vec<TableChange>> {
+        record: &RunRecord,
+    ) -> Result<Replaced> {
+        let mut own = self.generations.own.clone();
         if self.visibility != Visibility::Swap {
-            return Ok(Vec::new());
+            let outcome = Replacing::Nothing;
+            return Ok(Replaced { own, outcome });
         }
-        let objects = &*lake.objects;
-        let root = objects.root();
+        let root = lake.objects.root();
         let target = format!("{root}{}", self.folder);
         let numbers = self.numbers_of_swap(is_resumable);
-        let prepared = self.next.take();
-        let is_in_the_record = prepared.is_some();
+        let in_the_record = record.swap(&self.name());
         // Where updates cannot name the version that they replace, the table is read right before.
-        let has_version = |next: &Next| {
-            next.table
-                .as_ref()
-                .is_none_or(|table| table.version.is_some())
+        let has_version = |next: &&Next| {
+            let table = next.table.as_ref();
+            table.is_none_or(|table| table.version.is_some())
         };
-        let first = prepared.filter(has_version);
-        let mut own = self.generations.own.take();
-        let swapped = self.target.swap(
-            &*lake.catalog,
-            &target,
-            numbers.as_ref(),
-            first,
-            &mut |next| {
-                self.refuse_added(next.table.as_ref())?;
-                if is_in_the_record
-                    && record.note_swap(&self.name(), self.noted(next, own.as_ref()))
-                {
-                    record.write(objects, clock)?;
+        let first = self.next.as_ref().filter(has_version);
+        let mut unannounced = None;
+        let mut announce = |next: &Next| {
+            self.refuse_added(next.table.as_ref())?;
+            if let Some(noted) = in_the_record {
+                let swap = self.noted(next, own.as_ref());
+                if *noted != swap {
+                    unannounced = Some(swap);
+                    return Ok(false);
                 }
-                let replaced = next.table.as_ref().map(location);
-                let replaced = replaced.and_then(|location| folder_of_location(location, &root));
-                match &mut own {
-                    Some(own) if own.is_stored() => {
-                        let owner = own.mark.owner.clone();
-                        own.claim(objects, &owner, Stage::Publishing { replaced })
-                    }
-                    _ => Ok(()),
-                }
-            },
-        );
-        self.generations.own = own;
-        let swapped = swapped?;
-        self.replaced = swapped
-            .replaced
-            .and_then(|location| folder_of_location(&location, &root))
-            .filter(|folder| *folder != self.folder);
-        self.visibility = Visibility::Swapped;
-        Ok(swapped.changes)
+            }
+            let replaced = next.table.as_ref().map(location);
+            let replaced = replaced.and_then(|location| folder_of_location(location, &root));
+            if let Some(own) = own.as_mut().filter(|own| own.is_stored()) {
+                let owner = own.mark.owner.clone();
+                own.claim(&*lake.objects, &owner, Stage::Publishing { replaced })?;
+            }
+            Ok(true)
+        };
+        let numbers = numbers.as_ref();
+        let swapped = self
+            .target
+            .swap(&*lake.catalog, &target, numbers, first, &mut announce)?;
+        let outcome = match (swapped, unannounced) {
+            (Some(swapped), _) => Replacing::Swapped(swapped),
+            (None, Some(swap)) => Replacing::Unannounced(Box::new(swap)),
+            (None, None) => Replacing::Nothing,
+        };
+        Ok(Replaced { own, outcome })
+    }
+
+    pub(in crate::table) fn has_replaced(
+        &mut self,
+        lake: &Lake,
+        replaced: Replaced,
+        record: &mut RunRecord,
+    ) -> Option<Vec<TableChange>> {
+        self.generations.own = replaced.own;
+        self.next = None;
+        match replaced.outcome {
+            Replacing::Nothing => Some(Vec::new()),
+            Replacing::Swapped(swapped) => {
+                let root = lake.objects.root();
+                self.replaced = swapped
+                    .replaced
+                    .and_then(|location| folder_of_location(&location, &root))
+                    .filter(|folder| *folder != self.folder);
+                self.visibility = Visibility::Swapped;
+                Some(swapped.changes)
+            }
+            Replacing::Unannounced(swap) => {
+                record.note_swap(&self.name(), *swap);
+                None
+            }
+        }
     }
 }
