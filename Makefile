@@ -13,9 +13,13 @@ TAPS := target/tap-s3-csv target/singer-sdk
 PYAIRBYTE := target/pyairbyte
 S3S := target/s3s/bin/s3s-fs
 # musl where its target and its C compiler are installed, else glibc, which links statically too.
-MUSL = $(shell uname -m)-unknown-linux-musl
-HAS_MUSL = $(and $(shell command -v musl-gcc),$(filter $(MUSL),$(shell rustup target list --installed 2>/dev/null)))
-TARGET = $(or $(HAS_MUSL),$(shell uname -m)-unknown-linux-gnu)
+# ARCH=aarch64 builds for the other processor, with gcc-aarch64-linux-gnu and `rustup target add aarch64-unknown-linux-gnu`.
+HOST_ARCH := $(shell uname -m)
+ARCH = $(HOST_ARCH)
+MUSL = $(ARCH)-unknown-linux-musl
+HAS_MUSL = $(and $(shell command -v musl-gcc),$(filter $(HOST_ARCH),$(ARCH)),$(filter $(MUSL),$(shell rustup target list --installed 2>/dev/null)))
+TARGET = $(or $(HAS_MUSL),$(ARCH)-unknown-linux-gnu)
+CROSS = $(if $(filter-out $(HOST_ARCH),$(ARCH)),CARGO_TARGET_$(shell echo $(ARCH) | tr a-z A-Z)_UNKNOWN_LINUX_GNU_LINKER=$(ARCH)-linux-gnu-gcc)
 # In bytes (4.11 MB with glibc on 2026-11-30).
 SIZE_LIMIT := 4300000
 # The linker that comes with the compiler, whatever the target's default is: it folds functions that came out the same.
@@ -48,7 +52,9 @@ NO_UNWINDING := -C link-arg=-Wl,--no-eh-frame-hdr -C link-arg=-Wl,-T,packaging/n
 	-C link-arg=-Wl,--defsym=__register_frame_info=0 -C link-arg=-Wl,--defsym=__deregister_frame_info=0
 # Of the compiler: GNU's strip forgets the segment that is read-only after relocation.
 STRIP = $(dir $(LLD))rust-objcopy --strip-all
-STATIC := target/static/destination-aws-datalake
+STATIC = target/static$(if $(CROSS),-$(ARCH))/destination-aws-datalake
+# Runs the program of the other processor, where it can be run at all.
+EMULATED = $(if $(CROSS),$(or $(shell command -v qemu-$(ARCH)-static qemu-$(ARCH) | head -1),: not run:))
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 
 .PHONY: check
@@ -60,12 +66,12 @@ build: ## the program, target/release/destination-aws-datalake
 
 .PHONY: static
 static: ## the program without shared libraries, target/static/destination-aws-datalake
-	PATH='$(CURDIR)/packaging':"$$PATH" RUSTC_WORKSPACE_WRAPPER=inlining-little \
+	PATH='$(CURDIR)/packaging':"$$PATH" RUSTC_WORKSPACE_WRAPPER=inlining-little $(CROSS) \
 		RUSTFLAGS='$(STATIC_FLAGS)' CFLAGS='$(STATIC_CFLAGS)' \
 		CARGO_PROFILE_RELEASE_STRIP=none cargo build --release --locked --target $(TARGET)
-	mkdir -p target/static
+	mkdir -p $(dir $(STATIC))
 	LD_LIBRARY_PATH=$(SYSROOT)/lib $(STRIP) target/$(TARGET)/release/destination-aws-datalake $(STATIC)
-	@$(STATIC) --version >/dev/null || { echo "$(STATIC) does not start: it needs glibc 2.36 or musl 1.2.4" >&2; exit 1; }
+	@$(EMULATED) $(STATIC) --version >/dev/null || { echo "$(STATIC) does not start: it needs glibc 2.36 or musl 1.2.4" >&2; exit 1; }
 
 .PHONY: size
 size: static ## what the static program weighs, within its limit, and its ten heaviest parts
@@ -141,12 +147,48 @@ audit: ## known vulnerabilities of what is linked; needs cargo-audit and the net
 compiler:
 	@rustc --version | grep -q '^rustc $(RUST) ' || { echo "expected rustc $(RUST), found $$(rustc --version): rustup install $(RUST), and set RUSTUP_TOOLCHAIN=$(RUST)"; exit 1; }
 
+# The times in what is released: that of the commit.
+EPOCH = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null))
+
+.PHONY: wheel
+wheel: static ## a wheel that holds the static program, in target/wheel: pip install target/wheel/*.whl
+	rm -rf target/wheel
+	SOURCE_DATE_EPOCH=$(EPOCH) packaging/release wheel $(STATIC) target/wheel
+
+DIST = target/dist
 .PHONY: dist
-dist: compiler size ## what is released, in target/dist: the static program, its licences, its bill of materials (CycloneDX), hashes
-	rm -rf target/dist && mkdir -p target/dist
-	cp $(STATIC) LICENSE THIRD_PARTY_LICENSES packaging/licenses/LGPL-2.1.txt target/dist
-	packaging/third-party sbom > target/dist/destination-aws-datalake.cdx.json
-	cd target/dist && sha256sum * > SHA256SUMS
+dist: compiler size ## what is released, in target/dist: tarball, wheel, Debian package, man page, completions, bill of materials (CycloneDX), hashes
+	rm -rf $(DIST) && mkdir -p $(DIST)
+	set -e; for what in tarball wheel deb docs; do SOURCE_DATE_EPOCH=$(EPOCH) packaging/release $$what $(STATIC) $(DIST); done
+	packaging/third-party sbom > $(DIST)/destination-aws-datalake-$(VERSION)-$(ARCH).cdx.json
+	cd $(DIST) && find * -type f | LC_ALL=C sort | xargs sha256sum > SHA256SUMS-$(ARCH)
+
+.PHONY: release-tools
+release-tools: ## what `make dist` needs for ARCH on Debian and Ubuntu
+	rustup toolchain install --profile minimal $(RUST)
+	$(if $(CROSS),rustup target add $(TARGET) && sudo apt-get install --yes gcc-$(ARCH)-linux-gnu libc6-dev-arm64-cross qemu-user-static)
+
+# REGISTRY names where images are published, such as ghcr.io/OWNER.
+.PHONY: push
+push: image ## publishes the images of this processor to REGISTRY
+	set -e; for suffix in -scratch ''; do \
+		docker tag destination-aws-datalake:$(VERSION)$$suffix $(REGISTRY)/destination-aws-datalake:$(VERSION)$$suffix-$(ARCH); \
+		docker push $(REGISTRY)/destination-aws-datalake:$(VERSION)$$suffix-$(ARCH); done
+
+.PHONY: manifest
+manifest: ## makes the images of both processors in REGISTRY one
+	set -e; for suffix in -scratch ''; do \
+		docker buildx imagetools create --tag $(REGISTRY)/destination-aws-datalake:$(VERSION)$$suffix \
+			$(foreach arch,x86_64 aarch64,$(REGISTRY)/destination-aws-datalake:$(VERSION)$$suffix-$(arch)); done
+
+.PHONY: wheels
+wheels: ## the wheels of target/dist alone, in target/wheels
+	mkdir -p target/wheels
+	cp $(DIST)/*.whl target/wheels
+
+.PHONY: publish
+publish: ## makes the release of this version on GitHub, of all that is in target/dist
+	gh release create v$(VERSION) --verify-tag --notes-file CHANGELOG.md $$(find $(DIST) -type f)
 
 .PHONY: bench-rows
 bench-rows: ## how fast rows are made, in release

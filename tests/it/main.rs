@@ -50,6 +50,7 @@ mod proof; // other hands in the middle of a checkpoint or a swap
 mod random_loads; // random loads into one table: rows and what was rescued are the records
 mod readme; // the commands of the README as they stand there, and the tests of its guarantees
 mod refusals; // what is refused before a database or a table is made
+mod release; // wheel, Debian package and tarball; completions, man page and help texts
 mod scripted; // the scripted server against AWS's own client
 mod secrets; // marker secrets in every place a secret can be
 mod sharding; // several processes at one table, as packaging/shard runs them
