@@ -202,6 +202,14 @@ impl Aws {
         Ok(account.arn)
     }
 
+    /// The region of the Data Catalog, and the account (`region/account`) where the settings name it.
+    pub(crate) fn catalog(&self) -> String {
+        match &self.account_id {
+            Some(account) => format!("{}/{account}", self.region),
+            None => self.region.clone(),
+        }
+    }
+
     /// Compares the account of the credentials with the configured one, if there is one. STS is asked, which every
     /// identity may do, unless the settings name the account: a role's ARN does.
     pub(crate) fn verify_account(&self) -> Result<()> {

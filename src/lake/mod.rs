@@ -226,6 +226,11 @@ pub(crate) enum Updated {
 
 /// The databases and tables of a lake.
 pub(crate) trait Catalog {
+    /// Tells it from other catalogs whose tables may be stored in the same bucket; nothing where there is no other.
+    fn name(&self) -> Option<String> {
+        None
+    }
+
     /// Looks whether the database exists.
     fn database(&self, database: &str) -> Result<Lookup<()>>;
 

@@ -39,6 +39,8 @@ pub(super) struct Taking {
 struct Member {
     index: StreamIndex,
     swaps: bool,
+    /// Only the success of the run acknowledges some of its rows, which another attempt would add once more.
+    is_uncovered: bool,
     /// Objects that are to be completed.
     sealed: Vec<Object>,
     /// Those that are.
@@ -110,11 +112,13 @@ impl Sink<'_> {
             let Some(Taking { extent, swaps }) = take(stream) else {
                 continue;
             };
+            let is_uncovered = extent == Extent::All && stream.has_uncovered_rows_to_add();
             match stream.writer.take(extent, objects) {
                 Ok(sealed) if sealed.is_empty() && !swaps => {}
                 Ok(sealed) => members.push(Member {
                     index,
                     swaps,
+                    is_uncovered,
                     sealed,
                     files: Vec::new(),
                     changes: Vec::new(),
@@ -276,6 +280,7 @@ impl Sink<'_> {
         if self.is_lost(outcome) {
             return self.withdraw(published);
         }
+        let mut published = self.withdraw_uncovered(published, outcome);
         let swapping: Vec<StreamIndex> = published
             .iter()
             .filter(|member| member.swaps)
@@ -336,14 +341,16 @@ impl Sink<'_> {
     /// Looks at the tables, side by side: each must show what was published.
     fn look(&mut self, members: Vec<Member>, outcome: &mut Commit) -> Vec<Member> {
         let (lake, streams) = (self.lake, &self.streams);
+        let is_swap = |change: &TableChange| matches!(change, TableChange::Published(_));
         // A swap was done at the version of the table that it was read at.
+        let is_swapped = |member: &Member| member.changes.iter().any(is_swap);
         let looked_for = members
             .iter()
-            .filter(|member| !member.swaps)
+            .filter(|member| !is_swapped(member))
             .filter_map(|member| streams[member.index].table.looked_for());
         let shown = Shown::list(&*lake.catalog, looked_for);
         let looks = lake.together(&members, |member| {
-            if member.swaps {
+            if is_swapped(member) {
                 Ok(())
             } else {
                 streams[member.index].table.look(lake, &shown)
@@ -367,6 +374,7 @@ impl Sink<'_> {
 
     /// Writes the record without what may be acknowledged from here on.
     fn settle(&mut self, members: Vec<Member>, outcome: &mut Commit) {
+        let members = self.withdraw_uncovered(members, outcome);
         let name = |member: &Member| self.streams[member.index].table.name();
         let tables: Vec<String> = members.iter().map(name).collect();
         let record = &mut self.control.record;
@@ -383,6 +391,17 @@ impl Sink<'_> {
             stream.counts.publish(&member.files, member.changes);
             outcome.objects += member.files.len() as u64;
         }
+    }
+
+    /// Takes back what streams have published that will be sent again, because another one has failed, and the run with it.
+    /// Returns the others.
+    fn withdraw_uncovered(&mut self, members: Vec<Member>, outcome: &Commit) -> Vec<Member> {
+        if outcome.result.is_ok() {
+            return members;
+        }
+        let (uncovered, others) = members.into_iter().partition(|member| member.is_uncovered);
+        self.withdraw(uncovered);
+        others
     }
 
     /// Takes back what the streams have published in this commit.

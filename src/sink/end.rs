@@ -28,7 +28,8 @@ impl Sink<'_> {
     fn finish_streams(&mut self) -> Result<()> {
         self.judge_the_end();
         let mut first = self.create_tables_without_rows();
-        let outcome = self.commit(&Stream::taken_at_the_end);
+        let ending = self.ending();
+        let outcome = self.commit(&|stream| stream.taken_at_the_end(ending));
         first = first.and(outcome.result);
         let mut acknowledged = self.acknowledge().map(drop);
         first = first.and(self.replace());
@@ -59,6 +60,18 @@ impl Sink<'_> {
             if !is_tidy {
                 table.tidy(lake, control, &mut locations);
             }
+        }
+    }
+
+    /// How the run ends, as far as is known before its last commit.
+    fn ending(&self) -> Ending {
+        let has_ended_well = |stream: &Stream| stream.is_finished() && !stream.has_failed();
+        if !self.streams.iter().any(Stream::has_uncovered_rows_to_add) {
+            Ending::Covered
+        } else if self.streams.iter().all(has_ended_well) {
+            Ending::Uncovered
+        } else {
+            Ending::Failed
         }
     }
 
@@ -96,8 +109,11 @@ impl Sink<'_> {
     /// Publishes the new generations whose rows were acknowledged before that, each in place of the old one.
     fn replace(&mut self) -> Result<()> {
         let mut first = Ok(());
-        let is_due =
-            |stream: &Stream| !stream.is_replaced() && stream.replaces_the_old_generation();
+        // Where rows are left, which are sent again, the generation is not whole.
+        let is_due = |stream: &Stream| {
+            let is_whole = !stream.has_uncovered_rows_to_add();
+            !stream.is_replaced() && stream.replaces_the_old_generation() && is_whole
+        };
         let due: Vec<StreamIndex> = (0..self.streams.len())
             .filter(|index| is_due(&self.streams[*index]))
             .collect();
@@ -177,6 +193,17 @@ impl Sink<'_> {
     }
 }
 
+/// How a run ends. Rows that no state covers are sent again if it fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// States cover all rows that are added to others.
+    Covered,
+    /// Some are acknowledged by the run's success alone, so all that it does is settled at once, swaps too.
+    Uncovered,
+    /// Such rows are there, and a stream has failed.
+    Failed,
+}
+
 /// What else helps against misfits.
 fn way_out(policy: &ColumnPolicy) -> &'static str {
     let is_frozen = policy.schema_changes == SchemaChanges::Freeze;
@@ -203,10 +230,17 @@ impl Stream {
         }
     }
 
-    fn taken_at_the_end(&self) -> Option<Taking> {
-        self.extent_at_the_end().map(|extent| Taking {
-            extent,
-            swaps: self.waits_for_its_swap() && self.replaces_the_old_generation(),
+    fn taken_at_the_end(&self, ending: Ending) -> Option<Taking> {
+        let extent = self.extent_at_the_end()?;
+        let is_sent_again = ending == Ending::Failed && self.has_uncovered_rows_to_add();
+        let is_due = self.waits_for_its_swap() || ending == Ending::Uncovered;
+        Some(Taking {
+            extent: if is_sent_again {
+                Extent::Covered
+            } else {
+                extent
+            },
+            swaps: is_due && !is_sent_again && self.replaces_the_old_generation(),
         })
     }
 

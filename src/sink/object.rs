@@ -154,6 +154,11 @@ impl Object {
         self.buffers().is_some_and(Buffers::has_boundary)
     }
 
+    /// Whether it has rows that no state covers.
+    pub(super) fn has_uncovered_rows(&self) -> bool {
+        self.content.rows > self.covered.rows
+    }
+
     /// Whether a state covers most of what its buffers hold.
     pub(super) fn is_mostly_covered(&self) -> bool {
         self.buffers().is_some_and(Buffers::is_mostly_covered)

@@ -48,7 +48,7 @@ impl<'a> Sink<'a> {
         if let Some(advice) = format.advice(planned.len(), options.memory_budget) {
             log::info!("{advice}");
         }
-        let owner = Owner::this(run.name(), options.job.clone());
+        let owner = Owner::this(run.name(), options.job.clone(), lake.catalog.name());
         let control = Control::new(&options.table.prefix, owner, options.leftover_age);
         let mut sink = Self {
             lake,

@@ -179,6 +179,13 @@ impl Stream {
         self.counts.records > 0 || self.end.has_state || has_version
     }
 
+    /// Whether rows that no state covers wait to be added to rows that stay: another attempt at this sync sends them again.
+    /// A generation without a number is written anew by each attempt.
+    pub(super) fn has_uncovered_rows_to_add(&self) -> bool {
+        let is_anew = matches!(self.refresh, Refresh::Overwrite | Refresh::Version(_));
+        !is_anew && self.writer.has_uncovered_rows()
+    }
+
     /// Whether what states say of the stream is durable, so that they may be acknowledged.
     pub(super) fn is_durable(&self) -> bool {
         !self.end.has_failed && !self.waits_for_its_swap() && !self.writer.has_covered_rows()

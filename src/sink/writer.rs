@@ -192,6 +192,12 @@ impl Writer {
             || self.all_open().any(Object::is_covered)
     }
 
+    /// Whether rows that no state covers are not in complete objects.
+    pub(super) fn has_uncovered_rows(&self) -> bool {
+        self.closed.iter().any(|closed| !closed.is_covered)
+            || self.all_open().any(Object::has_uncovered_rows)
+    }
+
     /// Whether rows are accepted and not in complete objects.
     #[cfg(test)]
     pub(super) fn has_rows(&self) -> bool {

@@ -33,6 +33,10 @@ enum Mode {
     Overwrite,
     /// A generation of a platform that numbers them, which resumes.
     Refresh,
+    /// The same, and an append, whose last rows no state covers.
+    Rest,
+    /// The same, of tables that are new.
+    New,
     /// Without states: five objects, or none.
     Load,
     /// Each state covers all streams.
@@ -117,6 +121,7 @@ impl Case {
                 Mode::Together | Mode::Version if begin[0] > batch * BATCH => {}
                 Mode::Together => text += &state_of_all(position),
                 Mode::Version => text += &tap_state(position),
+                Mode::Rest | Mode::New if batch == BATCHES - 1 => {}
                 _ => text.extend(streams().map(|(stream, _)| state(stream, position))),
             }
         }
@@ -148,7 +153,8 @@ impl Case {
                 "append"
             };
             let mut stream = stream(name, destination_mode, &properties);
-            if mode == Mode::Refresh {
+            let is_one_of_two = matches!(mode, Mode::Rest | Mode::New) && name == STREAMS[0];
+            if mode == Mode::Refresh || is_one_of_two {
                 stream["generation_id"] = 7.into();
                 stream["minimum_generation_id"] = 7.into();
                 stream["sync_id"] = 70.into();
@@ -184,6 +190,12 @@ impl Case {
         self.streams().iter().map(of).collect()
     }
 
+    /// Whether all rows of the sync are visible.
+    fn shows_all(self, fake: &Fake) -> bool {
+        let mut visible = self.visible(fake).into_iter();
+        visible.all(|ids| ids.into_keys().eq(0..self.rows()))
+    }
+
     /// A lake with the tables that the sync finds.
     fn lake(self) -> Fake {
         let fake = Fake::start();
@@ -196,9 +208,10 @@ impl Case {
                 .stdin(schemas + &old.collect::<String>() + &end.concat())
                 .run();
             ended(&output, 0, &[]);
-        } else if matches!(self.mode, Mode::Overwrite | Mode::Refresh) {
+        } else if matches!(self.mode, Mode::Overwrite | Mode::Refresh | Mode::Rest) {
+            let replaced = |row: &String| self.mode != Mode::Rest || row.contains(STREAMS[0]);
             Program::write(&self.config(&fake), &Self::catalog(Mode::Append))
-                .stdin(old.collect::<String>())
+                .stdin(old.filter(replaced).collect::<String>())
                 .run()
                 .succeeded();
         }
@@ -237,9 +250,14 @@ impl Case {
         }
         let call = fake.journal().killed_at().unwrap_or_default();
         let wrote_a_record = call.starts_with("PutObject ") && call.contains("/_datalake/runs/");
+        let is_settled = is_after && wrote_a_record && !fake.has_open_record();
+        // Only the exit code acknowledges the rest, and the clean-up comes before that.
+        let has_printed_all = acknowledged == [(BATCHES - 1) * BATCH; 2];
+        let is_in_the_clean_up =
+            matches!(self.mode, Mode::Rest | Mode::New) && has_printed_all && self.shows_all(fake);
         Some(Killed {
             acknowledged,
-            is_in_the_window: is_after && wrote_a_record && !fake.has_open_record(),
+            is_in_the_window: is_settled || is_in_the_clean_up && !fake.has_open_record(),
         })
     }
 }
@@ -277,6 +295,15 @@ fn state_of_all(position: u64) -> String {
     line(&json!({"type": "STATE", "state": {"type": "GLOBAL", "global": global}}))
 }
 
+/// Whether the stream of this place adds to its table.
+fn is_append(mode: Mode, stream: usize) -> bool {
+    match mode {
+        Mode::Append | Mode::Together => true,
+        Mode::Rest | Mode::New => stream == 1,
+        _ => false,
+    }
+}
+
 /// What readers may see after the run was killed.
 fn check_between(case: Case, seen: &[Ids], killed: &Killed) {
     for (stream, seen) in seen.iter().enumerate() {
@@ -284,13 +311,14 @@ fn check_between(case: Case, seen: &[Ids], killed: &Killed) {
         let ids = || seen.keys().copied();
         let acknowledged = killed.acknowledged[stream];
         let is_whole = match case.mode {
-            Mode::Append | Mode::Together => {
+            Mode::Append | Mode::Together | Mode::Rest | Mode::New
+                if is_append(case.mode, stream) =>
+            {
                 ids().eq(0..seen.len() as u64) && seen.len() as u64 >= acknowledged
             }
             Mode::Load => true,
-            Mode::Overwrite | Mode::Refresh | Mode::Version => {
-                ids().eq(OLD) || ids().eq(0..case.rows())
-            }
+            Mode::New => seen.is_empty() || ids().eq(0..case.rows()),
+            _ => ids().eq(OLD) || ids().eq(0..case.rows()),
         };
         assert!(
             is_whole,
@@ -370,6 +398,12 @@ fn an_overwrite_survives_a_kill_at_every_call() {
 #[test]
 fn a_refresh_survives_a_kill_at_every_call() {
     survives_kills(of_small_rows(Mode::Refresh));
+}
+
+#[test]
+fn rows_that_no_state_covers_survive_a_kill_at_every_call() {
+    survives_kills(of_small_rows(Mode::Rest));
+    survives_kills(of_small_rows(Mode::New));
 }
 
 #[test]

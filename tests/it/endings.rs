@@ -13,7 +13,7 @@ fn trace(kind: &str, content: &Value) -> String {
     line(&json!({"type": "TRACE", "trace": trace}))
 }
 
-fn status_of(stream: &str, status: &str) -> String {
+pub(crate) fn status_of(stream: &str, status: &str) -> String {
     trace(
         "STREAM_STATUS",
         &json!({"stream_descriptor": {"name": stream}, "status": status}),

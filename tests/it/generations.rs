@@ -181,6 +181,7 @@ fn a_higher_generation_replaces_the_rows_of_the_unfinished_one_of_its_job() {
             lines[swap..],
             [
                 "UPDATE people at g3 parameters",
+                "PUT record",
                 "DELETE people/G1/o1",
                 "DELETE mark of people",
                 "PUT mark of people",

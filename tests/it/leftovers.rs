@@ -13,7 +13,7 @@ use crate::support::local::{ended, ids, left, lines, load, table};
 use crate::support::messages::{catalog, complete, people, person, state, stream};
 use crate::support::program::{Output, Program};
 
-fn append(fake: &Fake, ids: Range<u64>) {
+pub(crate) fn append(fake: &Fake, ids: Range<u64>) {
     let input = rows(ids);
     let append = people("people", "append");
     fake.write(&append).stdin(input).run().succeeded();
@@ -418,24 +418,4 @@ fn a_signal_ends_the_deletion_of_many_objects_and_a_later_run_goes_on() {
     output.succeeded();
     assert_rows(&fake, 20..22);
     assert_eq!(fake.data_objects().len(), 1);
-}
-
-/// The run died between its swap and its end, and its source sent no state: its next attempt sends everything again.
-#[test]
-fn a_generation_that_was_published_without_a_state_comes_again_once() {
-    let fake = Fake::start();
-    append(&fake, 0..3);
-    let run = |attempt: &str| {
-        let program = fake.write(&refresh(2, 2));
-        program
-            .env("WORKER_JOB_ID", "70")
-            .env("WORKER_JOB_ATTEMPT", attempt)
-            .stdin(rows(10..12) + &complete("people"))
-            .run()
-    };
-    fake.fault("UpdateTable", 1, Fault::KillAfter);
-    let output = run("0");
-    assert_eq!(output.status.code(), None, "{}", output.report());
-    run("1").succeeded();
-    assert_rows(&fake, 10..12);
 }

@@ -8,6 +8,7 @@
 
 mod support; // the program as a child, moto, the scripted server, the journal, the readers
 
+mod attempts;
 mod broken; // two hundred inputs that no source should send
 mod changes; // policies for new columns, and for values whose type has changed
 mod check; // every way in which a connection can fail, and that nothing stays

@@ -43,7 +43,7 @@ pub(super) fn run(asked: &cli::PlanArguments, environment: &Environment) -> Resu
         open_verified(&asked.lake, config, &run, environment, RetryPolicy::short())?
     };
     let run = Run::to_come();
-    let owner = Owner::this(run.name(), options.job);
+    let owner = Owner::this(run.name(), options.job, lake.catalog.name());
     let mut control = Control::new(&options.table.prefix, owner, options.leftover_age);
     let taken_back = control.foresee(&*lake.objects)?;
     let opening = Opening {

@@ -121,6 +121,10 @@ fn holds(kept: &Value, sent: &Value) -> bool {
 }
 
 impl Catalog for Glue {
+    fn name(&self) -> Option<String> {
+        Some(self.aws.catalog())
+    }
+
     fn database(&self, database: &str) -> Result<Lookup<()>> {
         match perform(&self.aws, &glue::GetDatabase { name: database }) {
             Ok(()) => Ok(Lookup::Found(())),

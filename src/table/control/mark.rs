@@ -32,6 +32,9 @@ pub(crate) struct Mark {
     /// The run that writes to it.
     #[serde(flatten)]
     pub(crate) owner: Owner,
+    /// The runs that wrote to it before, as earlier attempts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) earlier: Vec<String>,
     pub(crate) stream: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) namespace: Option<String>,
@@ -70,6 +73,10 @@ impl FromFields for Mark {
     fn from_fields(fields: &Map<String, Value>) -> Result<Self, Unexpected> {
         Ok(Self {
             owner: Owner::from_fields(fields)?,
+            earlier: match fields.get("earlier") {
+                Some(runs) => texts(runs, "earlier")?,
+                None => Vec::new(),
+            },
             stream: text(fields, "stream")?,
             namespace: optional_text(fields, "namespace")?,
             generation: optional_integer(fields, "generation")?,
@@ -95,6 +102,11 @@ fn types(value: &Value) -> Result<Option<Vec<(String, String)>>, Unexpected> {
 }
 
 impl Mark {
+    /// Whether the run wrote to it, before it was published.
+    pub(super) fn is_by(&self, run: &str) -> bool {
+        self.owner.run == run || self.earlier.iter().any(|earlier| earlier == run)
+    }
+
     /// Whether it is of this stream.
     pub(crate) fn is_of(&self, stream: &StreamKey) -> bool {
         self.stream == stream.name && self.namespace == stream.namespace
@@ -149,7 +161,10 @@ impl MarkObject {
         stage: Stage,
     ) -> Result<bool> {
         let before = self.mark.clone();
-        self.mark.owner = owner.clone();
+        let earlier = std::mem::replace(&mut self.mark.owner, owner.clone());
+        if earlier.run != owner.run {
+            self.mark.earlier.push(earlier.run);
+        }
         self.mark.stage = stage;
         if self.mark == before && self.is_stored() {
             return Ok(true);
@@ -225,7 +240,9 @@ mod tests {
                 run: "run".to_owned(),
                 job: Some(Job { id: 7, attempt: -1 }),
                 process: Some("host/1/2".to_owned()),
+                catalog: Some("eu-west-1".to_owned()),
             },
+            earlier: vec!["before".to_owned()],
             stream: "orders".to_owned(),
             namespace: Some("shop".to_owned()),
             generation: Some(3),
@@ -253,6 +270,8 @@ mod tests {
             let mut less = mark;
             less.owner.job = None;
             less.owner.process = None;
+            less.owner.catalog = None;
+            less.earlier = Vec::new();
             less.namespace = None;
             less.generation = None;
             less.sync = None;

@@ -7,6 +7,9 @@
 //! | `runs/{run}.json`: a [`RunRecord`] | before the first object of a checkpoint is completed: the keys of all of them, and the [`Swap`]s of tables that follow; after the last one, once the tables were seen to show them: without the keys and swaps | what it names was never acknowledged: where the run is dead, the swaps may be taken back and the objects deleted |
 //! | `generations/{database}/{table}/{folder}.json`: a [`Mark`] | before the first object of a generation that no table shows | the generation was never published: where nothing can be resumed from it, it may be deleted |
 //!
+//! Each names its run's catalog. One bucket may hold tables of several catalogs, and a run leaves alone what runs of another
+//! one have written: it cannot find out what the tables there show.
+//!
 //! Whether a run is dead is a matter of politeness (see [`Owner::is_dead`]). Who is right where two runs disagree is
 //! decided by conditional writes: a run may acknowledge only after it has written its record without the keys, and
 //! another may delete those keys, and swap tables back, only after it has written that it takes them back. The store lets only one of them
@@ -147,7 +150,7 @@ impl Control {
         let (records, now) = self.list(objects)?;
         let mut settled = Vec::new();
         for listed in records {
-            if let Some(other) = Other::found(objects, &listed, now)? {
+            if let Some(other) = self.found(objects, &listed, now)? {
                 self.judge(lake, other, now, &mut settled)?;
             }
         }
@@ -159,7 +162,7 @@ impl Control {
         let (records, now) = self.list(objects)?;
         let mut taken = Vec::new();
         for listed in records {
-            let Some(other) = Other::found(objects, &listed, now)? else {
+            let Some(other) = self.found(objects, &listed, now)? else {
                 continue;
             };
             if other.is_open() && other.is_dead(&self.owner, now, GRACE) {
@@ -215,6 +218,12 @@ impl Control {
         Ok((records, now))
     }
 
+    /// The record of another run that writes tables of the same catalog.
+    fn found(&self, objects: &dyn Objects, listed: &Listed, now: Millis) -> Result<Option<Other>> {
+        let other = Other::found(objects, listed, now)?;
+        Ok(other.filter(|other| other.owner().shares_catalog(&self.owner)))
+    }
+
     /// Takes back the other run's objects if it is dead; else keeps it in mind.
     fn judge(
         &mut self,
@@ -226,6 +235,7 @@ impl Control {
         let is_dead = other.is_dead(&self.owner, now, GRACE);
         if is_dead && other.is_open() {
             other.take_back(lake, &self.owner)?;
+            other.set_written(now);
         } else if other.is_taken_back() {
             // Whoever took it for dead may have erred, and it may have completed an object since.
             other.undo(lake)?;
@@ -269,11 +279,22 @@ impl Control {
         self.others.iter().any(|other| other.names_key(key))
     }
 
+    /// Objects directly in the folder that were taken back, and are there yet: where a table was not found, for example,
+    /// nobody could tell what shows them.
+    pub(crate) fn taken_back_in(&self, folder: &str) -> Vec<String> {
+        let taken_back = self.others.iter().filter(|other| other.is_taken_back());
+        let keys = taken_back.flat_map(Other::keys);
+        keys.filter(|key| key.strip_prefix(folder).is_some_and(layout::is_object))
+            .cloned()
+            .collect()
+    }
+
     pub(crate) fn owner(&self) -> &Owner {
         &self.owner
     }
 
-    /// The marks of a table's generations, but for those that are gone by now.
+    /// The marks of a table's generations, but for those that are gone by now, and those of a table of this name in another
+    /// catalog: that one may show them.
     pub(crate) fn marks(
         &self,
         objects: &dyn Objects,
@@ -284,7 +305,8 @@ impl Control {
         let mut marks = Vec::new();
         for listed in &self.marks {
             if listed.key.starts_with(&folder) {
-                marks.extend(MarkObject::read(objects, &listed.key, listed.modified)?);
+                let found = MarkObject::read(objects, &listed.key, listed.modified)?;
+                marks.extend(found.filter(|found| found.mark.owner.shares_catalog(&self.owner)));
             }
         }
         Ok(marks)

@@ -25,6 +25,9 @@ pub(crate) struct Owner {
     /// The process, where the system names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) process: Option<String>,
+    /// The catalog of its tables, where one store may serve several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) catalog: Option<String>,
 }
 
 impl FromFields for Job {
@@ -45,17 +48,19 @@ impl FromFields for Owner {
                 .map(Job::from_fields)
                 .transpose()?,
             process: optional_text(fields, "process")?,
+            catalog: optional_text(fields, "catalog")?,
         })
     }
 }
 
 impl Owner {
-    /// This process, which is the run of this name.
-    pub(crate) fn this(run: &str, job: Option<Job>) -> Self {
+    /// This process, which is the run of this name, with tables in this catalog.
+    pub(crate) fn this(run: &str, job: Option<Job>, catalog: Option<String>) -> Self {
         Self {
             run: run.to_owned(),
             job,
             process: process::name(),
+            catalog,
         }
     }
 
@@ -70,6 +75,22 @@ impl Owner {
     }
 }
 
+impl Owner {
+    /// Whether the tables of both runs are in one catalog: in one region, and in one account where both name theirs. Runs of
+    /// versions of this program that did not write the catalog are taken for ones of this catalog.
+    pub(crate) fn shares_catalog(&self, other: &Self) -> bool {
+        let (Some(one), Some(other)) = (&self.catalog, &other.catalog) else {
+            return true;
+        };
+        match (one.split_once('/'), other.split_once('/')) {
+            (Some(one), Some(other)) => one == other,
+            (Some((region, _)), None) => region == other,
+            (None, Some((region, _))) => region == one,
+            (None, None) => one == other,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +100,35 @@ mod tests {
             run: "run".to_owned(),
             job: job.map(|(id, attempt)| Job { id, attempt }),
             process: process.map(str::to_owned),
+            catalog: None,
+        }
+    }
+
+    #[test]
+    fn a_catalog_is_told_by_its_region_and_by_its_account_where_both_are_known() {
+        let of = |catalog: &str| Owner {
+            catalog: Some(catalog.to_owned()).filter(|catalog| !catalog.is_empty()),
+            ..owner(None, None)
+        };
+        for (one, other, expected) in [
+            ("eu-west-1", "eu-west-1", true),
+            ("eu-west-1", "eu-west-2", false),
+            ("eu-west-1/1", "eu-west-1", true),
+            ("eu-west-1/1", "eu-west-2", false),
+            ("eu-west-1/1", "eu-west-1/2", false),
+            ("eu-west-1/1", "eu-west-1/1", true),
+            ("eu-west-1/1", "", true),
+        ] {
+            assert_eq!(
+                of(one).shares_catalog(&of(other)),
+                expected,
+                "{one} {other}"
+            );
+            assert_eq!(
+                of(other).shares_catalog(&of(one)),
+                expected,
+                "{other} {one}"
+            );
         }
     }
 
@@ -99,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_process_that_runs_is_not_dead() {
-        let this = Owner::this("run", None);
+        let this = Owner::this("run", None, None);
         assert!(!this.is_dead(&this));
         assert!(!owner(None, Some("elsewhere/1/2")).is_dead(&this));
     }

@@ -288,6 +288,10 @@ impl Other {
         &self.place.key
     }
 
+    pub(super) fn owner(&self) -> &Owner {
+        &self.content.owner
+    }
+
     pub(super) fn run(&self) -> &str {
         &self.content.owner.run
     }
@@ -330,8 +334,12 @@ impl Other {
         tables.map(|(table, keys)| (table.as_str(), keys.len()))
     }
 
-    fn keys(&self) -> impl Iterator<Item = &String> {
+    pub(super) fn keys(&self) -> impl Iterator<Item = &String> {
         self.content.unacknowledged.values().flatten()
+    }
+
+    pub(super) fn set_written(&mut self, now: Millis) {
+        self.written = now;
     }
 
     /// Says that its objects and swaps are taken back, and then does it. Where its run was quicker, it is as the run left it.
@@ -380,7 +388,7 @@ mod tests {
             after: definition.clone(),
         };
         let content = Content {
-            owner: Owner::this("run", None),
+            owner: Owner::this("run", None, None),
             sequence: 3,
             taken_back_by: Some("other".to_owned()),
             unacknowledged: BTreeMap::from([("shop.orders".to_owned(), vec!["a".to_owned()])]),

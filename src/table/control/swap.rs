@@ -75,7 +75,7 @@ impl Swap {
                     Ok(false)
                 };
             }
-            if self.holds_others(lake, keys)? {
+            if self.holds_others(lake, keys, mark.as_ref())? {
                 return Ok(false);
             }
             if self.restore(lake, &table)? == Updated::Done {
@@ -94,13 +94,20 @@ impl Swap {
         Ok(false)
     }
 
-    /// Whether the folder holds rows that the swap's run did not name.
-    fn holds_others(&self, lake: &Lake, keys: &[String]) -> Result<bool> {
+    /// Whether the folder holds rows that the swap's run did not name, and that were not written before the swap: those
+    /// before it are acknowledged, and gone on with.
+    fn holds_others(
+        &self,
+        lake: &Lake,
+        keys: &[String],
+        mark: Option<&MarkObject>,
+    ) -> Result<bool> {
         let named: BTreeSet<&str> = keys.iter().map(String::as_str).collect();
         let mut others = false;
         lake.objects.list(&self.folder, &mut |listed| {
-            others |= layout::is_object(&listed.key[self.folder.len()..])
-                && !named.contains(listed.key.as_str());
+            let run = layout::run_of_object(&listed.key[self.folder.len()..]);
+            let is_earlier = |run| mark.is_some_and(|mark| mark.mark.is_by(run));
+            others |= run.is_some_and(|run| !is_earlier(run)) && !named.contains(&*listed.key);
             Ok(())
         })?;
         if others {
@@ -133,8 +140,11 @@ impl Swap {
             undo(&mut input, before, &self.after);
             let storage = before.get("StorageDescriptor").cloned();
             input.insert("StorageDescriptor".to_owned(), storage.unwrap_or(json!({})));
-        } else if let Some(Value::Object(parameters)) = input.get_mut("Parameters") {
-            // The table stays, without rows, and without what says whose they were.
+        } else if !hive::is_resumable(&self.after)
+            && let Some(Value::Object(parameters)) = input.get_mut("Parameters")
+        {
+            // The table stays, without rows, and without what says whose they were. Where rows of it were acknowledged before
+            // the swap, a later attempt adds to them.
             parameters.retain(|key, _| !hive::is_number(key));
         }
         input

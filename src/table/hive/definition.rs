@@ -139,6 +139,11 @@ pub(in crate::table) fn is_number(key: &str) -> bool {
     [GENERATION, SYNC, ATTEMPT, VERSION].contains(&key)
 }
 
+/// Whether a later attempt at the job that published the table's rows adds to them.
+pub(in crate::table) fn is_resumable(input: &Map<String, Value>) -> bool {
+    numbers(input).is_some_and(|numbers| numbers.attempt.is_some())
+}
+
 /// Records the numbers of the published generation, or that it has none.
 pub(super) fn with_numbers(
     mut input: Map<String, Value>,

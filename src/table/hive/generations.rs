@@ -104,6 +104,7 @@ pub(super) fn mark(
 ) -> Mark {
     Mark {
         owner: control.owner().clone(),
+        earlier: Vec::new(),
         stream: stream.key.name.clone(),
         namespace: stream.key.namespace.clone(),
         generation: numbers.map(|numbers| numbers.generation),
@@ -250,6 +251,11 @@ impl Generations {
         };
         stored.refuse_others(&mark.mark)?;
         mark.claim(objects, control.owner(), Stage::Unpublished)?;
+        // Whoever sent them sends them again.
+        let taken_back = control.taken_back_in(&mark.mark.folder);
+        if !taken_back.is_empty() {
+            objects.delete(&taken_back)?;
+        }
         log::info!(
             "going on with the unfinished generation of an earlier attempt folder={}",
             mark.mark.folder

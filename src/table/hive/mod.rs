@@ -447,7 +447,7 @@ fn copy_of(file: &DataFile, from: &str, to: &str) -> String {
     format!("{to}{}", &file.key[from.len()..])
 }
 
-pub(in crate::table) use definition::is_number;
+pub(in crate::table) use definition::{is_number, is_resumable};
 pub(super) use superseded::replaces;
 pub(super) use swap::{Begun, Replaced};
 

@@ -6,8 +6,8 @@ use crate::table::TableChange;
 use crate::table::control::{MarkObject, RunRecord, Stage, Swap};
 use crate::table::hive::generations::Numbered;
 use crate::table::hive::publish::{Next, Swapped};
-use crate::table::hive::{HiveTable, Visibility, location};
-use crate::table::layout::folder_of_location;
+use crate::table::hive::{HiveTable, Visibility, location, superseded};
+use crate::table::layout::{self, folder_of_location};
 
 /// What came of the preparations of a checkpoint.
 pub(in crate::table) struct Begun {
@@ -54,10 +54,11 @@ impl HiveTable {
         has_objects: bool,
         swap: Option<bool>,
     ) -> Result<Begun> {
+        let swap = swap.filter(|_| self.visibility == Visibility::Swap);
         let next = match swap {
             Some(is_resumable) => {
                 let location = format!("{}{}", lake.objects.root(), self.folder);
-                let numbers = self.numbers_of_swap(is_resumable);
+                let numbers = self.numbers_of_swap(lake, is_resumable)?;
                 let catalog = &*lake.catalog;
                 let next = self.target.next(catalog, &location, numbers.as_ref())?;
                 self.refuse_added(next.table.as_ref())?;
@@ -104,12 +105,33 @@ impl HiveTable {
         }
     }
 
-    fn numbers_of_swap(&self, is_resumable: bool) -> Option<Numbered> {
+    /// The numbers that the table is to have. With the attempt, a later one adds to the rows; without it, it writes them
+    /// anew.
+    fn numbers_of_swap(&self, lake: &Lake, is_resumable: bool) -> Result<Option<Numbered>> {
         let mut numbers = self.numbers;
-        if let Some(numbers) = numbers.as_mut().filter(|_| !is_resumable) {
+        if let Some(numbers) = &mut numbers
+            && numbers.attempt.is_some()
+            && !is_resumable
+            && !self.holds_earlier_rows(lake)?
+        {
             numbers.attempt = None;
         }
-        numbers
+        Ok(numbers)
+    }
+
+    /// Whether the generation has rows of earlier attempts, which states cover that they have printed.
+    fn holds_earlier_rows(&self, lake: &Lake) -> Result<bool> {
+        let mut is_found = false;
+        let own = self.generations.own.as_ref();
+        let Some(own) = own.filter(|own| !own.mark.earlier.is_empty()) else {
+            return Ok(false);
+        };
+        superseded::each_of_ours(&*lake.objects, &self.folder, &self.target, &mut |key| {
+            let name = key.rsplit('/').next().unwrap_or_default();
+            is_found |= layout::run_of_object(name) != Some(&own.mark.owner.run);
+            Ok(())
+        })?;
+        Ok(is_found)
     }
 
     pub(in crate::table) fn replace(
@@ -125,7 +147,7 @@ impl HiveTable {
         }
         let root = lake.objects.root();
         let target = format!("{root}{}", self.folder);
-        let numbers = self.numbers_of_swap(is_resumable);
+        let numbers = self.numbers_of_swap(lake, is_resumable)?;
         let in_the_record = record.swap(&self.name());
         // Where updates cannot name the version that they replace, the table is read right before.
         let has_version = |next: &&Next| {
