@@ -118,14 +118,18 @@ impl RowEncoder {
         for misfit in &self.scratch.misfits {
             self.misfits.take_back(misfit, record);
         }
-        self.filled.take_back(&self.scratch.filled);
+        self.filled.take_back(&self.scratch.lacked);
     }
 
     /// The number of rows that have a value, by column.
     pub(crate) fn filled(&self) -> Vec<(String, u64)> {
-        let steps = self.plan.record.steps.iter().zip(self.filled.counts());
-        steps
-            .map(|(step, count)| (step.column.clone(), count))
+        let variants = self.plan.record.variants();
+        let (of_steps, of_variants) = self.filled.counts(variants.len());
+        let steps = self.plan.record.steps.iter();
+        let names = steps.map(|step| step.column.as_str()).chain(variants);
+        names
+            .map(str::to_owned)
+            .zip(of_steps.into_iter().chain(of_variants))
             .collect()
     }
 
@@ -136,7 +140,7 @@ impl RowEncoder {
         out: &mut Vec<u8>,
     ) -> Result<ReadToEnd> {
         let (mut separator, end) = self.record(data, out)?;
-        self.filled.add(&self.scratch.filled);
+        self.filled.add(&self.scratch.lacked);
         let misfits = &mut self.scratch.misfits;
         if !misfits.is_empty() {
             misfit::dedup(misfits, data);

@@ -39,6 +39,8 @@ pub(super) struct Step {
     pub(super) value: ValuePlan,
     /// The column for values of the same key that this one cannot hold.
     pub(super) variant: Option<Box<Step>>,
+    /// Of a variant: which it is of the record's, from 0 on.
+    pub(super) number: u32,
 }
 
 /// In place of the index of a step: the schema does not know the key.
@@ -100,6 +102,7 @@ impl ObjectPlan {
     ) -> Self {
         let mut steps: Vec<Step> = Vec::new();
         let mut by_key = HashMap::new();
+        let mut variants = 0;
         for field in fields {
             let (key, name) = (token(&field.key), token(&field.name));
             let value = ValuePlan::compile(&field.data_type, depth, objects);
@@ -111,9 +114,14 @@ impl ObjectPlan {
                 verbatim: Verbatim::new(&value),
                 value,
                 variant: None,
+                number: variants,
             };
             if let Some(first) = by_key.get(field.key.as_bytes()) {
-                steps[*first as usize].add_variant(step);
+                // Only columns have variants; names of one struct's fields are of one property each.
+                if depth == 0 {
+                    steps[*first as usize].add_variant(step);
+                    variants += 1;
+                }
             } else {
                 by_key.insert(field.key.as_bytes().into(), index(steps.len()));
                 steps.push(step);
@@ -126,6 +134,25 @@ impl ObjectPlan {
             steps,
             by_key,
         }
+    }
+
+    /// The index after the last step.
+    pub(super) fn end(&self) -> u32 {
+        index(self.steps.len())
+    }
+
+    /// The names of the variants' columns, by number.
+    pub(super) fn variants(&self) -> Vec<&str> {
+        let mut variants = Vec::new();
+        for step in &self.steps {
+            let mut next = &step.variant;
+            while let Some(variant) = next {
+                variants.push((variant.number, variant.column.as_str()));
+                next = &variant.variant;
+            }
+        }
+        variants.sort_unstable();
+        variants.into_iter().map(|(_, column)| column).collect()
     }
 
     /// The index of the step of a key, which is given without quotes and escapes.

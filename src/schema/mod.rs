@@ -11,6 +11,7 @@ pub(crate) mod name;
 pub(crate) mod note;
 pub(crate) mod policy;
 mod read;
+pub(crate) mod readable;
 pub(crate) mod replace;
 mod rules;
 #[cfg(test)]

@@ -33,6 +33,8 @@ pub(crate) enum Note {
     Full { path: String },
     /// The table does not get a column or a field, because it may not change.
     Frozen { path: String },
+    /// A struct gets no fields for the keys of maps.
+    Keys { path: String },
     /// The table, or a struct in it, has the most columns or fields that are made of what records hold.
     Limited {
         path: String,
@@ -116,6 +118,10 @@ impl fmt::Display for Note {
             Self::Frozen { path } => write!(
                 f,
                 "{path} is not added, because schema_changes is freeze: its values are rescued"
+            ),
+            Self::Keys { path } => write!(
+                f,
+                "{path} gets no more fields, because its keys look like data: values of further keys are rescued; declare a schema if they are fields"
             ),
             Self::Limited {
                 path,

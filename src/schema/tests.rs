@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::schema::Rules;
-use crate::schema::evolve::{Terms, reads, reconcile};
+use crate::schema::evolve::{Terms, reconcile};
 use crate::schema::hive::parse;
+use crate::schema::readable::reads;
 use crate::schema::{
     Column, Field, LONGEST_TYPE, Note, Numbers, Source, Type, Why, column, name, note, read,
 };

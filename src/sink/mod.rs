@@ -48,6 +48,7 @@ mod buffers;
 mod checkpoint;
 mod chunks;
 mod end;
+mod growing;
 mod growth;
 mod ledger;
 mod object;

@@ -14,7 +14,7 @@ pub(crate) fn log<'a>(
 ) {
     let mut count = 0_usize;
     for note in notes {
-        if matches!(note, Note::Limited { .. }) {
+        if matches!(note, Note::Limited { .. } | Note::Keys { .. }) {
             log::warn!("{}", line(note));
             continue;
         }

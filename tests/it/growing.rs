@@ -109,10 +109,19 @@ fn a_new_generation_grows_apart_from_the_old_one() {
 #[test]
 fn columns_and_fields_are_added_up_to_a_limit() {
     let lake = tempfile::tempdir().unwrap();
+    // Of two types, so that they are not taken for the keys of a map.
+    let value = |id: i32| {
+        if id % 2 == 0 {
+            json!(id)
+        } else {
+            json!(format!("v{id}"))
+        }
+    };
     let mut input = many(|_| json!({"o": {"k0": 1}}));
     for id in 0..50 {
         input += &format!(
-            "{{\"id\":{id},\"column_{id}\":{id},\"o\":{{\"k{id}\":{id}}},\"pad\":\"\"}}\n"
+            "{{\"id\":{id},\"column_{id}\":{id},\"o\":{{\"k{id}\":{}}},\"pad\":\"\"}}\n",
+            value(id)
         );
     }
     let output = load(lake.path(), &["--table=t"])
@@ -130,18 +139,21 @@ fn columns_and_fields_are_added_up_to_a_limit() {
     let (entry, rows) = table(lake.path(), "t");
     let columns = columns(&entry);
     assert_eq!(columns.len(), 10, "{columns:?}");
-    let fields: Vec<String> = (0..20).map(|id| format!("k{id}:bigint")).collect();
+    let data_type = |id: usize| ["bigint", "string"][id % 2];
+    let fields = (0..20_usize).map(|id| format!("k{id}:{}", data_type(id)));
+    let fields: Vec<String> = fields.collect();
     let o = format!("o struct<{}>", fields.join(","));
     assert!(columns.contains(&o), "{columns:?}");
     for (id, row) in rows[MANY..].iter().enumerate() {
         let rescued: Value = row.get("_rescued_data").map_or(json!({}), |text| {
             serde_json::from_str(text.as_str().unwrap()).unwrap()
         });
+        let id = i32::try_from(id).unwrap();
         let key = format!("column_{id}");
         assert_eq!(row.get(&key).or(rescued.get(&key)), Some(&json!(id)));
         let field = format!("k{id}");
         let of_struct = row.get("o").and_then(|o| o.get(&field));
-        assert_eq!(of_struct.or(rescued["o"].get(&field)), Some(&json!(id)));
+        assert_eq!(of_struct.or(rescued["o"].get(&field)), Some(&value(id)));
     }
 
     // The schema of the sample too is cut.
@@ -212,5 +224,61 @@ fn duckdb_reads_the_rows_of_before_and_of_after() {
         };
         assert_eq!(row["n"].as_f64(), Some(n), "{row:?}");
         assert_eq!(row["late"], late, "{row:?}");
+    }
+}
+
+/// The fields of the struct that is the table's column `o`.
+fn fields_of_o(entry: &Value) -> usize {
+    let columns = columns(entry);
+    let o = columns.iter().find(|column| column.starts_with("o "));
+    o.unwrap().matches(':').count()
+}
+
+/// A name, the object of the sample and those after it, and the most fields that may come of them.
+type Kind<'a> = (&'a str, Value, &'a dyn Fn(usize) -> Value, usize);
+
+#[test]
+fn keys_of_maps_become_no_fields_after_the_sample_either() {
+    // Ids beside a name, and names of one type of which an object has few; and new ones in each of several loads.
+    let ids = |id: usize| json!({"name": "x", (1000 + id).to_string(): id});
+    let names = |id: usize| json!({format!("user{id}x"): id});
+    let lists = |id: usize| json!({format!("u{id}x"): [id], format!("v{id}x"): []});
+    let kinds: [Kind<'_>; 3] = [
+        ("ids", json!({"name": "x"}), &ids, 4),
+        ("names", json!({"first": 1}), &names, 20),
+        ("lists", json!({"first": [1]}), &lists, 20),
+    ];
+    for (name, sample, object, most) in kinds {
+        let lake = tempfile::tempdir().unwrap();
+        let records = |from: usize| -> String {
+            let record = |id| format!("{}\n", json!({"id": id, "o": object(id)}));
+            (from..from + 100).map(record).collect()
+        };
+        // The sample knows one field.
+        let first = many(|_| json!({"o": sample}));
+        let mut warnings = 0;
+        for load_number in 0..4 {
+            let mut input = records(load_number * 100);
+            if load_number == 0 {
+                input = first.clone() + &input;
+            }
+            let output = load(lake.path(), &["--table=t"]).stdin(input).run();
+            ended(&output, 0, &[]);
+            warnings += output.stderr.matches("its keys look like data").count();
+            assert!(output.stderr.len() < 20_000, "{}", output.report());
+        }
+        let (entry, rows) = table(lake.path(), "t");
+        assert!(fields_of_o(&entry) <= most, "{name}: {:?}", columns(&entry));
+        assert!((1..=4).contains(&warnings), "{name}: {warnings}");
+        // Nothing is lost.
+        for row in &rows {
+            let id = usize::try_from(row["id"].as_i64().unwrap()).unwrap();
+            let Some(text) = row.get("_rescued_data") else {
+                continue;
+            };
+            let rescued: Value = serde_json::from_str(text.as_str().unwrap()).unwrap();
+            assert_eq!(rescued["o"], object(id), "{name}");
+        }
+        assert_eq!(rows.len(), MANY + 400, "{name}");
     }
 }

@@ -347,3 +347,40 @@ fn rows_with_a_value_are_counted_in_any_number_of_columns_and_any_order() {
     let sum: u64 = encoder.filled().into_iter().map(|(_, count)| count).sum();
     assert_eq!(sum, 4 * 200 + 6);
 }
+
+#[test]
+fn values_in_variants_are_counted_there() {
+    let fields = [
+        field("n", BIGINT),
+        Field {
+            key: "n".into(),
+            ..field("n_boolean", Type::Boolean)
+        },
+        field("other", BIGINT),
+        Field {
+            key: "n".into(),
+            ..field("n_date", Type::Date)
+        },
+    ];
+    let mut encoder = compile(&fields, &options());
+    let records = [
+        (r#"{"n":1,"other":1}"#, r#"{"n":1,"other":1}"#),
+        (r#"{"n":true}"#, r#"{"n_boolean":true}"#),
+        (r#"{"n":"2026-12-01"}"#, r#"{"n_date":"2026-12-01"}"#),
+        // The last of a key counts, whatever its column.
+        (r#"{"n":1,"n":false}"#, r#"{"n_boolean":false}"#),
+        (r#"{"n":false,"n":2}"#, r#"{"n":2}"#),
+        (r#"{"n":true,"n":null}"#, "{}"),
+        (r#"{"n":null}"#, "{}"),
+    ];
+    for (record, row) in records {
+        assert_eq!(encode(&mut encoder, record.as_bytes()).unwrap(), row);
+    }
+    let expected = [("n", 2), ("other", 1), ("n_boolean", 2), ("n_date", 1)];
+    let expected = expected.map(|(name, count)| (name.to_owned(), count));
+    assert_eq!(encoder.filled(), expected);
+    let last = br#"{"n":"2026-12-02"}"#;
+    encode(&mut encoder, last).unwrap();
+    encoder.discount(last);
+    assert_eq!(encoder.filled(), expected);
+}

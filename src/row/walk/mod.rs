@@ -2,12 +2,13 @@
 //! holds; shortcuts only spare it work.
 
 mod map;
+mod member;
 mod object;
 mod order;
 mod scalar;
 
 use crate::json::scan::{AFTER_ELEMENT, Fault, RECORD, ReadToEnd, Scanner};
-use crate::row::filled::Filled;
+use crate::row::filled::Lacked;
 use crate::row::learned::Learned;
 use crate::row::misfit::Misfit;
 use crate::row::plan::{ObjectPlan, ValuePlan, Verbatim};
@@ -34,8 +35,8 @@ pub(super) struct Scratch {
     reordered: Vec<u8>,
     /// What a value was converted to.
     converted: Vec<u8>,
-    /// The columns of which the row has a value.
-    pub(super) filled: Filled,
+    /// The columns of which the row has no value.
+    pub(super) lacked: Lacked,
 }
 
 impl Scratch {
@@ -47,7 +48,15 @@ impl Scratch {
         }
         self.ranges.clear();
         self.misfits.clear();
-        self.filled.clear();
+        self.lacked.clear();
+    }
+
+    /// Notes that the row has no value of these steps, if they are of the record.
+    #[inline]
+    fn lacks(&mut self, level: Level, from: u32, to: u32) {
+        if level == Level::Record && from < to {
+            self.lacked.add(from, to);
+        }
     }
 }
 

@@ -3,12 +3,12 @@
 use crate::json::scan::{AFTER_MEMBER, Fault, Inside, Scanner};
 use crate::json::span;
 use crate::json::text::unquote_into;
-use crate::row::filled::StepSet;
 use crate::row::learned::{Learned, Prediction};
 use crate::row::misfit::Misfit;
-use crate::row::plan::{ObjectPlan, Step, UNKNOWN, ValuePlan};
+use crate::row::plan::{ObjectPlan, UNKNOWN, ValuePlan};
 use crate::row::splice::{Savepoint, Separator};
 use crate::row::verbatim;
+use crate::row::walk::member::Member;
 use crate::row::walk::order::{OutputRange, reorder};
 use crate::row::walk::{Fit, Level, Walker};
 use crate::time::calendar::{Formatted, Moment};
@@ -35,8 +35,6 @@ struct ObjectWalk {
     records: bool,
     is_ordered: bool,
     fit: Fit,
-    /// The steps of which the row has a value.
-    filled: StepSet,
     level: Level,
 }
 
@@ -50,7 +48,6 @@ impl ObjectWalk {
             records: expected.recorded > 0,
             is_ordered: true,
             fit: Fit::Whole,
-            filled: StepSet::default(),
             level,
         }
     }
@@ -70,20 +67,6 @@ struct Start {
     row: Savepoint,
     ranges: usize,
     misfits: usize,
-}
-
-/// A member of the record, up to its value.
-#[derive(Clone, Copy)]
-struct Member {
-    /// The step of its key, or `UNKNOWN`.
-    step: u32,
-    /// The range of its key, quotes included.
-    from: usize,
-    to: usize,
-    /// Where its value begins.
-    value: usize,
-    /// Whether the key and its colon are byte by byte those of the step.
-    is_token: bool,
 }
 
 /// What to do with the value when the predicted key matched.
@@ -109,7 +92,7 @@ impl Walker<'_> {
         if text.get(at) == Some(&b'}') {
             self.scan.at = at + 1;
             self.row.put(b"{");
-            self.scratch.filled.first = StepSet::default();
+            self.scratch.lacks(level, 0, plan.end());
             return Ok((Fit::Whole, Separator::Open));
         }
         let mut misses = 0;
@@ -177,16 +160,16 @@ impl Walker<'_> {
                 _ => break false,
             };
             let step = now.predicted;
+            if step != now.lowest {
+                self.scratch.lacks(now.level, now.lowest, step);
+            }
             now.lowest = step + 1;
             now.predicted = expected.next(step);
             at = end + usize::from(!is_last);
-            let is_null = matches!(taken, Taken::Null);
-            if !is_null && !now.filled.insert(step) && now.level == Level::Record {
-                self.scratch.filled.others.push(step);
-            }
             match taken {
                 Taken::Verbatim => to = end,
                 Taken::Null => {
+                    self.scratch.lacks(now.level, step, step + 1);
                     now.separator = self.row.put_members(now.separator, from, to);
                     (from, to) = (at, at);
                 }
@@ -263,6 +246,12 @@ impl Walker<'_> {
             let expected = self.learned.object_mut(plan);
             expected.follows(progress.previous, member.step);
         }
+        if is_known {
+            if is_late && level == Level::Record {
+                self.scratch.lacked.remove(member.step);
+            }
+            self.scratch.lacks(level, progress.lowest, member.step);
+        }
         let from = self.row.len() + 1; // after what separates it
         let (end, fit) = match plan.steps.get(member.step as usize) {
             None => self.unknown(member)?,
@@ -280,15 +269,8 @@ impl Walker<'_> {
         };
         if matches!(fit, Fit::Whole | Fit::Partly) {
             progress.separator = Separator::Comma;
-            if !progress.filled.insert(member.step) && level == Level::Record {
-                self.scratch.filled.remove(member.step);
-                self.scratch.filled.others.push(member.step);
-            }
-        } else if is_late && is_known {
-            progress.filled.remove(member.step);
-            if level == Level::Record {
-                self.scratch.filled.remove(member.step);
-            }
+        } else if is_known {
+            self.scratch.lacks(level, member.step, member.step + 1);
         }
         match (level, fit) {
             (Level::Record, Fit::Partly | Fit::Misfit) => self.misfit(member, end),
@@ -301,86 +283,6 @@ impl Walker<'_> {
             self.record_range(member.step, from, is_late);
         }
         Ok(end)
-    }
-
-    /// Walks over the value of a key that the schema does not know.
-    #[inline(never)]
-    fn unknown(&mut self, member: Member) -> Result<(usize, Fit), Fault> {
-        self.scan.at = member.value;
-        let fit = match self.scan.peek() {
-            b'n' => Fit::Null,
-            _ => Fit::Misfit,
-        };
-        self.scan.skip()?;
-        Ok((self.scan.at, fit))
-    }
-
-    /// Walks over a value that is not verbatim, and writes the member unless it is null or a misfit.
-    #[inline(never)]
-    fn convert(
-        &mut self,
-        step: &Step,
-        member: Member,
-        separator: Separator,
-    ) -> Result<(usize, Fit), Fault> {
-        self.scan.at = member.value;
-        if self.scan.peek() == b'n' {
-            self.scan.literal("null")?;
-            return Ok((self.scan.at, Fit::Null));
-        }
-        let before = self.row.savepoint();
-        self.put_key(step, member, separator);
-        let fit = self.value(&step.value)?;
-        if fit != Fit::Misfit {
-            return Ok((self.scan.at, fit));
-        }
-        self.row.roll_back(before);
-        let end = self.scan.at;
-        match &step.variant {
-            Some(variant) => self.convert_to_variant(variant, member, separator),
-            None => Ok((end, fit)),
-        }
-    }
-
-    /// Writes a value that its first column cannot hold to another one.
-    #[cold]
-    fn convert_to_variant(
-        &mut self,
-        step: &Step,
-        member: Member,
-        separator: Separator,
-    ) -> Result<(usize, Fit), Fault> {
-        match step.verbatim.end(self.scan.text, member.value) {
-            Some(end) => {
-                self.put_member(step, member, separator, end);
-                self.scan.at = end;
-                Ok((end, Fit::Whole))
-            }
-            None => self.convert(step, member, separator),
-        }
-    }
-
-    /// Writes a member whose value is verbatim and ends at `end`.
-    #[inline]
-    fn put_member(&mut self, step: &Step, member: Member, separator: Separator, end: usize) {
-        if step.key_is_name && member.is_token && member.value == member.to + 1 {
-            self.row
-                .put_verbatim_after(separator as u8, member.from, end);
-        } else {
-            self.put_key(step, member, separator);
-            self.row.put_verbatim(member.value, end);
-        }
-    }
-
-    /// Writes what separates a member from the one before, and its name.
-    fn put_key(&mut self, step: &Step, member: Member, separator: Separator) {
-        if step.key_is_name && member.is_token {
-            self.row
-                .put_verbatim_after(separator as u8, member.from, member.to + 1);
-        } else {
-            self.row.put(&[separator as u8]);
-            self.row.put(&step.name);
-        }
     }
 
     /// Notes a misfit, a member of the record up to the end of its value; or (with nothing of its value) a member that
@@ -425,7 +327,7 @@ impl Walker<'_> {
     ) -> Result<(Fit, Separator), Fault> {
         self.learned.object_mut(plan).recorded = RECORDED;
         if level == Level::Record {
-            self.scratch.filled.clear();
+            self.scratch.lacked.clear();
         }
         self.scan.at = start.at;
         self.row.roll_back(start.row);
@@ -461,8 +363,8 @@ impl Walker<'_> {
             );
         }
         self.scratch.ranges.truncate(start.ranges);
-        // Of the record, which ends last.
-        self.scratch.filled.first = progress.filled;
+        self.scratch
+            .lacks(progress.level, progress.lowest, plan.end());
         (progress.fit, separator)
     }
 }

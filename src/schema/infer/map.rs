@@ -1,5 +1,6 @@
 //! Recognizes objects that are maps, whose keys are data and no names of fields: a struct would have no end of fields.
 
+use crate::schema::{Field, Type};
 use crate::time::calendar::Moment;
 
 /// So many keys are many.
@@ -33,6 +34,40 @@ impl Keys {
         }
         let ids = keys.filter(|key| is_id(key)).count();
         ids > 0 && ids * 4 >= count * 3
+    }
+}
+
+/// Whether a struct of the table, which is to get new fields for objects of so many members, holds maps: its fields and the
+/// new ones are keys that are data.
+pub(in crate::schema) fn has_keys_for_fields<'a>(
+    table: &'a [Field],
+    new: impl Iterator<Item = &'a Field>,
+    members: usize,
+) -> bool {
+    let all: Vec<&Field> = table.iter().chain(new).collect();
+    let kinds = all
+        .iter()
+        .fold(0, |kinds, field| kinds | kind(&field.data_type));
+    let keys = Keys {
+        objects: 1,
+        members,
+    };
+    keys.are_data(
+        all.iter().map(|field| field.key.as_str()),
+        kinds.count_ones() <= 1,
+    )
+}
+
+/// The kind of JSON values that are written under a type, as a bit.
+fn kind(data_type: &Type) -> u8 {
+    match data_type {
+        Type::Boolean => 1,
+        Type::Integer(_) | Type::Float | Type::Double | Type::Decimal { .. } => 1 << 1,
+        Type::Date | Type::Timestamp | Type::String | Type::Bounded { .. } | Type::Foreign(_) => {
+            1 << 2
+        }
+        Type::Array(_) => 1 << 3,
+        Type::Struct(_) | Type::Map(_) | Type::Json => 1 << 4,
     }
 }
 

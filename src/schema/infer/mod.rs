@@ -2,7 +2,7 @@
 //!
 //! It never fails: a line that is no record is passed over, because the error is reported when its row is encoded. Values are read as text, so that no digit of a number is lost.
 
-mod map;
+pub(super) mod map;
 mod seen;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use crate::schema::Rules;
-use crate::schema::evolve::{Terms, reads, reconcile};
+use crate::schema::evolve::{Terms, reconcile};
+use crate::schema::readable::reads;
 use crate::schema::replace::replace;
 use crate::schema::tests::laws::{RESERVED, catalog, document, for_seeds};
 use crate::schema::tests::{from_properties, unrecorded};

@@ -18,7 +18,7 @@ use crate::file::Format;
 use crate::lake::{CatalogTable, Lake, Objects};
 use crate::protocol::StreamKey;
 use crate::protocol::catalog::{Completion, ConfiguredStream, Refresh};
-use crate::schema::{Column, Field, Source, evolve, hive};
+use crate::schema::{Column, Field, Source, hive, readable};
 use crate::table::control::{Control, Mark, MarkObject, Stage};
 use crate::table::hive::{definition, partitions, superseded};
 use crate::table::plan::Planned;
@@ -146,7 +146,7 @@ impl Stored<'_> {
                     Column::new(field, Source::Unrecorded)
                 };
                 let written: Vec<Column> = types.iter().map(column).collect();
-                evolve::reads(self.columns, &written, self.format.rules())
+                readable::reads(self.columns, &written, self.format.rules())
             }
             _ => false,
         };

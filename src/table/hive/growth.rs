@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::schema::evolve::SchemaOrigin;
-use crate::schema::{Column, ColumnPolicy, SchemaChanges, evolve};
+use crate::schema::{Column, ColumnPolicy, SchemaChanges, evolve, readable};
 use crate::table::hive::{HiveTable, Visibility};
 use crate::table::{Grown, TableChange, TableTarget};
 
@@ -68,7 +68,7 @@ impl HiveTable {
         let Some(published) = grown.extend(&*lake.catalog)? else {
             return Ok(Vec::new());
         };
-        if !evolve::reads(&published.columns, &self.columns, rules) {
+        if !readable::reads(&published.columns, &self.columns, rules) {
             return Err(Error::transient(format!(
                 "another writer has given the table {} columns of other types during this load, which these rows do not fit",
                 self.name()

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::file::Format;
 use crate::lake::{self, Catalog, Lake, Lookup};
 use crate::protocol::catalog::Refresh;
-use crate::schema::{Column, SchemaChanges, evolve};
+use crate::schema::{Column, SchemaChanges, readable};
 use crate::table::control::{Control, MarkObject, RunRecord, Stage};
 use crate::table::layout::{self, Folders, folder_of_location};
 use crate::table::locations::Locations;
@@ -351,7 +351,7 @@ impl HiveTable {
             self.visibility = Visibility::Published;
         } else {
             // Its columns were not known when the rows were written.
-            if !evolve::reads(
+            if !readable::reads(
                 &published.columns,
                 &self.target.wanted,
                 self.target.format.rules(),
