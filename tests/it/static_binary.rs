@@ -9,6 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::cloud::{Account, Helper};
+use crate::support::file;
 use crate::support::image::{NEEDS_ROOT, chroot, is_root, program};
 use crate::support::messages::{people, person, state};
 use crate::support::skip::skip;
@@ -320,4 +321,25 @@ fn it_resolves_names_and_speaks_tls_from_an_empty_root() {
         let asked = names.asked.lock().unwrap();
         assert!(asked.contains(&HOST.to_owned()), "{asked:?}");
     }
+}
+
+#[test]
+fn short_forms_of_glibc_do_as_glibc_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("compare");
+    let compiled = Command::new("cc")
+        .args(["-O1", "-fno-builtin", "-o"])
+        .arg(&program)
+        .arg(file("tests/support/libc_parts.c"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&compiled.stderr);
+    assert!(compiled.status.success(), "{said}");
+    let seed = fastrand::u16(..).to_string();
+    let output = Command::new(&program).arg(&seed).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said == "2800000 comparisons agree\n",
+        "seed {seed}: {said}"
+    );
 }
