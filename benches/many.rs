@@ -16,7 +16,7 @@ use fastrand::Rng;
 use support::fake::Fake;
 use support::messages::{Input, SEED, Shape, complete};
 use support::process::measure;
-use support::sync::{FOLDER, config, services_that_throttle, write};
+use support::sync::{FOLDER, config, services_that_throttle, write_as};
 
 /// Records of each stream.
 const RECORDS: usize = 50;
@@ -41,18 +41,20 @@ fn main() {
 /// First syncs and next ones of so many streams.
 fn many(streams: usize, delay: u64, rate: Option<f64>) {
     let rounds = if rate.is_some() { 1 } else { ROUNDS };
-    let mut costs: [Vec<Line>; 3] = Default::default();
+    let mut costs: [Vec<Line>; 4] = Default::default();
     for _ in 0..rounds {
         let services = || services_that_throttle(Duration::from_millis(delay), rate);
         let fresh = services();
-        costs[0].push(sync(&fresh, streams, 1));
-        costs[1].push(sync(&fresh, streams, 1));
+        costs[0].push(sync(&fresh, streams, 1, Mode::Append));
+        costs[1].push(sync(&fresh, streams, 1, Mode::Append));
         if streams == 100 && rate.is_none() {
-            costs[2].push(sync(&services(), streams, 10));
+            costs[2].push(sync(&services(), streams, 10, Mode::Append));
+            costs[3].push(sync(&fresh, streams, 1, Mode::Overwrite));
         }
     }
     let throttles = if rate.is_some() { ", 20 calls/s" } else { "" };
-    for (name, mut lines) in ["first", "next", "ten checkpoints"].into_iter().zip(costs) {
+    let names = ["first", "next", "ten checkpoints", "overwrite"];
+    for (name, mut lines) in names.into_iter().zip(costs) {
         lines.sort_by(|one, other| one.wall.total_cmp(&other.wall));
         let Some(line) = lines.get(lines.len() / 2) else {
             continue;
@@ -79,9 +81,16 @@ struct Line {
     refused: (usize, usize),
 }
 
+/// What becomes of the rows that are there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Append,
+    Overwrite,
+}
+
 /// One sync, with so many checkpoints.
 #[allow(clippy::cast_precision_loss)] // measurements
-fn sync(services: &Fake, streams: usize, checkpoints: usize) -> Line {
+fn sync(services: &Fake, streams: usize, checkpoints: usize, mode: Mode) -> Line {
     let input = Input {
         shape: Shape::Orders,
         streams,
@@ -92,7 +101,15 @@ fn sync(services: &Fake, streams: usize, checkpoints: usize) -> Line {
         // Each state has a checkpoint of its own.
         settings["checkpoint_interval_minutes"] = 0.into();
     }
-    let mut command = write(input, &settings, "many");
+    let mut catalog = input.catalog();
+    if mode == Mode::Overwrite {
+        for stream in catalog["streams"].as_array_mut().into_iter().flatten() {
+            stream["destination_sync_mode"] = "overwrite".into();
+            stream["generation_id"] = 2.into();
+            stream["minimum_generation_id"] = 2.into();
+        }
+    }
+    let mut command = write_as(input, &catalog, &settings, "many");
     let messages = File::open(messages(input, checkpoints)).expect("it was made");
     let before = services.calls().len();
     let cost = measure(command.stdin(messages).stdout(Stdio::null()));

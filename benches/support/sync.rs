@@ -48,12 +48,12 @@ pub(crate) fn services_away(delay: Duration, bandwidth: u64) -> Fake {
     })
 }
 
-/// The services as if they were so far away, and took so many requests in a second.
+/// The services as if they were so far away, and took so many requests in a second. They keep objects.
 #[allow(dead_code)] // of one bench
 pub(crate) fn services_that_throttle(delay: Duration, rate: Option<f64>) -> Fake {
     Fake::with(Options {
         bucket: "bench",
-        keeps_objects: false,
+        keeps_objects: true,
         checks_hashes: false,
         delay,
         bandwidth: Bandwidth(None),
@@ -70,11 +70,17 @@ pub(crate) fn config(services: &Fake, codec: &str) -> Value {
 }
 
 /// A sync of the input with this configuration; `name` is the name of the configuration's file.
+#[allow(dead_code)] // of the other benches
 pub(crate) fn write(input: Input, config: &Value, name: &str) -> Command {
+    write_as(input, &input.catalog(), config, name)
+}
+
+/// The same under another configured catalog.
+pub(crate) fn write_as(input: Input, catalog: &Value, config: &Value, name: &str) -> Command {
     let config_file = Path::new(FOLDER).join(format!("config-{name}.json"));
     let catalog_file = Path::new(FOLDER).join(format!("catalog-{}.json", title_of(input)));
     fs::write(&config_file, config.to_string()).expect("the folder exists");
-    fs::write(&catalog_file, input.catalog().to_string()).expect("the folder exists");
+    fs::write(&catalog_file, catalog.to_string()).expect("the folder exists");
     let mut command = Command::new(PROGRAM);
     command.args(["write", "--config"]).arg(config_file);
     command.arg("--catalog").arg(catalog_file);
