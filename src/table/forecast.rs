@@ -6,7 +6,7 @@ use crate::protocol::StreamKey;
 use crate::protocol::catalog::ConfiguredStream;
 use crate::schema::{self, Note, Source, Type, column, note};
 use crate::table::control::TakenBack;
-use crate::table::hive::HiveTable;
+use crate::table::hive::{Foreseen, HiveTable};
 use crate::table::listing::Known;
 use crate::table::locations::Locations;
 use crate::table::plan::{self, Planned};
@@ -14,6 +14,9 @@ use crate::table::{self, Change, Opening, hive};
 
 /// The most tables that are looked at together: what is known of each is held until all are.
 const GROUP: usize = 64;
+
+/// Whether the stream's database is there, and its table.
+type Found = (bool, Option<CatalogTable>);
 
 /// What a sync would do.
 pub(crate) struct Forecast {
@@ -133,17 +136,46 @@ pub(crate) fn forecast(
                 .map(|table| (true, table))
                 .map_err(|error| error.while_doing(of_key(planned)))
         })?;
-        for (planned, (has_database, table)) in group.into_iter().zip(tables) {
-            let key = of_key(&planned);
+        let found: Vec<(Planned, Found)> = group.into_iter().zip(tables).collect();
+        let foreseen = foresee(&found, opening, &mut locations)?;
+        for ((planned, (has_database, table)), foreseen) in found.into_iter().zip(foreseen) {
             let table = table.as_ref();
-            let stream = of_stream(planned, has_database, table, opening, &mut locations);
-            streams.push(stream.map_err(|error| error.while_doing(key))?);
+            streams.push(of_stream(planned, has_database, table, opening, foreseen));
         }
     }
     Ok(Forecast {
         streams,
         taken_back,
     })
+}
+
+/// What each sync deletes, and where its rows go, looked for side by side where that is little.
+fn foresee(
+    found: &[(Planned, Found)],
+    opening: &Opening<'_>,
+    locations: &mut Locations,
+) -> Result<Vec<Foreseen>> {
+    let one = |(planned, (_, table)): &(Planned, Found), locations: &mut Locations, at_length| {
+        HiveTable::foresee(planned, table.as_ref(), opening, locations, at_length)
+            .map_err(|error| error.while_doing(of_key(planned)))
+    };
+    let mut foreseen = Vec::with_capacity(found.len());
+    // The first that deletes anything lists where all tables are located, for all others.
+    while !locations.are_listed()
+        && let Some(next) = found.get(foreseen.len())
+    {
+        foreseen.extend(one(next, locations, true)?);
+    }
+    let rest = &found[foreseen.len()..];
+    let lake = opening.lake;
+    let of_rest = lake.try_together(rest, |next| one(next, &mut locations.clone(), false))?;
+    for (next, little) in rest.iter().zip(of_rest) {
+        match little {
+            Some(little) => foreseen.push(little),
+            None => foreseen.extend(one(next, locations, true)?),
+        }
+    }
+    Ok(foreseen)
 }
 
 fn database(planned: &Planned) -> &str {
@@ -171,9 +203,8 @@ fn of_stream(
     has_database: bool,
     table: Option<&CatalogTable>,
     opening: &Opening<'_>,
-    locations: &mut Locations,
-) -> Result<StreamForecast> {
-    let (folder, deletions) = HiveTable::foresee(&planned, table, opening, locations)?;
+    (folder, deletions): Foreseen,
+) -> StreamForecast {
     let new_location = format!("{}{folder}", opening.lake.objects.root());
     let Planned {
         configured,
@@ -240,7 +271,7 @@ fn of_stream(
         name: column.field.name,
         data_type: column.field.data_type,
     };
-    Ok(StreamForecast {
+    StreamForecast {
         stream: configured.key,
         keys: target
             .keys
@@ -259,7 +290,7 @@ fn of_stream(
         location,
         changes,
         notes: names,
-    })
+    }
 }
 
 fn changes(table: &CatalogTable, columns: &[schema::Column]) -> Vec<Change> {

@@ -448,7 +448,7 @@ fn copy_of(file: &DataFile, from: &str, to: &str) -> String {
 }
 
 pub(in crate::table) use definition::{is_number, is_resumable};
-pub(super) use superseded::replaces;
+pub(super) use superseded::{Foreseen, replaces};
 pub(super) use swap::{Begun, Replaced};
 
 /// Where the rows of the catalog's entry are stored.

@@ -147,21 +147,9 @@ impl HiveTable {
         }
         let objects = &*lake.objects;
         if let Some(folder) = &self.replaced {
-            let (mut keys, mut listed) = (Vec::new(), 0);
-            let outcome = objects.list(folder, &mut |found| {
-                listed += 1;
-                if listed > BATCH {
-                    return Err(Error::system("more objects than one call deletes"));
-                }
-                if is_ours(&found.key, folder, &self.target) {
-                    keys.push(found.key);
-                }
-                Ok(())
-            });
-            if listed > BATCH {
+            let Some(keys) = few_of_ours(objects, folder, &self.target)? else {
                 return Ok(false);
-            }
-            outcome?;
+            };
             if !keys.is_empty() && delete(&keys, folder, lake, locations)? {
                 self.log_deleted(folder, keys.len());
             }
@@ -201,13 +189,15 @@ impl HiveTable {
         );
     }
 
-    /// What a sync deletes that succeeds, found without changing anything, and the folder that its rows go to.
+    /// What a sync deletes that succeeds, found without changing anything, and the folder that its rows go to. Nothing where
+    /// that takes long listings, and `at_length` does not allow for them.
     pub(in crate::table) fn foresee(
         planned: &Planned,
         entry: Option<&CatalogTable>,
         opening: &Opening<'_>,
         locations: &mut Locations,
-    ) -> Result<(String, Vec<Deletion>)> {
+        at_length: bool,
+    ) -> Result<Option<Foreseen>> {
         let Opening { lake, control, .. } = opening;
         let objects = &*lake.objects;
         let table = Self::after_success(planned, entry, opening)?;
@@ -218,10 +208,18 @@ impl HiveTable {
         let mut deletions = Vec::new();
         for (folder, left) in replaced.chain(superseded) {
             let mut count = 0;
-            each_of_ours(objects, folder, &table.target, &mut |key| {
+            let mut visit = |key: String| {
                 count += u64::from(!control.is_unacknowledged(&key));
                 Ok(())
-            })?;
+            };
+            if at_length {
+                each_of_ours(objects, folder, &table.target, &mut visit)?;
+            } else {
+                let Some(keys) = few_of_ours(objects, folder, &table.target)? else {
+                    return Ok(None);
+                };
+                keys.into_iter().try_for_each(&mut visit)?;
+            }
             if count == 0 {
                 continue;
             }
@@ -237,7 +235,7 @@ impl HiveTable {
                 left,
             });
         }
-        Ok((table.folder, deletions))
+        Ok(Some((table.folder, deletions)))
     }
 
     /// The table as a sync leaves it that succeeds.
@@ -318,6 +316,32 @@ impl<'a> Superseded<'a> {
             left: None,
         }
     }
+}
+
+/// The folder that a sync's rows go to, and what it deletes.
+pub(in crate::table) type Foreseen = (String, Vec<Deletion>);
+
+/// The objects of [`each_of_ours`]; nothing where the folder holds more than a page of a listing.
+fn few_of_ours(
+    objects: &dyn Objects,
+    folder: &str,
+    target: &TableTarget,
+) -> Result<Option<Vec<String>>> {
+    let (mut keys, mut listed) = (Vec::new(), 0);
+    let outcome = objects.list(folder, &mut |found| {
+        listed += 1;
+        if listed > BATCH {
+            return Err(Error::system("more objects than a page of a listing holds"));
+        }
+        if is_ours(&found.key, folder, target) {
+            keys.push(found.key);
+        }
+        Ok(())
+    });
+    if listed > BATCH {
+        return Ok(None);
+    }
+    outcome.map(|()| Some(keys))
 }
 
 /// Calls `visit` with the keys of the objects directly in the folder, or in its partitions, that this program or the Python
