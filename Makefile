@@ -227,7 +227,7 @@ bench-many: ## syncs of 100 and 1,000 streams to services that answer late, or t
 	cargo bench --locked --bench many
 
 .PHONY: bench-counts
-bench-counts: ## instructions of three fixed pieces of work, beside those recorded (UPDATE=1 records them)
+bench-counts: ## instructions of fixed pieces of work and of a record in `load`, beside those recorded (UPDATE=1 records them)
 	cargo bench --locked --bench counts
 
 .PHONY: soak

@@ -31,7 +31,7 @@ pub(super) struct Step {
     pub(super) column: String,
     /// `"key":` as most sources write it.
     pub(super) key: Token,
-    /// `"name":`.
+    /// `,"name":`, as it begins a member after another one.
     pub(super) name: Box<[u8]>,
     /// Whether the two are the same, so that the key can be verbatim in the row.
     pub(super) key_is_name: bool,
@@ -110,7 +110,7 @@ impl ObjectPlan {
                 column: field.name.clone(),
                 key_is_name: key == name,
                 key: Token::new(key),
-                name,
+                name: [b",", &*name].concat().into(),
                 verbatim: Verbatim::new(&value),
                 value,
                 variant: None,

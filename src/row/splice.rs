@@ -78,6 +78,17 @@ impl<'a> Splice<'a> {
         self.put_verbatim(from, to);
     }
 
+    /// Appends what separates a member, and its name, which is given with a comma before it.
+    #[inline]
+    pub(super) fn put_name(&mut self, separator: Separator, name: &[u8]) {
+        self.flush();
+        let at = self.out.len();
+        self.out.extend_from_slice(name);
+        if separator == Separator::Open {
+            self.out[at] = b'{';
+        }
+    }
+
     /// Appends the members in `source[from..to]`, if there are any, and what separates the first from the one before;
     /// returns what separates the next.
     pub(super) fn put_members(
@@ -137,7 +148,9 @@ impl<'a> Splice<'a> {
 
     #[inline]
     fn flush(&mut self) {
-        self.out.extend_from_slice(&self.source[self.from..self.to]);
-        self.from = self.to;
+        if self.from < self.to {
+            self.out.extend_from_slice(&self.source[self.from..self.to]);
+            self.from = self.to;
+        }
     }
 }

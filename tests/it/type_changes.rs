@@ -244,3 +244,106 @@ fn rows_of_both_types_are_read_alike_where_misfits_are_rescued() {
 fn rows_of_both_types_are_read_alike_where_misfits_have_their_own_column() {
     check("new_column");
 }
+
+/// Writes big integers to a stream under an option, with ids from `first` on, and notes them for the readers.
+fn sync_big_integers(lake: &Path, stream: &str, option: &str, first: usize) {
+    let values = [
+        "7",
+        "-1",
+        "9223372036854775807",
+        "9223372036854775808",
+        "-12345678901234567890",
+        "\"12345678901234567890\"",
+        "99999999999999999999999999999999999999",
+        "-1000000000000000000000000000000000000000",
+    ];
+    let mut input = String::new();
+    for (number, value) in values.iter().enumerate() {
+        let id = first + number;
+        writeln!(
+            input,
+            r#"{{"type":"RECORD","record":{{"stream":"{stream}","emitted_at":1,"data":{{"id":{id},"big":{value}}}}}}}"#
+        )
+        .unwrap();
+    }
+    input += &complete(stream);
+    let properties = json!({
+        "id": {"type": "integer"},
+        "big": {"type": "string", "airbyte_type": "big_integer"},
+    });
+    let streams = [json!({
+        "stream": {"name": stream, "json_schema": {"type": "object", "properties": properties}},
+        "sync_mode": "incremental",
+        "destination_sync_mode": "append",
+    })];
+    let config = json!({
+        "lakeformation_database_name": "lake",
+        "format": {"format_type": "JSONL", "compression_codec": "UNCOMPRESSED"},
+        "big_integer_as": option,
+    });
+    Program::write(&config, &catalog(&streams))
+        .local(lake)
+        .stdin(input.clone())
+        .run()
+        .succeeded();
+    let sent = std::fs::read_to_string(lake.join("first.jsonl")).unwrap_or_default();
+    std::fs::write(lake.join("first.jsonl"), sent + &input).unwrap();
+    std::fs::write(lake.join("second.jsonl"), "").unwrap();
+}
+
+#[test]
+fn big_integers_are_read_alike_under_each_option_and_under_two_in_turn() {
+    let lake = tempfile::tempdir().unwrap();
+    let options = ["decimal", "string", "bigint"];
+    let mut types = String::new();
+    for first in options {
+        sync_big_integers(lake.path(), first, first, 0);
+        for second in options.iter().filter(|second| **second != first) {
+            let stream = format!("{first}_{second}");
+            sync_big_integers(lake.path(), &stream, first, 0);
+            sync_big_integers(lake.path(), &stream, second, 100);
+        }
+    }
+    for first in options {
+        for stream in std::iter::once(first.to_owned())
+            .chain(options.iter().map(|second| format!("{first}_{second}")))
+        {
+            let path = lake.path().join(format!("catalog/lake/{stream}.json"));
+            let Ok(entry) = std::fs::read(path) else {
+                continue; // the same option twice
+            };
+            let entry: Value = serde_json::from_slice(&entry).unwrap();
+            let data_type = &entry["StorageDescriptor"]["Columns"][1]["Type"];
+            writeln!(types, "{stream} {}", data_type.as_str().unwrap()).unwrap();
+        }
+    }
+    assert_eq!(
+        types,
+        "decimal decimal(38,0)\ndecimal_string decimal(38,0)\ndecimal_bigint decimal(38,0)\n\
+         string string\nstring_decimal string\nstring_bigint string\n\
+         bigint bigint\nbigint_decimal decimal(38,0)\nbigint_string bigint\n"
+    );
+    // One has 40 digits, and five more than 64 bits.
+    let expected = "decimal, then big: 1 rescued\ndecimal_string, then big: 2 rescued\n\
+        decimal_bigint, then big: 2 rescued\nbigint, then big: 5 rescued\n\
+        bigint_decimal, then big: 6 rescued\nbigint_string, then big: 10 rescued\n";
+    let mut expected: Vec<&str> = expected.lines().collect();
+    expected.sort_unstable();
+    let python = "target/python/bin/python";
+    let spark = "target/spark/bin/python";
+    let has_java = Command::new("java").arg("-version").output().is_ok();
+    let has_spark = has_java && file(spark).exists();
+    let engines = [("duckdb", python), ("arrow", python), ("polars", python)];
+    for (engine, python) in engines
+        .into_iter()
+        .chain(has_spark.then_some(("spark", spark)))
+    {
+        let read = read_by(engine, python, lake.path());
+        let mut read: Vec<&str> = read.lines().collect();
+        read.sort_unstable();
+        assert_eq!(read, expected, "{engine}");
+    }
+    if !has_spark {
+        skip!("needs Java, and target/spark, which `make test` sets up");
+    }
+}

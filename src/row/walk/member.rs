@@ -110,12 +110,11 @@ impl Walker<'_> {
 
     /// Writes what separates a member from the one before, and its name.
     fn put_key(&mut self, step: &Step, member: Member, separator: Separator) {
-        if step.key_is_name && member.is_token {
-            self.row
-                .put_verbatim_after(separator as u8, member.from, member.to + 1);
+        let is_separated = self.scan.text[member.from - 1] == separator as u8;
+        if step.key_is_name && member.is_token && is_separated {
+            self.row.put_verbatim(member.from - 1, member.to + 1);
         } else {
-            self.row.put(&[separator as u8]);
-            self.row.put(&step.name);
+            self.row.put_name(separator, &step.name);
         }
     }
 }

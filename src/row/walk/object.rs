@@ -5,7 +5,7 @@ use crate::json::span;
 use crate::json::text::unquote_into;
 use crate::row::learned::{Learned, Prediction};
 use crate::row::misfit::Misfit;
-use crate::row::plan::{ObjectPlan, UNKNOWN, ValuePlan};
+use crate::row::plan::{ObjectPlan, Step, UNKNOWN, ValuePlan};
 use crate::row::splice::{Savepoint, Separator};
 use crate::row::verbatim;
 use crate::row::walk::member::Member;
@@ -96,8 +96,17 @@ impl Walker<'_> {
             return Ok((Fit::Whole, Separator::Open));
         }
         let mut misses = 0;
+        let mut is_spaced = false;
         loop {
-            if !progress.records && misses < MISSES {
+            if progress.records {
+                // Each member by itself.
+            } else if is_spaced {
+                let (end, is_closed) = self.spaced_members(plan, &mut progress, at);
+                at = end;
+                if is_closed {
+                    break;
+                }
+            } else if misses < MISSES {
                 let (end, is_closed) = self.verbatim_members(plan, &mut progress, at);
                 misses = if end == at { misses + 1 } else { 0 };
                 at = end;
@@ -107,6 +116,7 @@ impl Walker<'_> {
                 at = after_space(text, at);
             }
             let member = self.key(plan, &progress, at)?;
+            is_spaced |= member.value > member.to + 1;
             if member.step < progress.lowest && !progress.records {
                 return self.read_again(plan, level, start);
             }
@@ -146,13 +156,8 @@ impl Walker<'_> {
                 break false;
             }
             let value = at + step.key.len();
-            let (end, taken) = match step.verbatim.end_inlined(text, value) {
-                Some(end) => (end, Taken::Verbatim),
-                None if text[value..].starts_with(b"null") => (value + 4, Taken::Null),
-                None => match other(&step.value, self.learned, text, value) {
-                    Some(found) => found,
-                    None => break false,
-                },
+            let Some((end, taken)) = usual(step, self.learned, text, value) else {
+                break false;
             };
             let is_last = match text.get(end) {
                 Some(b',') => false,
@@ -187,6 +192,62 @@ impl Walker<'_> {
         if now.lowest > progress.lowest {
             now.previous = now.lowest - 1;
         }
+        *progress = now;
+        (at, is_closed)
+    }
+
+    /// The same of members that have whitespace between them or after their colons: each is copied by itself.
+    #[inline(never)] // as above
+    fn spaced_members(
+        &mut self,
+        plan: &ObjectPlan,
+        progress: &mut ObjectWalk,
+        at: usize,
+    ) -> (usize, bool) {
+        let text = self.scan.text;
+        let expected = self.learned.object(plan);
+        let mut now = *progress;
+        let mut at = at;
+        let is_closed = loop {
+            let Some(step) = plan.steps.get(now.predicted as usize) else {
+                break false;
+            };
+            if now.predicted < now.lowest || !step.key.is_at(text, at) {
+                break false;
+            }
+            let value = after_space(text, at + step.key.len());
+            let Some((end, taken)) = usual(step, self.learned, text, value) else {
+                break false;
+            };
+            let next = after_space(text, end);
+            let is_last = match text.get(next) {
+                Some(b',') => false,
+                Some(b'}') => true,
+                _ => break false,
+            };
+            if now.predicted != now.lowest {
+                self.scratch.lacks(now.level, now.lowest, now.predicted);
+            }
+            now.previous = now.predicted;
+            now.lowest = now.predicted + 1;
+            now.predicted = expected.next(now.predicted);
+            match taken {
+                Taken::Null => self.scratch.lacks(now.level, now.previous, now.lowest),
+                Taken::Verbatim | Taken::Timestamp(_) => {
+                    self.row.put_name(now.separator, &step.name);
+                    now.separator = Separator::Comma;
+                    match taken {
+                        Taken::Timestamp(timestamp) => self.row.put(timestamp.as_bytes()),
+                        _ => self.row.put_verbatim(value, end),
+                    }
+                }
+            }
+            if is_last {
+                at = next;
+                break true;
+            }
+            at = after_space(text, next + 1);
+        };
         *progress = now;
         (at, is_closed)
     }
@@ -366,6 +427,17 @@ impl Walker<'_> {
         self.scratch
             .lacks(progress.level, progress.lowest, plan.end());
         (progress.fit, separator)
+    }
+}
+
+/// The end of a value, if it is one of the usual ones.
+#[allow(clippy::inline_always)] // a call would cost as much as most values
+#[inline(always)]
+fn usual(step: &Step, learned: &Learned, text: &[u8], at: usize) -> Option<(usize, Taken)> {
+    match step.verbatim.end_inlined(text, at) {
+        Some(end) => Some((end, Taken::Verbatim)),
+        None if text[at..].starts_with(b"null") => Some((at + 4, Taken::Null)),
+        None => other(&step.value, learned, text, at),
     }
 }
 
