@@ -21,6 +21,7 @@ mod digests; // the same inputs make the same objects and the same calls as when
 mod endings; // how a source can end, and what becomes of its rows
 mod engines; // the value cases, read back by DuckDB, Arrow and Spark
 mod exactly_once; // swaps and states of several streams that nobody acknowledged
+mod examples; // the examples, and their commands as they stand there
 mod faults; // seeded faults at any call, before moto
 mod feedback; // progress, summaries and metrics
 mod folder; // a lake in a folder: what is hostile there, and power failures

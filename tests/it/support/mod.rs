@@ -2,6 +2,7 @@
 
 pub(crate) mod authority; // a private certificate authority
 pub(crate) mod cloud; // moto, shared by all tests, and a place of its own in it for each test
+pub(crate) mod desk; // a user's folder, in which commands run as they are written down
 pub(crate) mod fake; // a scripted server that plays S3, Glue and STS, with faults
 pub(crate) mod image; // the static program, the images' file systems, roots to change into
 pub(crate) mod local; // `load` into a lake in a folder, read back
