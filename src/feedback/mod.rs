@@ -206,14 +206,17 @@ impl Feedback {
     }
 
     fn write_files(&self, summary: &Summary) {
-        let write = |path: &Option<PathBuf>, text: String| {
+        // Each text is made only where it has a file: with 1,000 streams it takes more memory than all of their rows.
+        let write = |path: &Option<PathBuf>, text: &dyn Fn() -> String| {
             if let Some(path) = path
-                && let Err(error) = file::write(path, &text, &self.clock)
+                && let Err(error) = file::write(path, &text(), &self.clock)
             {
                 log::warn!("cannot write {}: {error}", path.display());
             }
         };
-        write(&self.files.summary, format!("{:#}\n", summary.to_json()));
-        write(&self.files.metrics, prometheus::text(summary));
+        write(&self.files.summary, &|| {
+            format!("{:#}\n", summary.to_json())
+        });
+        write(&self.files.metrics, &|| prometheus::text(summary));
     }
 }

@@ -126,8 +126,10 @@ impl Summary {
             "states": self.tally.states,
             "retries": self.retries,
             "peak_memory_bytes": self.peak_memory,
-            "streams": self.tally.streams.iter().map(stream_to_json).collect::<Vec<_>>(),
+            "streams": null,
         });
+        // Moved there: `json!` would copy all of them.
+        value["streams"] = self.tally.streams.iter().map(stream_to_json).collect();
         if let Outcome::Failed(error) = &self.outcome {
             value["error"] = error.as_str().into();
         }
@@ -146,9 +148,10 @@ fn stream_to_json(stream: &StreamTally) -> Value {
         "bytes_in": stream.bytes_in,
         "bytes_out": stream.bytes_out,
         "objects": stream.objects,
-        "columns": stream.columns.iter().map(column_to_json).collect::<Vec<_>>(),
+        "columns": null,
         "changes": stream.changes.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
+    value["columns"] = stream.columns.iter().map(column_to_json).collect();
     if stream.groups > 0 {
         value["row_groups"] = stream.groups.into();
     }

@@ -4,11 +4,14 @@ mod gzip;
 mod parquet;
 mod zstd;
 
+use std::rc::Rc;
+
 use crate::schema::{Field, Rules};
 
 use gzip::Gzip;
-use parquet::Parquet;
+use parquet::{LazyParquet, Parquet};
 
+pub use parquet::Limits;
 pub(crate) use parquet::PageCodec;
 #[cfg(test)]
 pub(crate) use parquet::reader as parquet_reader;
@@ -64,12 +67,12 @@ impl Format {
     }
 
     /// The writer of a new file whose rows have these columns. A line of JSON names its own, so they do not matter there.
-    pub(crate) fn writer(self, columns: &[Field]) -> FileWriter {
+    pub(crate) fn writer(self, columns: &Rc<[Field]>) -> FileWriter {
         match self {
             Self::Jsonl(Codec::Plain) => FileWriter::Plain,
             Self::Jsonl(Codec::Gzip) => FileWriter::Gzip(Gzip::default()),
             Self::Jsonl(Codec::Zstd) => FileWriter::Zstd,
-            Self::Parquet(codec) => FileWriter::Parquet(Box::new(Parquet::new(codec, columns))),
+            Self::Parquet(codec) => FileWriter::parquet_within(codec, Limits::default(), columns),
         }
     }
 
@@ -127,7 +130,7 @@ pub(crate) enum FileWriter {
     Plain,
     Gzip(Gzip),
     Zstd,
-    Parquet(Box<Parquet>),
+    Parquet(LazyParquet),
 }
 
 /// Statistics of a file's rows, for manifests and metrics.
@@ -159,6 +162,11 @@ pub(crate) struct Seam {
 }
 
 impl FileWriter {
+    /// The writer of a Parquet file whose pages and dictionaries have these limits.
+    pub(crate) fn parquet_within(codec: PageCodec, limits: Limits, columns: &Rc<[Field]>) -> Self {
+        Self::Parquet(LazyParquet::new(codec, limits, columns.clone()))
+    }
+
     /// Appends a block: the encoded form of whole rows.
     pub(crate) fn write(&mut self, rows: &[u8], out: &mut dyn Output) {
         match self {
@@ -170,7 +178,7 @@ impl FileWriter {
     }
 
     /// Lets the rows to come have these columns; false where they need a file of their own.
-    pub(crate) fn reshape(&mut self, columns: &[Field]) -> bool {
+    pub(crate) fn reshape(&mut self, columns: &Rc<[Field]>) -> bool {
         match self {
             Self::Parquet(parquet) => parquet.reshape(columns),
             _ => true,
@@ -182,7 +190,11 @@ impl FileWriter {
         match self {
             Self::Plain | Self::Zstd => {}
             Self::Gzip(gzip) => gzip.cut(),
-            Self::Parquet(parquet) => parquet.cut(),
+            Self::Parquet(parquet) => {
+                if let Some(parquet) = parquet.begun_mut() {
+                    parquet.cut();
+                }
+            }
         }
     }
 
@@ -206,7 +218,7 @@ impl FileWriter {
     /// Closes the open row group, but only up to the last cut where that is inside of it: then the cut is at the end of what
     /// is closed.
     pub(crate) fn close_group(&mut self) {
-        if let Self::Parquet(parquet) = self {
+        if let Some(parquet) = self.parquet_mut() {
             parquet.close_group();
         }
     }
@@ -223,10 +235,8 @@ impl FileWriter {
 
     /// Appends a piece of what is closed; false where there is none.
     pub(crate) fn append(&mut self, out: &mut dyn Output) -> bool {
-        match self {
-            Self::Parquet(parquet) => parquet.append(out),
-            _ => false,
-        }
+        self.parquet_mut()
+            .is_some_and(|parquet| parquet.append(out))
     }
 
     /// Whether it was given rows that the row encoder does not write.
@@ -236,7 +246,14 @@ impl FileWriter {
 
     fn parquet(&self) -> Option<&Parquet> {
         match self {
-            Self::Parquet(parquet) => Some(parquet),
+            Self::Parquet(parquet) => parquet.begun(),
+            _ => None,
+        }
+    }
+
+    fn parquet_mut(&mut self) -> Option<&mut Parquet> {
+        match self {
+            Self::Parquet(parquet) => parquet.begun_mut(),
             _ => None,
         }
     }
@@ -246,7 +263,7 @@ impl FileWriter {
         match self {
             Self::Plain | Self::Zstd => Seam::default(),
             Self::Gzip(gzip) => gzip.split(),
-            Self::Parquet(parquet) => parquet.split(),
+            Self::Parquet(parquet) => parquet.begun_mut().map(Parquet::split).unwrap_or_default(),
         }
     }
 
@@ -255,7 +272,11 @@ impl FileWriter {
         match self {
             Self::Plain | Self::Zstd => {}
             Self::Gzip(gzip) => gzip.end(out),
-            Self::Parquet(parquet) => parquet.end(out),
+            Self::Parquet(parquet) => {
+                if let Some(parquet) = parquet.begun_mut() {
+                    parquet.end(out);
+                }
+            }
         }
     }
 }

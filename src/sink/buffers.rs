@@ -10,6 +10,8 @@
 //! after it go on in the next object. So that this stays possible, no part is sent across the boundary, and the file
 //! is cut there before much is encoded after it.
 
+use std::rc::Rc;
+
 use crate::error::Result;
 use crate::file::{FileWriter, Seam};
 use crate::lake;
@@ -80,7 +82,7 @@ impl Buffers {
     }
 
     /// Lets the rows to come have these columns; false where they need a file of their own.
-    pub(super) fn reshape(&mut self, columns: &[Field]) -> bool {
+    pub(super) fn reshape(&mut self, columns: &Rc<[Field]>) -> bool {
         self.file.reshape(columns)
     }
 

@@ -1,5 +1,7 @@
 //! One object, from its first row to its completion.
 
+use std::rc::Rc;
+
 use crate::error::{Error, Result};
 use crate::file::{FileWriter, Statistics};
 use crate::lake::{Bytes, Objects, Upload};
@@ -120,7 +122,7 @@ impl Object {
     }
 
     /// Lets the rows to come have these columns; false where they need another object.
-    pub(super) fn reshape(&mut self, columns: &[Field]) -> bool {
+    pub(super) fn reshape(&mut self, columns: &Rc<[Field]>) -> bool {
         match &mut self.state {
             ObjectState::Open(buffers, _) => buffers.reshape(columns),
             _ => false,

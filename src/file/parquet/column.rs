@@ -1,15 +1,11 @@
 //! A column chunk while its row group is open: the page that values go to, those that are finished, and a mark.
 
-use super::codec::PageCodec;
 use super::dictionary::Dictionary;
 use super::encodings::Encoding;
 use super::footer::Chunk;
 use super::layout::{Kind, Leaf};
-use super::pages::{self, Finished, Page, Pages, Place};
+use super::pages::{self, Finished, Page, PageOptions, Pages, Place};
 use super::statistics::Summary;
-
-/// A longer text is kept out of the dictionary, which would hold it once more.
-const LARGE: usize = if cfg!(test) { 80 } else { 64 * 1024 };
 
 /// A place in a column chunk: so many finished pages are before it, and then it is in the next page.
 #[derive(Clone, Copy, Default)]
@@ -18,17 +14,41 @@ struct Mark {
     inside: Place,
 }
 
+/// Finished pages, and how many bytes they are.
+#[derive(Default)]
+struct FinishedPages {
+    pages: Vec<Finished>,
+    bytes: usize,
+}
+
+impl FinishedPages {
+    fn len(&self) -> usize {
+        self.pages.len()
+    }
+
+    fn push(&mut self, page: Finished) {
+        self.bytes += page.bytes.len();
+        self.pages.push(page);
+    }
+
+    /// Takes the first pages out.
+    fn take(&mut self, count: usize) -> Vec<Finished> {
+        let taken: Vec<Finished> = self.pages.drain(..count).collect();
+        self.bytes -= taken.iter().map(|page| page.bytes.len()).sum::<usize>();
+        taken
+    }
+}
+
+/// A column chunk of the open row group.
 pub(super) struct Column {
     pub(super) leaf: Leaf,
-    codec: PageCodec,
+    options: PageOptions,
     page: Page,
     /// The dictionary that values are added to, as long as there is one.
     dictionary: Option<Dictionary>,
     /// The dictionary of finished pages, once it is full.
     full_dictionary: Option<Dictionary>,
-    finished: Vec<Finished>,
-    /// Bytes of the finished pages.
-    finished_bytes: usize,
+    finished: FinishedPages,
     mark: Mark,
     /// Of the values before the mark, and of those since.
     before: Summary,
@@ -36,16 +56,15 @@ pub(super) struct Column {
 }
 
 impl Column {
-    pub(super) fn new(leaf: &Leaf, codec: PageCodec) -> Self {
+    pub(super) fn new(leaf: &Leaf, options: PageOptions) -> Self {
         let is_text = leaf.kind == Kind::Text;
         Self {
             leaf: *leaf,
-            codec,
+            options,
             page: Page::default(),
             dictionary: (leaf.kind != Kind::Boolean).then(|| Dictionary::new(is_text)),
             full_dictionary: None,
-            finished: Vec::new(),
-            finished_bytes: 0,
+            finished: FinishedPages::default(),
             mark: Mark::default(),
             before: Summary::default(),
             since: Summary::default(),
@@ -61,14 +80,14 @@ impl Column {
         size_of::<Self>()
             + self.page.memory()
             + self.any_dictionary().map_or(0, Dictionary::memory)
-            + self.finished_bytes
-            + self.finished.capacity() * size_of::<Finished>()
+            + self.finished.bytes
+            + self.finished.pages.capacity() * size_of::<Finished>()
     }
 
     /// About how many bytes the chunk takes in the file.
     pub(super) fn size(&self) -> usize {
         let values = self.any_dictionary().map_or(0, |found| found.values.len());
-        self.finished_bytes + self.page.size() + values
+        self.finished.bytes + self.page.size() + values
     }
 
     /// Adds nulls: each is a row's, or an element's.
@@ -136,7 +155,7 @@ impl Column {
 
     #[inline]
     pub(super) fn text(&mut self, repetition: u16, value: &[u8]) {
-        if value.len() > LARGE {
+        if value.len() > self.options.limits.dictionary_text as usize {
             self.close_dictionary();
         }
         if self.dictionary.is_some() {
@@ -159,9 +178,11 @@ impl Column {
 
     /// Finishes the page if it is full, or its dictionary.
     pub(super) fn settle(&mut self) {
-        if self.dictionary.as_ref().is_some_and(Dictionary::is_full) {
+        let limits = &self.options.limits;
+        let is_full = |dictionary: &Dictionary| dictionary.is_full(limits.dictionary_bytes);
+        if self.dictionary.as_ref().is_some_and(is_full) {
             self.close_dictionary();
-        } else if self.page.is_full() {
+        } else if self.page.is_full(limits) {
             self.finish_page();
         }
     }
@@ -224,7 +245,7 @@ impl Column {
 
     /// Gives the dictionary up where the first page shows that most of its values are distinct.
     fn drop_useless_dictionary(&mut self) {
-        if !self.finished.is_empty() {
+        if self.finished.len() > 0 {
             return;
         }
         self.note_seen();
@@ -249,8 +270,7 @@ impl Column {
     fn encode_page(&mut self) {
         let finished = self
             .page
-            .finish(&self.leaf, self.dictionary.as_ref(), self.codec);
-        self.finished_bytes += finished.bytes.len();
+            .finish(&self.leaf, self.dictionary.as_ref(), self.options.codec);
         self.finished.push(finished);
     }
 
@@ -267,24 +287,23 @@ impl Column {
             self.before.merge(std::mem::take(&mut self.since));
             self.mark.pages = self.finished.len();
         }
-        let ended: Vec<Finished> = self.finished.drain(..self.mark.pages).collect();
+        let ended = self.finished.take(self.mark.pages);
         self.mark.pages = 0;
         let mut chunk = Chunk::new(position, std::mem::take(&mut self.before));
         let is_encoded = |page: &Finished| page.encoding == Encoding::RleDictionary;
         if let Some(dictionary) = self.any_dictionary()
             && ended.iter().any(is_encoded)
         {
-            let page = pages::of_dictionary(dictionary, self.codec);
+            let page = pages::of_dictionary(dictionary, self.options.codec);
             chunk.add_dictionary(&page);
             pages.push(page.bytes);
         }
         for page in ended {
-            self.finished_bytes -= page.bytes.len();
             chunk.add(&page);
             pages.push(page.bytes);
         }
-        if self.finished.is_empty() && self.page.definitions.len() == 0 {
-            *self = Self::new(&self.leaf, self.codec);
+        if self.finished.len() == 0 && self.page.definitions.len() == 0 {
+            *self = Self::new(&self.leaf, self.options);
         }
         chunk
     }

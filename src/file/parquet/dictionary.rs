@@ -1,8 +1,5 @@
 //! The dictionary of a column chunk: its distinct values, as long as they are few.
 
-/// Above so many bytes of values a column goes on without it.
-const LARGEST: usize = 96 * 1024;
-
 /// Probes after which values are taken for chosen to collide, or the table for unlucky: it is given up.
 const PROBES: usize = 64;
 
@@ -41,9 +38,9 @@ impl Dictionary {
             + self.seen.capacity()
     }
 
-    /// Whether the column should go on without it.
-    pub(super) fn is_full(&self) -> bool {
-        self.values.len() > LARGEST || self.is_unlucky
+    /// Whether the column should go on without it: above so many bytes of values.
+    pub(super) fn is_full(&self, limit: u32) -> bool {
+        self.values.len() > limit as usize || self.is_unlucky
     }
 
     /// The number of a value.
@@ -152,6 +149,8 @@ fn hash(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
 
+    const LARGEST: u32 = 96 * 1024;
+
     #[test]
     fn each_value_has_a_number_of_its_own_and_keeps_it() {
         let mut dictionary = Dictionary::new(true);
@@ -168,18 +167,18 @@ mod tests {
         dictionary.intern(b"text 7");
         assert_eq!(dictionary.take_seen(), [7]);
         assert_eq!(dictionary.plain(0), b"\x06\0\0\0text 0");
-        assert!(!dictionary.is_full());
+        assert!(!dictionary.is_full(LARGEST));
     }
 
     #[test]
     fn it_is_given_up_where_it_grows_too_large() {
         let mut dictionary = Dictionary::new(false);
-        for number in 0..u64::try_from(LARGEST / 8).unwrap() {
+        for number in 0..u64::from(LARGEST / 8) {
             dictionary.intern(&number.to_le_bytes());
         }
-        assert!(!dictionary.is_full());
+        assert!(!dictionary.is_full(LARGEST));
         dictionary.intern(&u64::MAX.to_le_bytes());
-        assert!(dictionary.is_full());
+        assert!(dictionary.is_full(LARGEST));
     }
 
     #[test]
@@ -194,6 +193,6 @@ mod tests {
                 collided += 1;
             }
         }
-        assert!(dictionary.is_full());
+        assert!(dictionary.is_full(LARGEST));
     }
 }

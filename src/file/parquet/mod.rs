@@ -14,6 +14,7 @@ mod column;
 mod dictionary;
 mod encodings;
 mod footer;
+mod group;
 mod layout;
 mod levels;
 mod pages;
@@ -26,30 +27,25 @@ mod tests;
 mod thrift;
 mod values;
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::rc::Rc;
 
 use crate::file::{Output, Seam};
 use crate::schema::Field;
 
 pub(crate) use codec::PageCodec;
+pub use pages::Limits;
 
 use column::Column;
 use footer::{Group, MAGIC};
+use group::OpenGroup;
 use layout::Layout;
-use pages::Pages;
-use shred::Shredder;
-
-thread_local! {
-    /// The characters of a text with escapes: one buffer for all files.
-    static UNQUOTED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
+use pages::{PageOptions, Pages};
 
 /// What a column chunk of a closed group takes until the footer is written.
 const CHUNK: usize = size_of::<footer::Chunk>() + 64;
 
-/// The memory that is kept for texts with escapes.
-const KEPT: usize = 1 << 20;
+/// What a leaf takes in the layout: its names on the way, and its elements of the schema.
+const LEAF: usize = 256;
 
 /// Where the file can be split.
 #[derive(Clone, Copy)]
@@ -63,12 +59,8 @@ enum Mark {
 /// A file of row groups.
 pub(crate) struct Parquet {
     layout: Layout,
-    codec: PageCodec,
-    columns: Vec<Column>,
-    /// Rows of the open group.
-    rows: u64,
-    /// For each member of a row, how many rows of the open group its leaves have; further ones are null there.
-    filled: Vec<u64>,
+    options: PageOptions,
+    open: OpenGroup,
     /// The groups in the file.
     groups: Vec<Group>,
     /// Pages of these that are not appended to it yet.
@@ -76,35 +68,34 @@ pub(crate) struct Parquet {
     /// How long the file is with them.
     length: u64,
     mark: Mark,
-    /// What the columns have allocated, and about what they will take in the file; taken after each write.
-    memory: usize,
-    size: usize,
+    /// What the layout and the groups in the file take.
+    beside: usize,
     /// Whether a row was not what the row encoder writes.
     is_faulty: bool,
 }
 
 impl Parquet {
-    pub(super) fn new(codec: PageCodec, columns: &[Field]) -> Self {
+    pub(super) fn new(codec: PageCodec, limits: Limits, columns: &[Field]) -> Self {
         let layout = Layout::new(columns);
-        let columns: Vec<Column> = layout
-            .leaves
-            .iter()
-            .map(|leaf| Column::new(leaf, codec))
-            .collect();
-        Self {
-            codec,
-            columns,
-            rows: 0,
-            filled: vec![0; layout.members.len()],
+        let options = PageOptions { codec, limits };
+        let mut parquet = Self {
+            open: OpenGroup::new(&layout, options),
+            layout,
+            options,
             groups: Vec::new(),
             pages: Pages::default(),
             length: 0,
             mark: Mark::Between(0, 0),
-            memory: 0,
-            size: 0,
+            beside: 0,
             is_faulty: false,
-            layout,
-        }
+        };
+        parquet.measure();
+        parquet
+    }
+
+    fn measure(&mut self) {
+        let chunks: usize = self.groups.iter().map(|group| group.chunks.len()).sum();
+        self.beside = self.layout.leaves.len() * LEAF + chunks * CHUNK;
     }
 
     /// Lets the rows to come have these columns, if the file can still have others: before the first row group is closed new
@@ -118,32 +109,9 @@ impl Parquet {
             Mark::Inside(rows) => rows,
             Mark::Between(..) => 0,
         };
-        let mut before: HashMap<Vec<String>, Column> = std::mem::take(&mut self.layout.paths)
-            .into_iter()
-            .zip(std::mem::take(&mut self.columns))
-            .collect();
-        for (leaf, path) in layout.leaves.iter().zip(&layout.paths) {
-            let column = before.remove(path).unwrap_or_else(|| {
-                let mut column = Column::new(leaf, self.codec);
-                if marked > 0 {
-                    column.nulls(0, 0, marked);
-                    column.mark();
-                }
-                column
-            });
-            self.columns.push(column);
-        }
-        let filled_before = self.layout.members.iter().zip(&self.filled);
-        let filled_before: HashMap<&[u8], u64> = filled_before
-            .map(|(member, filled)| (&*member.token, *filled))
-            .collect();
-        let filled = |member: &layout::Member| filled_before.get(&*member.token).copied();
-        self.filled = layout
-            .members
-            .iter()
-            .map(|member| filled(member).unwrap_or(marked))
-            .collect();
-        self.layout = layout;
+        let before = std::mem::replace(&mut self.layout, layout);
+        self.open
+            .reshape(before, &self.layout, self.options, marked);
         self.measure();
         true
     }
@@ -151,7 +119,7 @@ impl Parquet {
     /// Bytes of memory that are allocated for rows.
     #[inline]
     pub(super) fn memory(&self) -> usize {
-        self.memory + self.pages.bytes
+        self.open.memory + self.pages.bytes + self.beside
     }
 
     /// How many groups are closed, and how many of them are before the mark.
@@ -180,22 +148,22 @@ impl Parquet {
     /// About how many bytes the open group will take in the file.
     #[inline]
     pub(super) fn size(&self) -> usize {
-        self.size
+        self.open.size
     }
 
     /// About how many of these bytes are before the mark.
     pub(super) fn marked_size(&self) -> usize {
         match self.mark {
             Mark::Inside(rows) => {
-                let part = self.size as u64 * rows / self.rows.max(1);
-                usize::try_from(part).unwrap_or(self.size)
+                let part = self.open.size as u64 * rows / self.open.rows.max(1);
+                usize::try_from(part).unwrap_or(self.open.size)
             }
             Mark::Between(..) => 0,
         }
     }
 
     pub(super) fn has_open_rows(&self) -> bool {
-        self.rows > 0
+        self.open.rows > 0
     }
 
     pub(super) fn is_faulty(&self) -> bool {
@@ -204,65 +172,28 @@ impl Parquet {
 
     /// Adds rows to the open group.
     pub(super) fn write(&mut self, rows: &[u8]) {
-        let read = UNQUOTED.with_borrow_mut(|unquoted| {
-            let mut shredder = Shredder {
-                layout: &self.layout,
-                columns: &mut self.columns,
-                filled: &mut self.filled,
-                text: rows,
-                unquoted,
-            };
-            let read = shredder.rows(self.rows);
-            unquoted.shrink_to(KEPT);
-            read
-        });
-        match read {
-            Some(read) => self.rows += read,
-            None => self.is_faulty = true,
-        }
-        self.columns.iter_mut().for_each(Column::settle);
-        self.measure();
-    }
-
-    fn measure(&mut self) {
-        let columns: usize = self.columns.iter().map(Column::memory).sum();
-        let chunks: usize = self.groups.iter().map(|group| group.chunks.len()).sum();
-        // Pieces of many sizes leave holes that fit nobody: an eighth, as 100 streams showed (2026-12-01).
-        self.memory = columns + columns / 8 + chunks * CHUNK;
-        self.size = self.columns.iter().map(Column::size).sum();
-    }
-
-    /// Adds the nulls that are missing at the end of columns.
-    fn fill(&mut self) {
-        for (member, filled) in self.layout.members.iter().zip(&mut self.filled) {
-            let missing = self.rows - std::mem::replace(filled, self.rows);
-            if missing > 0 {
-                for column in &mut self.columns[member.node.leaves.0..member.node.leaves.1] {
-                    column.nulls(0, 0, missing);
-                }
-            }
-        }
+        self.is_faulty |= !self.open.write(&self.layout, rows);
     }
 
     /// Marks the place after the last row.
     pub(super) fn cut(&mut self) {
-        if self.rows == 0 {
+        if self.open.rows == 0 {
             self.mark = Mark::Between(self.groups.len(), self.length);
             return;
         }
-        self.fill();
-        self.columns.iter_mut().for_each(Column::mark);
-        self.mark = Mark::Inside(self.rows);
+        self.open.fill(&self.layout);
+        self.open.columns.iter_mut().for_each(Column::mark);
+        self.mark = Mark::Inside(self.open.rows);
     }
 
     /// Closes the open group: up to the mark where that is inside of it.
     pub(super) fn close_group(&mut self) {
         match self.mark {
             Mark::Inside(rows) => {
-                self.end_group(rows, rows < self.rows);
+                self.end_group(rows, rows < self.open.rows);
                 self.mark = Mark::Between(self.groups.len(), self.length);
             }
-            Mark::Between(..) => self.end_group(self.rows, false),
+            Mark::Between(..) => self.end_group(self.open.rows, false),
         }
     }
 
@@ -270,20 +201,19 @@ impl Parquet {
         if rows == 0 {
             return;
         }
-        self.fill();
+        self.open.fill(&self.layout);
         if self.length == 0 {
             self.pages.push(Box::new(*MAGIC));
             self.length = MAGIC.len() as u64;
         }
-        let mut chunks = Vec::with_capacity(self.columns.len());
-        for column in &mut self.columns {
+        let mut chunks = Vec::with_capacity(self.open.columns.len());
+        for column in &mut self.open.columns {
             let chunk = column.end(up_to_mark, self.length, &mut self.pages);
             self.length = chunk.end();
             chunks.push(chunk);
         }
         self.groups.push(Group { rows, chunks });
-        self.rows -= rows;
-        self.filled.fill(self.rows);
+        self.open.remove(rows);
         self.measure();
     }
 
@@ -298,7 +228,7 @@ impl Parquet {
         if before.is_empty() {
             return Seam::default();
         }
-        let ending = footer::footer(&self.layout, &before, self.codec);
+        let ending = footer::footer(&self.layout, &before, self.options.codec);
         let mut beginning = Vec::new();
         self.length -= length;
         if !self.groups.is_empty() {
@@ -309,6 +239,7 @@ impl Parquet {
         for chunk in self.groups.iter_mut().flat_map(|group| &mut group.chunks) {
             chunk.moved(shorter);
         }
+        self.measure();
         Seam { ending, beginning }
     }
 
@@ -319,8 +250,56 @@ impl Parquet {
         while self.append(out) {}
         let groups = std::mem::take(&mut self.groups);
         if !groups.is_empty() {
-            out.append(&footer::footer(&self.layout, &groups, self.codec));
+            out.append(&footer::footer(&self.layout, &groups, self.options.codec));
         }
         self.length = 0;
+        self.measure();
+    }
+}
+
+/// A file that takes memory from its first row on: a thousand streams, or partitions, may wait for theirs.
+pub(crate) struct LazyParquet {
+    codec: PageCodec,
+    limits: Limits,
+    columns: Rc<[Field]>,
+    begun: Option<Box<Parquet>>,
+}
+
+impl LazyParquet {
+    pub(super) fn new(codec: PageCodec, limits: Limits, columns: Rc<[Field]>) -> Self {
+        Self {
+            codec,
+            limits,
+            columns,
+            begun: None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn begun(&self) -> Option<&Parquet> {
+        self.begun.as_deref()
+    }
+
+    pub(super) fn begun_mut(&mut self) -> Option<&mut Parquet> {
+        self.begun.as_deref_mut()
+    }
+
+    /// Adds rows to the open group.
+    pub(super) fn write(&mut self, rows: &[u8]) {
+        let begin = || Box::new(Parquet::new(self.codec, self.limits, &self.columns));
+        self.begun.get_or_insert_with(begin).write(rows);
+    }
+
+    /// Lets the rows to come have these columns; false where the file cannot have others any more.
+    pub(super) fn reshape(&mut self, columns: &Rc<[Field]>) -> bool {
+        // Rows that wait for the first write were encoded for the columns so far.
+        let can = match self.begun_mut() {
+            Some(parquet) => parquet.reshape(columns),
+            None => Layout::new(columns).extends(&Layout::new(&self.columns)),
+        };
+        if can {
+            self.columns = columns.clone();
+        }
+        can
     }
 }

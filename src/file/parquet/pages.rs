@@ -11,17 +11,43 @@ use super::layout::{Kind, Leaf};
 use super::levels::Levels;
 use super::thrift::Thrift;
 
-/// Bytes of values after which a page is finished.
-const FULL: usize = if cfg!(test) { 4 } else { 128 } * 1024;
+/// The limits of pages and dictionaries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of values after which a page is finished.
+    pub page_bytes: u32,
+    /// Numbers of dictionary values, or levels that differ, after which a page is finished.
+    pub page_entries: u32,
+    /// Above so many bytes of values a column goes on without its dictionary.
+    pub dictionary_bytes: u32,
+    /// A longer text is kept out of the dictionary, which would hold it once more.
+    pub dictionary_text: u32,
+}
 
-/// Numbers of dictionary values, or levels that differ, after which a page is finished.
-const ENTRIES: usize = if cfg!(test) { 1 } else { 32 } * 1024;
+impl Default for Limits {
+    fn default() -> Self {
+        let is_test = cfg!(test);
+        Self {
+            page_bytes: if is_test { 4 } else { 128 } * 1024,
+            page_entries: if is_test { 1 } else { 32 } * 1024,
+            dictionary_bytes: 96 * 1024,
+            dictionary_text: if is_test { 80 } else { 64 * 1024 },
+        }
+    }
+}
+
+/// How the pages of a file are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PageOptions {
+    pub(super) codec: PageCodec,
+    pub(super) limits: Limits,
+}
 
 /// Bytes after which a page is finished even in the middle of a row.
 const HUGE: usize = 16 << 20;
 
 /// What the memory of one page may be kept for the next.
-const KEPT: usize = 2 * FULL;
+const KEPT: usize = 256 * 1024;
 
 /// `PageType` in the metadata.
 const DATA_PAGE: i32 = 0;
@@ -63,10 +89,9 @@ impl Page {
         self.plain.len() + self.indices.len() + levels / 8
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.plain.len() >= FULL
-            || self.indices.len() >= ENTRIES
-            || self.definitions.stored() >= ENTRIES
+    pub(super) fn is_full(&self, limits: &Limits) -> bool {
+        let entries = self.indices.len().max(self.definitions.stored());
+        self.plain.len() >= limits.page_bytes as usize || entries >= limits.page_entries as usize
     }
 
     #[inline]

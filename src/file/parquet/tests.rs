@@ -16,7 +16,7 @@ fn fields(columns: &[(&str, &str)]) -> Vec<Field> {
 }
 
 fn file(codec: PageCodec, columns: &[(&str, &str)]) -> Parquet {
-    Parquet::new(codec, &fields(columns))
+    Parquet::new(codec, Limits::default(), &fields(columns))
 }
 
 fn written(columns: &[(&str, &str)], rows: &str) -> Vec<Group> {
