@@ -12,6 +12,8 @@ TAPS := target/tap-s3-csv target/singer-sdk
 # A client in Python: 0.8 GB.
 PYAIRBYTE := target/pyairbyte
 S3S := target/s3s/bin/s3s-fs
+# Holds Parquet files against the `parquet` crate.
+ORACLE := target/parquet/debug/parquet-oracle
 # musl where its target and its C compiler are installed, else glibc, which links statically too.
 # ARCH=aarch64 builds for the other processor, with gcc-aarch64-linux-gnu and `rustup target add aarch64-unknown-linux-gnu`.
 HOST_ARCH := $(shell uname -m)
@@ -104,7 +106,7 @@ image: ## both images, with docker
 	docker build --target airbyte --tag destination-aws-datalake:$(VERSION) .
 
 .PHONY: test
-test: $(PYTHON)/ready $(TAPS:=/ready) $(if $(shell command -v java),$(SPARK)/ready) static ## every test, NO_SKIPS=1 to fail where one is skipped; the servers they need are set up under target/
+test: $(PYTHON)/ready $(TAPS:=/ready) $(if $(shell command -v java),$(SPARK)/ready) $(ORACLE) static ## every test, NO_SKIPS=1 to fail where one is skipped; the servers they need are set up under target/
 	rm -f target/skipped
 	cargo test --locked --no-fail-fast; status=$$?; .ci/skipped; exit $$status
 
@@ -130,6 +132,15 @@ test-faults: $(PYTHON)/ready ## seeded faults at any call: SEEDS=500 of them, fr
 test-model: ## random sequences of syncs, kills and other hands on one lake: SEEDS=500 of them, from SEED=0 on
 	MODEL_SEEDS=$(SEEDS) SEED=$(SEED) cargo test --locked --test it model:: -- --nocapture
 
+# A program of its own, because the `parquet` crate and what comes with it have no other use here.
+.PHONY: $(ORACLE)
+$(ORACLE):
+	cargo build --locked --manifest-path tests/parquet/Cargo.toml --target-dir target/parquet
+
+.PHONY: test-parquet
+test-parquet: $(ORACLE) ## Parquet files of random rows, marks and limits beside the `parquet` crate's: SEEDS=500 of them, from SEED=0 on
+	$(ORACLE) $(SEED) $(SEEDS)
+
 .PHONY: test-clients
 test-clients: $(PYTHON)/ready $(PYAIRBYTE)/ready ## PyAirbyte writes with the program, and its rows are counted
 	NO_SKIPS=1 cargo test --locked --test it clients::
@@ -143,6 +154,7 @@ test-s3s: $(PYTHON)/ready $(S3S) ## the S3 part of the tests on another server t
 .PHONY: lint
 lint: ## formatting, clippy with warnings as errors, and licences, sources and known vulnerabilities of what is linked
 	cargo fmt --check
+	cargo fmt --check --manifest-path tests/parquet/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
 	packaging/third-party check
 	packaging/third-party advisories

@@ -2,12 +2,14 @@
 
 use std::io::Write;
 use std::os::fd::AsRawFd;
+use std::rc::Rc;
 
 use serde_json::Value;
 
 use crate::aws::identity::Identity;
 use crate::aws::sigv4::{self, CredentialScope, Dialect, Unsigned};
 use crate::error::Result;
+use crate::file::{FileWriter, PageCodec};
 use crate::input::{Event, Lines, Stdout};
 use crate::protocol::message::{self, Message};
 use crate::row::{ExtraColumns, Metadata, Plan, RecordMetadata, RowEncoder};
@@ -99,6 +101,80 @@ pub fn columns(json_schema: &Value) -> Vec<(String, String)> {
 /// A type string of the catalog, read and written again.
 pub fn reread(data_type: &str) -> String {
     hive::parse(data_type).to_string()
+}
+
+pub use crate::file::Limits as ParquetLimits;
+
+/// A Parquet file that takes rows, and can be split where it was cut last.
+pub struct ParquetWriter {
+    file: FileWriter,
+    /// The bytes of the open file.
+    open: Vec<u8>,
+    /// Where it was cut; nothing where that is in the open row group.
+    cut: Option<usize>,
+}
+
+impl ParquetWriter {
+    /// Takes names and the catalog's types of the columns. A codec that is none of Parquet's is UNCOMPRESSED.
+    pub fn new(columns: &[(String, String)], codec: &str, limits: ParquetLimits) -> Self {
+        let field = |(name, of): &(String, String)| Field {
+            key: name.clone(),
+            name: name.clone(),
+            data_type: hive::parse(of),
+        };
+        let codec = match codec {
+            "SNAPPY" => PageCodec::Snappy,
+            "GZIP" => PageCodec::Gzip,
+            "ZSTD" => PageCodec::Zstd,
+            _ => PageCodec::Plain,
+        };
+        let columns: Rc<[Field]> = columns.iter().map(field).collect();
+        Self {
+            file: FileWriter::parquet_within(codec, limits, &columns),
+            open: Vec::new(),
+            cut: Some(0),
+        }
+    }
+
+    /// Adds rows to the open row group.
+    ///
+    /// # Panics
+    /// Where they are not what the row encoder writes.
+    pub fn write(&mut self, rows: &[u8]) {
+        self.file.write(rows, &mut self.open);
+        assert!(!self.file.is_faulty(), "rows that the encoder never writes");
+    }
+
+    /// Marks the place after the last row.
+    pub fn cut(&mut self) {
+        self.file.cut();
+        self.cut = (!self.file.holds_rows()).then_some(self.open.len());
+    }
+
+    /// Closes the open row group, up to the mark where that is inside of it.
+    pub fn close_group(&mut self) {
+        self.file.close_group();
+        while self.file.append(&mut self.open) {}
+        self.cut.get_or_insert(self.open.len());
+    }
+
+    /// Splits the file at the mark, before which there must be rows: returns the first.
+    pub fn split(&mut self) -> Vec<u8> {
+        if self.cut.is_none() {
+            self.close_group();
+        }
+        let cut = self.cut.replace(0).unwrap_or_default();
+        let rest = self.open.split_off(cut);
+        let seam = self.file.split();
+        let beginning = [seam.beginning, rest].concat();
+        [std::mem::replace(&mut self.open, beginning), seam.ending].concat()
+    }
+
+    /// Ends the file.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.file.end(&mut self.open);
+        self.open
+    }
 }
 
 /// Lines of stdin, one after the other.

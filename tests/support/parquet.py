@@ -2,13 +2,16 @@
 
 `compare ENGINE JSON_LAKE PARQUET_LAKE`: each engine reads the same rows, under the catalog's types, as JSON lines hold.
 `adopt LAKE`, `adopted ENGINE LAKE`: makes a table as the Python connector leaves it; reads it with what was added.
+`files ENGINE FOLDER`: the same of files that have their rows and their types beside them.
 `prune ENGINE PARQUET_LAKE`: filters, by which engines skip row groups, find the rows that a look at every row finds.
 Prints how many rows, or filters, agree; on any difference says which, and fails.
 """
 
 import collections
+import contextlib
 import glob
 import gzip
+import itertools
 import json
 import os
 import sys
@@ -35,23 +38,37 @@ def compare(engine, json_lake, parquet_lake):
         if columns != same:
             faults.append(f"{name}: the columns are {same}")
             continue
-        types = {name: hive.parse(text) for name, text in columns}
-        expected = collections.Counter()
-        for path in lines:
-            with gzip.open(path, "rt", encoding="utf-8") as file:
-                for line in file:
-                    row = loads(line)
-                    expected[frozen({name: exact(row.get(name), tree) for name, tree in types.items()})] += 1
-        try:
-            rows = engines_readers.read(engine, columns, files)[1]
-        except Exception as error:  # One table must not hide the others.
-            faults.append(f"{name} {columns}: {type(error).__name__}: {error}")
-            continue
-        found = collections.Counter(frozen(row) for row in rows)
-        faults += [f"{name}: {times} times too often {row}" for row, times in (found - expected).items()]
-        faults += [f"{name}: {times} times too few {row}" for row, times in (expected - found).items()]
-        count += len(rows)
+        with contextlib.ExitStack() as stack:
+            texts = [stack.enter_context(gzip.open(path, "rt", encoding="utf-8")) for path in lines]
+            count += compare_rows(engine, name, columns, itertools.chain(*texts), files, faults)
     return faults, f"{count} rows agree"
+
+
+def compare_files(engine, folder):
+    faults, count = [], 0
+    for path in sorted(glob.glob(os.path.join(glob.escape(folder), "*.types"))):
+        with open(path) as file:
+            columns = [line.rstrip("\n").split(" ", 1) for line in file]
+        base = path.removesuffix(".types")
+        with open(base + ".jsonl", encoding="utf-8", newline="\n") as lines:
+            count += compare_rows(engine, base, columns, lines, [base + ".parquet"], faults)
+    return faults, f"{count} rows agree"
+
+
+def compare_rows(engine, name, columns, lines, files, faults):
+    """Has the engine read the files, whose rows must be those of the lines. Returns how many it read."""
+    types = {name: hive.parse(text) for name, text in columns}
+    rows = map(loads, lines)
+    expected = collections.Counter(frozen({name: exact(row.get(name), tree) for name, tree in types.items()}) for row in rows)
+    try:
+        read = engines_readers.read(engine, columns, files)[1]
+    except Exception as error:  # One table must not hide the others.
+        faults.append(f"{name} {columns}: {type(error).__name__}: {error}")
+        return 0
+    found = collections.Counter(frozen(row) for row in read)
+    faults += [f"{name}: {times} times too often {row}" for row, times in (found - expected).items()]
+    faults += [f"{name}: {times} times too few {row}" for row, times in (expected - found).items()]
+    return len(read)
 
 
 def prune(engine, lake):
@@ -183,7 +200,7 @@ ASK = {"duckdb": ask_duckdb}
 
 def main():
     what, *arguments = sys.argv[1:]
-    does = {"compare": compare, "prune": prune, "adopt": adopt, "adopted": adopted}
+    does = {"compare": compare, "files": compare_files, "prune": prune, "adopt": adopt, "adopted": adopted}
     faults, said = does[what](*arguments)
     print("\n".join(faults[:50]) if faults else said)
     sys.exit(bool(faults))
