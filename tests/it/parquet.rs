@@ -187,7 +187,10 @@ fn records_of_any_schema_are_the_same_rows_as_json_lines() {
             .succeeded();
         lake
     };
-    let json_lake = lake("json", json!({"format_type": "JSONL"}));
+    let json_lake = lake(
+        "json",
+        json!({"format_type": "JSONL", "compression_codec": "GZIP"}),
+    );
     for (codec, engine) in CODECS.iter().zip(["arrow", "duckdb", "arrow", "duckdb"]) {
         let parquet = lake(
             codec,
