@@ -147,7 +147,7 @@ impl<'a> Sink<'a> {
             let folder = layout::folder(prefix, database);
             let location = format!("{}{folder}", lake.objects.root());
             let created = table::ensure_database(&*lake.catalog, database, &location)?;
-            uploads::abort_dead(lake, prefix, database, options.leftover_age);
+            uploads::abort_dead(lake, &folder, options.leftover_age);
             Ok(created)
         })?;
         for (database, created) in new.into_iter().zip(created) {
@@ -252,6 +252,9 @@ impl<'a> Sink<'a> {
             changes,
         } = opened;
         let key = &planned.configured.key;
+        if let Some(apart) = layout::apart(table.folder()) {
+            uploads::abort_dead(self.lake, apart, self.options.leftover_age);
+        }
         log_notes(key, &note::renames(&columns));
         let encoder = plan::compile(&columns, &planned.rows, table.target())
             .map_err(|error| error.while_doing(format_args!("stream {key}")))?;

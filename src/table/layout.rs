@@ -147,6 +147,14 @@ impl Folders {
     }
 }
 
+/// The folder of all generations of the table that are stored apart, where this is the folder of one.
+pub(crate) fn apart(folder: &str) -> Option<&str> {
+    let (tables, generation) = folder.trim_end_matches('/').rsplit_once('/')?;
+    let is_apart =
+        tables.starts_with(&format!("{APART}/")) || tables.contains(&format!("/{APART}/"));
+    is_apart.then(|| &folder[..folder.trim_end_matches('/').len() - generation.len()])
+}
+
 /// Whether readers of the folder `shown` see the objects of another one: not so where it is below a name that engines hide.
 pub(crate) fn is_seen(folder: &str, shown: &str) -> bool {
     let below = folder.strip_prefix(shown).unwrap_or("_");
@@ -250,12 +258,17 @@ mod tests {
             folders.place(&five, Some("lake/raw/users-generations/g4-run/")),
             "lake/raw/users/g5-run/"
         );
+        assert_eq!(super::apart("lake/raw/users/g5-run/"), None);
         for above in ["lake/raw/", "lake/"] {
             let apart = folders.place(&five, Some(above));
             assert_eq!(apart, "lake/_datalake/tables/raw/users/g5-run/");
             assert!(!is_seen(&apart, above));
             assert!(is_seen(&apart, "lake/_datalake/tables/raw/"));
             assert!(folders.hold(&apart));
+            assert_eq!(
+                super::apart(&apart),
+                Some("lake/_datalake/tables/raw/users/")
+            );
         }
     }
 }

@@ -5,11 +5,10 @@ use std::time::Duration;
 use crate::lake::{Lake, Objects, Upload};
 use crate::table::layout;
 
-/// Aborts the uploads of dead runs below the database's folder: those that carry our names and were begun `age` ago or
-/// before, by the store's clock. Nothing depends on it, so a failure is only logged.
-pub(crate) fn abort_dead(lake: &Lake, prefix: &str, database: &str, age: Duration) {
-    let folder = layout::folder(prefix, database);
-    let listed = lake.objects.unfinished(&folder);
+/// Aborts the uploads of dead runs below the folder: those that carry our names and were begun `age` ago or before, by the
+/// store's clock. Nothing depends on it, so a failure is only logged.
+pub(crate) fn abort_dead(lake: &Lake, folder: &str, age: Duration) {
+    let listed = lake.objects.unfinished(folder);
     let (unfinished, horizon) = match listed.and_then(|found| Ok((found, lake.objects.now()?))) {
         Ok((unfinished, now)) => (unfinished, now.minus(age)),
         Err(error) => {
@@ -72,7 +71,7 @@ mod tests {
             Reply::say(200, list).with("date", date),
             Reply::say(204, "").with("date", date),
         ]);
-        abort_dead(&lake(&server, &[]), "", "raw", Duration::from_secs(3600));
+        abort_dead(&lake(&server, &[]), "raw/", Duration::from_secs(3600));
         let received = server.received();
         let deleted = received.iter().filter(|request| request.method == "DELETE");
         deleted

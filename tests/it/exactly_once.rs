@@ -103,12 +103,12 @@ fn what_others_changed_since_the_swap_stays_when_it_is_taken_back() {
 }
 
 #[test]
-fn a_swap_is_left_where_the_table_was_moved_renamed_or_given_rows_since() {
+fn a_swap_is_left_where_the_table_was_renamed_moved_above_or_given_rows_since() {
     type Hand = fn(&Fake);
     let hands: [Hand; 3] = [
         |fake| {
             fake.edit_table("people", |table| {
-                table["StorageDescriptor"]["Location"] = "s3://test-lake/elsewhere/".into();
+                table["StorageDescriptor"]["Location"] = "s3://test-lake/lake/test/".into();
             });
         },
         |fake| {
@@ -145,6 +145,61 @@ fn a_swap_is_left_where_the_table_was_moved_renamed_or_given_rows_since() {
                 .any(|line| line.starts_with("UPDATE people at G1"))
         );
     }
+}
+
+/// Nobody acknowledged the rows of the swap, and no table of the catalog shows them: absence alone would be no proof.
+#[test]
+fn rows_of_a_swap_whose_table_is_gone_or_elsewhere_are_deleted_if_no_table_shows_them() {
+    type Hand = fn(&Fake);
+    let hands: [Hand; 2] = [
+        |fake| {
+            fake.edit_table("people", |table| {
+                table["StorageDescriptor"]["Location"] = "s3://test-lake/elsewhere/".into();
+            });
+        },
+        |fake| {
+            fake.store().catalog.drop_table("test", "people");
+        },
+    ];
+    for hand in hands {
+        for is_listed in [false, true] {
+            let (fake, before) = killed_after_its_swap();
+            hand(&fake);
+            let there = fake.data_objects();
+            if !is_listed {
+                fake.fault(
+                    "GetDatabases",
+                    1,
+                    Fault::Reject(400, "AccessDeniedException"),
+                );
+            }
+            let input = record("orders", &json!({"id": 1, "name": "a"})) + &state("orders", 1);
+            fake.write(&people("orders", "append"))
+                .stdin(input)
+                .run()
+                .succeeded();
+            let left = fake.data_objects();
+            let lost: Vec<_> = there.iter().filter(|key| !left.contains(key)).collect();
+            assert_eq!(lost.len(), usize::from(is_listed), "{lost:?}");
+            assert!(lost.iter().all(|key| !key.starts_with(&before)));
+        }
+    }
+}
+
+/// It died between the mark that says so and the creation of its table: the next one leaves nothing of it.
+#[test]
+fn a_first_overwrite_that_died_before_it_made_its_table_leaves_nothing() {
+    let fake = Fake::start();
+    fake.fault("CreateTable", 1, Fault::KillBefore);
+    let overwrite = people("people", "overwrite");
+    let run = |id: u64| fake.write(&overwrite).stdin(person("people", id)).run();
+    assert_eq!(run(1).status.code(), None);
+    assert_eq!(fake.data_objects().len(), 1);
+    run(2).succeeded();
+    assert_eq!(ids(&fake, "people"), [2]);
+    let all: Vec<_> = fake.store().bucket.objects.keys().cloned().collect();
+    let is_control = |key: &&String| !key.contains("/runs/");
+    assert_eq!(all.iter().filter(is_control).count(), 1, "{all:?}");
 }
 
 #[test]
@@ -216,6 +271,36 @@ fn readers_of_a_table_above_its_own_folders_see_no_new_row_before_the_swap() {
     ended(&version(&fake, 3, 20..22).run(), 0, &[]);
     assert_eq!(ids(&fake, "people"), [20, 21]);
     assert!(!fake.store().bucket.objects.keys().any(is_there));
+}
+
+#[test]
+fn unfinished_uploads_beside_a_table_above_its_own_folders_are_aborted_once_they_are_old() {
+    let fake = Fake::start();
+    ended(&version(&fake, 1, 0..3).run(), 0, &[]);
+    let move_above = || {
+        fake.edit_table("people", |table| {
+            table["StorageDescriptor"]["Location"] = "s3://test-lake/lake/test/".into();
+        });
+    };
+    move_above();
+    let mut config = fake.config();
+    config["target_file_size_mb"] = 0.001.into();
+    config["format"]["compression_codec"] = "UNCOMPRESSED".into();
+    fake.fault("UploadPart", 1, Fault::KillAfter);
+    let program = version(&fake, 2, 10..2000);
+    let output = program.file("config.json", &config.to_string()).run();
+    assert_eq!(output.status.code(), None, "{}", output.report());
+    let uploads = |fake: &Fake| fake.store().bucket.uploads.len();
+    let left = uploads(&fake);
+    assert!(left > 0);
+    ended(&version(&fake, 3, 20..22).run(), 0, &[]);
+    assert_eq!(uploads(&fake), left, "they are young");
+    fake.clock()
+        .forward(std::time::Duration::from_secs(25 * 3600));
+    move_above();
+    ended(&version(&fake, 4, 30..32).run(), 0, &[]);
+    assert_eq!(uploads(&fake), 0);
+    assert_eq!(ids(&fake, "people"), [30, 31]);
 }
 
 /// Two streams whose states cover both.

@@ -411,6 +411,13 @@ fn a_signal_ends_the_deletion_of_many_objects_and_a_later_run_goes_on() {
     running.signal(rustix::process::Signal::TERM);
     let output = running.finish_after_signal();
     assert!(sent.elapsed() < Duration::from_secs(5));
+    // Its rows are published and acknowledged: a caller who took it for failed would send them again.
+    assert_eq!(output.status.code(), Some(0), "{}", output.report());
+    assert!(
+        warns(&output, "objects of superseded generations are left"),
+        "{}",
+        output.report()
+    );
     assert_eq!(output.states().len(), 1, "{}", output.report());
     assert_rows(&fake, 10..12);
     assert!(fake.data_objects().len() > 1000, "it deleted all of them");

@@ -11,6 +11,7 @@ use crate::table::control::fields::{FromFields, Unexpected, optional_object, tex
 use crate::table::control::{MarkObject, Stage};
 use crate::table::hive;
 use crate::table::layout::{self, folder_of_location};
+use crate::table::locations::Locations;
 
 /// A table's fields, as the catalog holds them.
 type Definition = Map<String, Value>;
@@ -47,8 +48,9 @@ impl FromFields for Swap {
 
 impl Swap {
     /// Gives the table its earlier definition back, if it shows the folder. Returns whether the objects `keys` may be
-    /// deleted: not so where the table is not found, or is located where neither of its definitions says, or shows other
-    /// rows of the folder, because another table may show the folder then, and its earlier rows may be seen nowhere.
+    /// deleted: not so where it shows other rows of the folder too, because its earlier rows may be seen nowhere then. Where
+    /// it is not found, or is located where neither of its definitions says, it may have been renamed: they may be deleted
+    /// if no table of the catalog is located at, inside or above the folder.
     pub(super) fn take_back(&self, lake: &Lake, keys: &[String]) -> Result<bool> {
         let objects = &*lake.objects;
         let mark = MarkObject::read(objects, &self.mark, None)?;
@@ -60,7 +62,7 @@ impl Swap {
         for _ in 0..CONFLICTS {
             let table = match lake.catalog.table(&self.database, &self.table)? {
                 Lookup::Found(table) => table,
-                Lookup::Absent => return Ok(false),
+                Lookup::Absent => return self.unpublish_unseen(lake, mark),
                 Lookup::Hidden(error) => return Err(error),
             };
             let root = objects.root();
@@ -72,7 +74,7 @@ impl Swap {
                 return if is_back {
                     unpublish(lake, mark)
                 } else {
-                    Ok(false)
+                    self.unpublish_unseen(lake, mark)
                 };
             }
             if self.holds_others(lake, keys, mark.as_ref())? {
@@ -118,6 +120,21 @@ impl Swap {
             );
         }
         Ok(others)
+    }
+
+    /// The same, if no table of the catalog shows the folder.
+    fn unpublish_unseen(&self, lake: &Lake, mark: Option<MarkObject>) -> Result<bool> {
+        let mut locations = Locations::default();
+        let why = match locations.touching(&self.folder, lake, None) {
+            Ok(None) => return unpublish(lake, mark),
+            Ok(Some(other)) => format!("the table {}.{} shows it", other.database, other.table),
+            Err(error) => format!("other tables cannot be listed: {error}"),
+        };
+        log::warn!(
+            "the new generation of a run that died is left, because {why} folder={}",
+            self.folder
+        );
+        Ok(false)
     }
 
     fn restore(&self, lake: &Lake, table: &CatalogTable) -> Result<Updated> {

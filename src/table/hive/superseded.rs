@@ -25,6 +25,9 @@ use crate::table::{Creation, Opening, TableTarget};
 /// How many objects are deleted at once: as many as one call of S3 takes, and as one page of a listing holds.
 const BATCH: usize = 1000;
 
+/// What is said of a generation that may have been published.
+const UNKNOWN: &str = "an overwrite that died while it was published, and may be deleted by hand if no table showed it,";
+
 /// A folder whose objects no table shows, and which this run does not write.
 struct Superseded<'a> {
     folder: &'a str,
@@ -41,6 +44,8 @@ enum Fate {
     NotOurs,
     /// Its acknowledged rows are kept for an append that may make them visible.
     Kept,
+    /// Its run died between the mark of its publication and the end, and nothing tells whether a table showed it.
+    Unknown,
     Deleted,
 }
 
@@ -86,6 +91,7 @@ impl HiveTable {
             match self.fate(other, objects, control)? {
                 Fate::NotOurs => continue,
                 Fate::Kept => of_other.left = Some("an unfinished refresh of another job"),
+                Fate::Unknown => of_other.left = Some(UNKNOWN),
                 Fate::Deleted => {}
             }
             let mark = &other.mark;
@@ -121,11 +127,10 @@ impl HiveTable {
         }
         let Some(numbers) = Numbered::of_mark(mark) else {
             // Its rows are acknowledged only after its publication.
-            let is_unpublished = mark.stage == Stage::Unpublished;
-            return Ok(if is_unpublished && control.is_abandoned(objects, found)? {
-                Fate::Deleted
-            } else {
-                Fate::NotOurs
+            return Ok(match (control.is_abandoned(objects, found)?, &mark.stage) {
+                (true, Stage::Unpublished) => Fate::Deleted,
+                (true, Stage::Publishing { .. }) => Fate::Unknown,
+                _ => Fate::NotOurs,
             });
         };
         // The platform begins the stream anew under a higher number where it dropped the states of the earlier attempt.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::Id;
 use super::view::View;
+use crate::support::fake::s3;
 
 /// A table as others know it: it keeps its rows when it is renamed, and has none in common with one of the same name that
 /// was made after it was dropped.
@@ -77,14 +78,30 @@ impl Book {
         self.gone.remove(&id);
     }
 
-    /// The table's location was swapped: what readers saw of it is replaced; returns that.
-    pub(super) fn swap(&mut self, name: &Name, ids: &[Id], view: &View) -> BTreeSet<Id> {
+    /// The table's location was swapped from the folder: what readers saw of it is replaced, whoever wrote it, but for what
+    /// another table shows there; returns that.
+    pub(super) fn swap(
+        &mut self,
+        name: &Name,
+        from: &str,
+        ids: &[Id],
+        view: &View,
+    ) -> BTreeSet<Id> {
         let Some(index) = self.known(name, view) else {
             return BTreeSet::new();
         };
         let (home, hidden) = (&self.home, &self.hidden);
-        let is_its =
-            |id: &&Id| home.get(id).is_none_or(|home| *home == index) && !hidden.contains(id);
+        let shown: BTreeSet<usize> = self
+            .by_name
+            .iter()
+            .filter(|(name, _)| {
+                let folder = view.folders.get(name);
+                folder.is_some_and(|folder| s3::is_read(folder, from) || s3::is_read(from, folder))
+            })
+            .map(|(_, table)| *table)
+            .collect();
+        let is_others = |home: &usize| *home != index && shown.contains(home);
+        let is_its = |id: &&Id| !home.get(id).is_some_and(is_others) && !hidden.contains(id);
         let replaced: BTreeSet<Id> = ids.iter().filter(is_its).copied().collect();
         let table = &mut self.tables[index];
         table.replaced.extend(&replaced);

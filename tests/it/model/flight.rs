@@ -157,7 +157,7 @@ impl Course {
             if self.is_taken_back(&name, &swap.from, swap.to.as_deref(), &rows, &view) {
                 continue;
             }
-            let replaced = self.book.swap(&name, &rows, &view);
+            let replaced = self.book.swap(&name, &swap.from, &rows, &view);
             let done = (name.clone(), swap.from, swap.to, replaced.clone());
             self.swaps.push(done);
             let of_client = &self.clients[flight.client].streams;
@@ -181,6 +181,7 @@ impl Course {
             let begins = kind == Kind::Follow && writer != Some(flight.client);
             match stream {
                 Some(stream) if (flight.replaces || begins) && flight.is_complete => {
+                    self.clients[flight.client].streams[stream].swapped = Some(flight.job);
                     let known = flight.swapped[stream].get_or_insert_default();
                     known.extend(replaced);
                 }
@@ -199,6 +200,11 @@ impl Course {
             for (stream, position) in self.clients[flight.client].covered(&message) {
                 self.acknowledge(&flight, stream, position, &view);
             }
+        }
+        // What the exit code alone acknowledges counts from the write that settles it: then old rows are deleted.
+        let kind = self.clients[flight.client].plan.kind;
+        if kind == Kind::LoadOverwrite && flight.swapped[0].is_some() && !fake.has_open_record() {
+            self.acknowledge(&flight, 0, flight.rows[0].len(), &view);
         }
         self.flights.push(flight);
     }
@@ -307,14 +313,7 @@ impl Course {
             client.is_unfinished = !is_success;
             client.truncates &= !is_success;
         }
-        // What the exit code alone acknowledges counts from the write that settles it: then old rows are deleted.
-        let is_settled = client.plan.kind == Kind::LoadOverwrite
-            && flight.swapped[0].is_some()
-            && !fake.has_open_record();
         for (stream, rows) in flight.rows.iter().enumerate() {
-            if is_settled && !is_success {
-                self.acknowledge(&flight, stream, rows.len(), &view);
-            }
             if is_success {
                 self.acknowledge(&flight, stream, rows.len(), &view);
                 self.check_success(&flight, stream, &view);
@@ -345,7 +344,10 @@ impl Course {
         );
         let visible = view.of_table(&name);
         let rows: BTreeSet<Id> = flight.rows[stream].iter().copied().collect();
-        if flight.replaces {
+        // An attempt that goes on with what an earlier one has published adds to it, as others may have meanwhile.
+        let goes_on =
+            flight.swapped[stream].is_none() && client.streams[stream].swapped == Some(flight.job);
+        if flight.replaces && !goes_on {
             let others: Vec<_> = visible.keys().filter(|id| !rows.contains(id)).collect();
             if !others.is_empty() {
                 self.book.fault(format!("kept: an overwrite of {name:?} succeeded, and readers see older rows {others:?}"));

@@ -38,6 +38,8 @@ pub(super) struct StreamProgress {
     pub(super) printed: usize,
     /// Rows that the source sent before it began anew.
     pub(super) earlier: Vec<Id>,
+    /// The last job that swapped the table.
+    pub(super) swapped: Option<u64>,
 }
 
 impl Client {

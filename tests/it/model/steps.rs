@@ -95,7 +95,12 @@ impl Kind {
     pub(super) fn resumes(self) -> bool {
         matches!(
             self,
-            Self::Append | Self::Numbered | Self::Renewed | Self::Follow | Self::Tap
+            Self::Append
+                | Self::Numbered
+                | Self::Renewed
+                | Self::Follow
+                | Self::Tap
+                | Self::TapOverwrite
         )
     }
 }
