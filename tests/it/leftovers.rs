@@ -267,6 +267,48 @@ fn another_region_deletes_nothing() {
     }
 }
 
+/// A hand has located a second table at the folder of the first.
+#[test]
+fn an_overwrite_replaces_what_its_table_shows_whoever_wrote_it() {
+    for is_dropped in [false, true] {
+        let fake = Fake::start();
+        append(&fake, 0..2);
+        let other = people("orders", "append");
+        let row = |id| person("orders", id);
+        fake.write(&other).stdin(row(5)).run().succeeded();
+        let folder = fake.store().catalog.folder("test", "people").unwrap();
+        fake.edit_table("orders", |table| {
+            table["StorageDescriptor"]["Location"] = format!("s3://test-lake/{folder}").into();
+        });
+        fake.write(&other).stdin(row(6)).run().succeeded();
+        let before = fake.data_objects();
+        if is_dropped {
+            fake.store().catalog.drop_table("test", "orders");
+        }
+        let overwrite = people("people", "overwrite");
+        let output = fake.write(&overwrite).stdin(rows(10..12)).run();
+        output.succeeded();
+        assert_rows(&fake, 10..12);
+        let left = fake.data_objects();
+        let is_shared = |key: &&String| key.starts_with(&folder);
+        let shared = before.iter().filter(is_shared).count();
+        assert_eq!(shared, 2, "{before:?}");
+        let expected = if is_dropped { 0 } else { shared };
+        assert_eq!(left.iter().filter(is_shared).count(), expected);
+        if !is_dropped {
+            assert_eq!(fake.rows("orders").len(), 3);
+            assert!(warns(&output, "because the table test.orders is located"));
+        }
+        // What the other table showed before is not of this one.
+        assert!(
+            before
+                .iter()
+                .filter(|key| !is_shared(key))
+                .all(|key| left.contains(key))
+        );
+    }
+}
+
 /// Consoles and other clients make objects that stand for folders.
 #[test]
 fn objects_of_others_among_the_control_objects_are_in_nobody_s_way() {

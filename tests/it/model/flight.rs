@@ -84,6 +84,17 @@ impl Course {
             self.book.resent.extend(&again);
         }
         let region = if run.elsewhere { "eu-west-1" } else { HERE };
+        let client = &mut self.clients[run.client];
+        if client
+            .region
+            .replace(region)
+            .is_some_and(|last| last != region)
+        {
+            // A run leaves to those in another region what these have not finished.
+            let rows = client.streams.iter().flat_map(|stream| &stream.rows);
+            self.book.loose.extend(rows);
+        }
+        let client = &self.clients[run.client];
         self.story.push(format!(
             "{kind:?} of client {} job {} attempt {} generation {} replaces={} rows {again:?}",
             run.client,

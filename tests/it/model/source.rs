@@ -27,6 +27,8 @@ pub(super) struct Client {
     /// The next run is of a new job.
     pub(super) is_over: bool,
     pub(super) streams: Vec<StreamProgress>,
+    /// The region of its last run.
+    pub(super) region: Option<&'static str>,
 }
 
 /// A stream of a client.
@@ -58,6 +60,7 @@ impl Client {
             },
             truncates: false,
             is_over: false,
+            region: None,
             plan,
         }
     }
@@ -87,6 +90,8 @@ impl Client {
         config["format"] = json!({"format_type": format, "compression_codec": "UNCOMPRESSED"});
         // Several objects for each checkpoint.
         config["target_file_size_mb"] = 0.001.into();
+        // One call after the other, so that what others do comes between two of them.
+        config["connections"] = 1.into();
         config["checkpoint_interval_minutes"] = if self.plan.checkpoints { 0 } else { 5 }.into();
         if run.elsewhere {
             config["region"] = "eu-west-1".into();

@@ -174,7 +174,13 @@ fn hook(
         let is_done = world.fake.is_done(request);
         let looks = |call: &String| call.starts_with("GetTable");
         let is_seen = after && world.fake.has_open_record() && calls.last().is_some_and(looks);
-        let is_between_looks = is_seen || calls.iter().rev().take(2).all(looks);
+        // A swap is the last look at its table.
+        let is_record = |call: &&String| call.starts_with("PutObject") && call.contains("/runs/");
+        let is_swap =
+            |call: &String| call.starts_with("UpdateTable") || call.starts_with("CreateTable");
+        let mut since_the_record = calls.iter().rev().take_while(|call| !is_record(call));
+        let is_swapped = world.fake.has_open_record() && since_the_record.any(is_swap);
+        let is_between_looks = is_seen || is_swapped || calls.iter().rev().take(2).all(looks);
         {
             let mut course = world.course();
             course.absorb(&world.fake);
