@@ -186,20 +186,34 @@ fn rows_of_a_swap_whose_table_is_gone_or_elsewhere_are_deleted_if_no_table_shows
     }
 }
 
-/// It died between the mark that says so and the creation of its table: the next one leaves nothing of it.
+/// It died between the mark that says so and the creation of its table: the next one leaves nothing of it. Without its record
+/// nothing tells whose rows they are: they are left, and named.
 #[test]
-fn a_first_overwrite_that_died_before_it_made_its_table_leaves_nothing() {
-    let fake = Fake::start();
-    fake.fault("CreateTable", 1, Fault::KillBefore);
-    let overwrite = people("people", "overwrite");
-    let run = |id: u64| fake.write(&overwrite).stdin(person("people", id)).run();
-    assert_eq!(run(1).status.code(), None);
-    assert_eq!(fake.data_objects().len(), 1);
-    run(2).succeeded();
-    assert_eq!(ids(&fake, "people"), [2]);
-    let all: Vec<_> = fake.store().bucket.objects.keys().cloned().collect();
-    let is_control = |key: &&String| !key.contains("/runs/");
-    assert_eq!(all.iter().filter(is_control).count(), 1, "{all:?}");
+fn a_first_overwrite_that_died_before_it_made_its_table_leaves_nothing_if_its_record_is_there() {
+    for is_there in [true, false] {
+        let fake = Fake::start();
+        fake.fault("CreateTable", 1, Fault::KillBefore);
+        let overwrite = people("people", "overwrite");
+        let run = |id: u64| fake.write(&overwrite).stdin(person("people", id)).run();
+        assert_eq!(run(1).status.code(), None);
+        assert_eq!(fake.data_objects().len(), 1);
+        if !is_there {
+            let is_record = |key: &String| key.contains("/runs/");
+            fake.store().bucket.objects.retain(|key, _| !is_record(key));
+        }
+        let output = run(2);
+        output.succeeded();
+        assert_eq!(ids(&fake, "people"), [2]);
+        let all: Vec<_> = fake.store().bucket.objects.keys().cloned().collect();
+        let is_control = |key: &&String| !key.contains("/runs/");
+        // Its object and its mark.
+        let left = all.iter().filter(is_control).count() - 1;
+        assert_eq!(left, if is_there { 0 } else { 2 }, "{all:?}");
+        let is_named = output
+            .stdout
+            .contains("an overwrite that died while it was published");
+        assert_eq!(is_named, !is_there, "{}", output.report());
+    }
 }
 
 #[test]

@@ -236,8 +236,13 @@ fn files_that_cannot_be_written_are_an_error_before_anything_is_loaded() {
 
 /// Loads a row with a summary in this file of the folder.
 fn summary_in(folder: &Path, name: &str) -> Program {
+    report_in("--summary", folder, name)
+}
+
+/// Loads a row with a report in this file of the folder.
+fn report_in(option: &str, folder: &Path, name: &str) -> Program {
     let program = Program::new(&["load", "--table", "t"]).local(&folder.join("lake"));
-    let program = program.argument("--summary").argument(folder.join(name));
+    let program = program.argument(option).argument(folder.join(name));
     program.stdin("{\"id\":1}\n")
 }
 
@@ -270,11 +275,13 @@ fn links_stay_and_what_they_lead_to_is_replaced() {
 fn a_device_is_written_to_and_its_errors_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     symlink("/dev/full", folder.path().join("full")).unwrap();
-    let output = summary_in(folder.path(), "full").run();
-    assert_eq!(output.status.code(), Some(0), "{}", output.report());
-    let words = ["warn: cannot write ", "full: No space left on device"];
-    for word in words {
-        assert!(output.stderr.contains(word), "{}", output.report());
+    for option in ["--summary", "--metrics"] {
+        let output = report_in(option, folder.path(), "full").run();
+        assert_eq!(output.status.code(), Some(0), "{}", output.report());
+        let words = ["warn: cannot write ", "full: No space left on device"];
+        for word in words {
+            assert!(output.stderr.contains(word), "{}", output.report());
+        }
     }
     assert!(folder.path().join("full").is_symlink());
     let device = std::fs::metadata("/dev/full").unwrap().file_type();
@@ -286,12 +293,13 @@ fn what_cannot_hold_a_report_is_an_error_before_anything_is_loaded() {
     let folder = tempfile::tempdir().unwrap();
     symlink("ring", folder.path().join("ring")).unwrap();
     let _socket = UnixListener::bind(folder.path().join("socket")).unwrap();
-    for (name, word) in [
-        (".", "found a directory"),
-        ("socket", "found a socket"),
-        ("ring", "symbolic links"),
+    for (option, name, word) in [
+        ("--summary", ".", "found a directory"),
+        ("--metrics", ".", "found a directory"),
+        ("--summary", "socket", "found a socket"),
+        ("--metrics", "ring", "symbolic links"),
     ] {
-        let output = summary_in(folder.path(), name).run();
+        let output = report_in(option, folder.path(), name).run();
         assert_eq!(output.status.code(), Some(1), "{}", output.report());
         assert!(
             output.stderr.contains("cannot write "),

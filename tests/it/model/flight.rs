@@ -91,8 +91,10 @@ impl Course {
             .is_some_and(|last| last != region)
         {
             // A run leaves to those in another region what these have not finished.
+            // A table above its own folders shows both.
             let rows = client.streams.iter().flat_map(|stream| &stream.rows);
-            self.book.loose.extend(rows);
+            self.book.loose.extend(rows.clone());
+            self.book.twice.extend(rows);
         }
         let client = &self.clients[run.client];
         self.story.push(format!(
@@ -216,6 +218,7 @@ impl Course {
         let kind = self.clients[flight.client].plan.kind;
         if kind == Kind::LoadOverwrite && flight.swapped[0].is_some() && !fake.has_open_record() {
             self.acknowledge(&flight, 0, flight.rows[0].len(), &view);
+            self.clients[flight.client].is_over = true;
         }
         self.flights.push(flight);
     }
