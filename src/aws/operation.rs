@@ -16,6 +16,11 @@ pub(crate) trait Operation {
     const EXPECTED_ERRORS: &'static [&'static str] = &[];
     type Output;
 
+    /// The name, where one type stands for several operations.
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
     /// Builds the call.
     fn call(&self) -> Call;
 
@@ -40,7 +45,7 @@ impl<'a> OperationInfo<'a> {
     pub(crate) fn of<O: Operation>(operation: &'a O) -> Self {
         Self {
             service: O::SERVICE,
-            name: O::NAME,
+            name: operation.name(),
             expected_errors: O::EXPECTED_ERRORS,
             secret: operation.secret(),
         }

@@ -1,6 +1,5 @@
 //! The settings: the key of each, the values that it allows, and its default.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -326,7 +325,7 @@ fn partitioning(root: &ObjectReader<'_>) -> Partitioning {
 }
 
 /// Reads by which columns the tables of each stream are partitioned: an object, or one list for all streams, also as text.
-fn partition_by(root: &ObjectReader<'_>) -> Option<BTreeMap<String, Vec<PartitionBy>>> {
+fn partition_by(root: &ObjectReader<'_>) -> Option<Vec<(String, Vec<PartitionBy>)>> {
     const KEY: &str = "partition_by";
     let list = |value: &Value| -> Option<Vec<PartitionBy>> {
         match value {
@@ -345,8 +344,8 @@ fn partition_by(root: &ObjectReader<'_>) -> Option<BTreeMap<String, Vec<Partitio
         Value::Object(streams) => streams
             .iter()
             .map(|(stream, value)| Some((stream.clone(), list(value)?)))
-            .collect::<Option<BTreeMap<_, _>>>(),
-        value => list(value).map(|list| BTreeMap::from([("*".to_owned(), list)])),
+            .collect::<Option<Vec<_>>>(),
+        value => list(value).map(|list| vec![("*".to_owned(), list)]),
     };
     if streams.is_none() {
         root.expected(

@@ -15,11 +15,11 @@ use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::interrupt;
 use crate::lake::{
     Access, Bytes, Catalog, CatalogTable, Created, ETag, Expected, Lake, Listed, Located, Lookup,
-    Objects, Part, Steps, Stored, Unfinished, Updated, Upload,
+    Objects, Part, PartitionChange, Steps, Stored, Unfinished, Updated, Upload, has_values,
 };
 use crate::time::{Clock, Millis};
 
@@ -101,6 +101,10 @@ fn wait_for_lock(file: &File) -> io::Result<()> {
             Err(TryLockError::Error(error)) => return Err(error),
         }
     }
+}
+
+fn name(input: &Map<String, Value>) -> &str {
+    input.get("Name").and_then(Value::as_str).unwrap_or("")
 }
 
 /// The hash of the bytes stands for their ETag.
@@ -310,34 +314,40 @@ impl Dir {
 
     fn read_table(&self, database: &str, table: &str) -> Result<Option<CatalogTable>> {
         let path = self.table_file(database, table)?;
-        let read =
-            files::read(&self.folder, &path).map_err(|error| failed("reading", &path, error))?;
-        let Some(text) = read else {
+        let Some((input, version)) = self.read_json(&path)? else {
             return Ok(None);
         };
-        let input = serde_json::from_slice(&text).map_err(|error| {
-            Error::config(format!(
-                "{} is not a table's definition in JSON",
-                path.display()
-            ))
-            .because(error)
-        })?;
-        let version = Some(etag(&text).0);
+        let Value::Object(input) = input else {
+            return Err(partitions::not_json(&path));
+        };
+        let version = Some(version);
         Ok(Some(CatalogTable { input, version }))
     }
 
+    /// A file of the catalog, with its version; nothing where it is absent.
+    fn read_json(&self, path: &Path) -> Result<Option<(Value, String)>> {
+        let read =
+            files::read(&self.folder, path).map_err(|error| failed("reading", path, error))?;
+        let Some(text) = read else {
+            return Ok(None);
+        };
+        let value = serde_json::from_slice(&text)
+            .map_err(|error| partitions::not_json(path).because(error))?;
+        Ok(Some((value, etag(&text).0)))
+    }
+
     fn write_table(&self, database: &str, input: &Map<String, Value>) -> Result<()> {
-        let name = input
-            .get("Name")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let path = self.table_file(database, name)?;
+        let name = name(input);
+        self.write_json(&self.table_file(database, name)?, &input.clone().into())
+    }
+
+    fn write_json(&self, path: &Path, value: &Value) -> Result<()> {
         let temporary = path.with_extension(format!("{}.new", token()?));
-        let text = serde_json::to_string_pretty(input).expect("a map of JSON values is JSON");
+        let text = format!("{value:#}\n");
         files::create(&self.folder, &temporary)
-            .and_then(|mut file| file.write_all((text + "\n").as_bytes()))
-            .and_then(|()| files::publish(&self.folder, &temporary, &path))
-            .map_err(|error| failed("writing", &path, error))
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .and_then(|()| files::publish(&self.folder, &temporary, path))
+            .map_err(|error| failed("writing", path, error))
     }
 }
 
@@ -389,10 +399,7 @@ impl Catalog for Dir {
 
     fn create_table(&self, database: &str, input: &Map<String, Value>) -> Result<Created> {
         let _lock = self.lock()?;
-        let name = input
-            .get("Name")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let name = name(input);
         if self.read_table(database, name)?.is_some() {
             return Ok(Created::Before);
         }
@@ -407,10 +414,7 @@ impl Catalog for Dir {
         version: Option<&str>,
     ) -> Result<Updated> {
         let _lock = self.lock()?;
-        let name = input
-            .get("Name")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let name = name(input);
         let current = self.read_table(database, name)?;
         if version.is_some() && current.and_then(|table| table.version).as_deref() != version {
             return Ok(Updated::Conflict);
@@ -435,42 +439,30 @@ impl Catalog for Dir {
         values: &[Vec<String>],
     ) -> Result<Vec<Map<String, Value>>> {
         let mut found = self.read_partitions(database, table)?;
-        found.retain(|input| values.iter().any(|values| partitions::is_of(input, values)));
+        found.retain(|input| values.iter().any(|values| has_values(input, values)));
         Ok(found)
     }
 
-    fn create_partitions(
+    fn change_partitions(
         &self,
+        change: PartitionChange,
         database: &str,
         table: &str,
         inputs: &[Map<String, Value>],
     ) -> Result<()> {
-        self.add_partitions(database, table, inputs)
-    }
-
-    fn update_partitions(
-        &self,
-        database: &str,
-        table: &str,
-        inputs: &[Map<String, Value>],
-    ) -> Result<()> {
-        self.change_partitions(database, table, &mut |all| {
-            for partition in all {
-                let is_it = |input: &&Map<String, Value>| input["Values"] == partition["Values"];
-                if let Some(input) = inputs.iter().find(is_it) {
-                    partition.clone_from(input);
-                }
-            }
-        })
+        self.change_list(change, database, table, inputs)
     }
 
     fn delete_table(&self, database: &str, table: &str) -> Result<()> {
-        self.change_partitions(database, table, &mut Vec::clear)?;
         let _lock = self.lock()?;
-        let path = self.table_file(database, table)?;
         let base = self.database_folder(database)?;
-        files::remove(&self.folder, &base, &path)
-            .map_err(|error| failed("deleting", &path, error))?;
+        for path in [
+            self.partitions_file(database, table)?,
+            self.table_file(database, table)?,
+        ] {
+            files::remove(&self.folder, &base, &path)
+                .map_err(|error| failed("deleting", &path, error))?;
+        }
         Ok(())
     }
 

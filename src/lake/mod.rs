@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Result};
 use crate::time::Millis;
 
+pub(crate) use crate::aws::glue::PartitionChange;
 pub(crate) use crate::aws::s3::Part;
 pub(crate) use crate::http::Bytes;
 
@@ -295,17 +296,11 @@ pub(crate) trait Catalog {
         values: &[Vec<String>],
     ) -> Result<Vec<Map<String, Value>>>;
 
-    /// Adds partitions to a table; those that exist are left as they are.
-    fn create_partitions(
+    /// Adds partitions to a table, of which those that exist are left as they are; replaces the definitions of partitions,
+    /// which must exist; or deletes entries of partitions, of which some may be absent.
+    fn change_partitions(
         &self,
-        database: &str,
-        table: &str,
-        inputs: &[Map<String, Value>],
-    ) -> Result<()>;
-
-    /// Replaces the definitions of partitions, which must exist.
-    fn update_partitions(
-        &self,
+        change: PartitionChange,
         database: &str,
         table: &str,
         inputs: &[Map<String, Value>],
@@ -316,6 +311,12 @@ pub(crate) trait Catalog {
 
     /// Calls `visit` with the location of every table of every database that may be seen; views have none.
     fn locations(&self, visit: &mut dyn FnMut(Located)) -> Result<()>;
+}
+
+/// Whether the partition has these values.
+pub(crate) fn has_values(partition: &Map<String, Value>, values: &[String]) -> bool {
+    let own = partition.get("Values").and_then(Value::as_array);
+    own.is_some_and(|own| own.iter().eq(values))
 }
 
 /// Where a table of the catalog is located.

@@ -98,11 +98,8 @@ impl Partitioner {
                     if field.transform != Transform::Identity {
                         append_part(field.transform, Moment::read(&value), values);
                     } else if value.len() <= LONGEST_VALUE
-                        || value
-                            .utf8_chunks()
-                            .map(|part| part.valid().chars().count())
-                            .sum::<usize>()
-                            <= LONGEST_VALUE
+                        || std::str::from_utf8(&value)
+                            .is_ok_and(|value| value.chars().count() <= LONGEST_VALUE)
                     {
                         values.extend_from_slice(&value);
                     } else {
@@ -148,15 +145,17 @@ impl Partitioner {
 
     /// Takes out of the row what is in the folder's name.
     fn take_out(&self, row: &mut Vec<u8>) {
-        let mut out: Vec<Place> = self
-            .fields
-            .iter()
-            .zip(&self.found)
-            .filter(|(field, _)| field.transform == Transform::Identity)
-            .filter_map(|(_, found)| *found)
-            .collect();
-        out.sort_unstable_by_key(|place| place.from);
-        for place in out.into_iter().rev() {
+        // The last first, so that the places of the others stay.
+        let mut end = row.len();
+        loop {
+            let fields = self.fields.iter().zip(&self.found);
+            let identities = fields.filter(|(field, _)| field.transform == Transform::Identity);
+            let places = identities.filter_map(|(_, found)| *found);
+            let before_end = places.filter(|place| place.from < end);
+            let Some(place) = before_end.max_by_key(|place| place.from) else {
+                return;
+            };
+            end = place.from;
             // With the comma after it, or before it where it is the last.
             let (mut from, mut to) = (place.from, place.to);
             if row[to] == b',' {

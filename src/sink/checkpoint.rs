@@ -328,7 +328,7 @@ impl Sink<'_> {
         let stream = &mut self.streams[index];
         let record = &mut self.control.record;
         for _ in 0..CONFLICTS {
-            if let Some(changes) = stream.table.has_replaced(self.lake, replaced, record) {
+            if let Some(changes) = stream.table.has_replaced(self.lake, replaced, record)? {
                 return Ok(changes);
             }
             record.write(&*self.lake.objects, &self.clock)?;

@@ -10,6 +10,7 @@ pub(super) const ROOM_OF_PARTITION: usize = 2048;
 
 impl Sink<'_> {
     /// The partition of the row that was just encoded.
+    #[inline(never)]
     pub(super) fn find_partition(
         &mut self,
         index: StreamIndex,

@@ -194,6 +194,7 @@ fn find(planned: &Planned, opening: &Opening<'_>, known: &Known) -> Result<Optio
     if let Some(table) = &mut table {
         let root = lake.objects.root();
         control.as_taken_back(&target.database, &target.name, &root, table);
+        hive::finish(table, target.format);
     }
     Ok(table)
 }

@@ -293,7 +293,7 @@ impl Table {
         lake: &Lake,
         replaced: Replaced,
         record: &mut RunRecord,
-    ) -> Option<Vec<TableChange>> {
+    ) -> Result<Option<Vec<TableChange>>> {
         match self {
             Self::Hive(table) => table.has_replaced(lake, replaced.0, record),
         }

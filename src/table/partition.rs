@@ -1,6 +1,5 @@
 //! How a table is partitioned: its keys, what their values are made of, and the folders that values become.
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
 use crate::error::{Error, Result};
@@ -19,7 +18,7 @@ pub(crate) enum Partitioning {
     /// By these parts of the stream's cursor, with the keys of the Python connector.
     Cursor(&'static [Transform]),
     /// By these columns of each stream, by its name; `*` stands for all others.
-    By(BTreeMap<String, Vec<PartitionBy>>),
+    By(Vec<(String, Vec<PartitionBy>)>),
 }
 
 /// A column, and what of its values makes a partition key.
@@ -165,6 +164,11 @@ impl PartitionKey {
         }
     }
 
+    /// Whether its values are values of the type too, which a table has in the catalog.
+    pub(crate) fn fits(&self, data_type: &str) -> bool {
+        data_type == "string" || self.data_type.to_string() == data_type
+    }
+
     /// How rows of these columns are partitioned by the key.
     fn field(&self, columns: &[Column]) -> PartitionField {
         let source = match &self.property {
@@ -198,8 +202,12 @@ pub(crate) fn keys(
         Partitioning::None => Vec::new(),
         Partitioning::Cursor(parts) => keys_of_cursor(parts, stream, wanted),
         Partitioning::By(streams) => {
-            let own = streams.get(&stream.key.name);
-            let by = own.or_else(|| streams.get("*")).into_iter().flatten();
+            let of = |stream: &str| {
+                let found = streams.iter().find(|(name, _)| name == stream);
+                found.map(|(_, by)| by)
+            };
+            let own = of(&stream.key.name);
+            let by = own.or_else(|| of("*")).into_iter().flatten();
             let keys: Result<Vec<PartitionKey>> = by.map(|by| by.key(wanted)).collect();
             match keys {
                 Err(error) if own.is_none() => {

@@ -1,5 +1,7 @@
 //! Partitioned tables: keys, folders and values, registered before states are printed.
 
+mod swaps;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
@@ -322,26 +324,6 @@ fn rows_are_not_acknowledged_where_their_partition_is_elsewhere_or_refused() {
             assert_eq!(output.states().len(), 1);
         }
     }
-}
-
-#[test]
-fn an_overwrite_is_refused_before_anything_is_written() {
-    let fake = Fake::start();
-    let config = config(&fake, "partitioning", "DATE".into());
-    let run = |mode: &str| {
-        Program::write(&config, &orders(mode))
-            .stdin(order(1, 1))
-            .run()
-    };
-    let said = run("overwrite").failed().to_string();
-    assert!(said.contains("cannot be overwritten yet"), "{said}");
-    assert_eq!(fake.objects(), 0);
-    run("append").succeeded();
-    run("overwrite").failed();
-    assert_eq!(
-        ids(&fake),
-        BTreeMap::from([("2024-03-02".to_owned(), vec![1])])
-    );
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn exactly_this_policy_is_enough_and_without_any_one_action_it_is_not() {
     assert_eq!(tried, 16);
 }
 
-/// Syncs into a table with partitions: new ones, and a new column.
+/// Syncs into a table with partitions: new ones, a new column, and other ones in their place.
 fn work_on_partitions(account: &Account) -> Result<(), String> {
     let mut config = account.config();
     config["partitioning"] = "YEAR".into();
@@ -92,7 +92,11 @@ fn work_on_partitions(account: &Account) -> Result<(), String> {
     let (id, age) = (json!({"type": "integer"}), json!({"type": "integer"}));
     let narrow = json!({"id": id, "at": at});
     let wide = json!({"id": id, "at": at, "age": age});
-    for (mode, properties, year) in [("append", &narrow, 2024), ("append", &wide, 2025)] {
+    for (mode, properties, year) in [
+        ("append", &narrow, 2024),
+        ("append", &wide, 2025),
+        ("overwrite", &wide, 2025),
+    ] {
         let mut people = stream("people", mode, properties);
         people["cursor_field"] = json!(["at"]);
         let record = record("people", &json!({"id": 1, "at": format!("{year}-01-01")}));
@@ -125,7 +129,7 @@ fn partitions_need_what_is_printed_for_them_and_all_of_it() {
         .position(|statement| statement["Sid"] == "KeepPartitions");
     let place = place.unwrap();
     let actions = statements[place]["Action"].as_array().unwrap();
-    assert_eq!(actions.len(), 4);
+    assert_eq!(actions.len(), 5);
     for action in actions {
         let account = account();
         let mut policy = print(&account);

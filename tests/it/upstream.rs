@@ -175,6 +175,8 @@ fn rows_are_added_to_the_partitions_of_the_connector_and_to_new_ones() {
 #[test]
 fn an_overwrite_keeps_types_and_moves_with_a_warning() {
     for (name, retyped) in [
+        ("part-date", vec![]),
+        ("part-year-month", vec![]),
         ("jsonl-gzip-append", vec![]),
         ("jsonl-decimal", vec![]),
         ("jsonl-namespace", vec![]),

@@ -10,8 +10,7 @@ mod tests;
 
 pub(crate) use database::{CreateDatabase, DeleteDatabase, GetDatabase, GetDatabases};
 pub(crate) use partition::{
-    BatchCreatePartition, BatchGetPartition, BatchUpdatePartition, FailedItem, GetPartitions,
-    MOST_GOT, MOST_WRITTEN,
+    BatchChangePartition, BatchGetPartition, GetPartitions, MOST_GOT, PartitionChange,
 };
 pub(crate) use table::{CreateTable, DeleteTable, Described, GetTable, GetTables, UpdateTable};
 

@@ -1,4 +1,4 @@
-//! GetPartitions, BatchGetPartition, BatchCreatePartition and BatchUpdatePartition. A batch answers
+//! GetPartitions, BatchGetPartition, and the batches that create, update and delete partitions. A batch answers
 //! 200 although items of it failed, and lists those.
 
 use serde_json::{Map, Value, json};
@@ -19,9 +19,8 @@ const INPUT_FIELDS: [&str; 5] = [
     "LastAnalyzedTime",
 ];
 
-/// The most partitions that each of the batches takes.
+/// The most partitions that are looked for at once.
 pub(crate) const MOST_GOT: usize = 1000;
-pub(crate) const MOST_WRITTEN: usize = 100;
 
 /// Partitions by their values.
 pub(crate) type Values = [Vec<String>];
@@ -35,6 +34,21 @@ pub(crate) struct FailedItem {
 }
 
 impl FailedItem {
+    fn read(error: &Value) -> Self {
+        let values = [&error["PartitionValues"], &error["PartitionValueList"]];
+        let text = |name| {
+            error["ErrorDetail"][name]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        Self {
+            values: values.into_iter().flat_map(texts).collect(),
+            code: text("ErrorCode"),
+            message: text("ErrorMessage"),
+        }
+    }
+
     /// Whether a further attempt may help.
     pub(crate) fn passes(&self) -> bool {
         !matches!(decide(200, &self.code), RetryDecision::Fail(_))
@@ -61,26 +75,6 @@ impl FailedItem {
             None => error,
         }
     }
-}
-
-/// The items of a batch that failed.
-fn failures(response: &Response) -> Result<Vec<FailedItem>, BadResponse> {
-    if response.body.is_empty() {
-        return Ok(Vec::new());
-    }
-    let document = document(response)?;
-    let errors = document.get("Errors").and_then(Value::as_array);
-    let failed = |error: &Value| {
-        let values = [&error["PartitionValues"], &error["PartitionValueList"]];
-        let values = values.into_iter().find_map(Value::as_array);
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        FailedItem {
-            values: values.into_iter().flatten().map(text).collect(),
-            code: text(&error["ErrorDetail"]["ErrorCode"]),
-            message: text(&error["ErrorDetail"]["ErrorMessage"]),
-        }
-    };
-    Ok(errors.into_iter().flatten().map(failed).collect())
 }
 
 fn input(partition: &Value) -> Option<Map<String, Value>> {
@@ -141,7 +135,7 @@ impl Operation for BatchGetPartition<'_> {
         let body = json!({
             "DatabaseName": self.database,
             "TableName": self.table,
-            "PartitionsToGet": lists(self.values),
+            "PartitionsToGet": self.values.iter().map(|values| json!({ "Values": values })).collect::<Value>(),
         });
         call(Self::NAME, &body)
     }
@@ -150,75 +144,104 @@ impl Operation for BatchGetPartition<'_> {
         let document = document(&response)?;
         let found = document["Partitions"].as_array();
         let unprocessed = document["UnprocessedKeys"].as_array();
-        let values = |key: &Value| {
-            let values = key["Values"].as_array().into_iter().flatten();
-            values
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect()
-        };
         Ok(FoundPartitions {
             found: found.into_iter().flatten().filter_map(input).collect(),
-            unprocessed: unprocessed.into_iter().flatten().map(values).collect(),
+            unprocessed: unprocessed
+                .into_iter()
+                .flatten()
+                .map(|key| texts(&key["Values"]))
+                .collect(),
         })
     }
 }
 
-pub(crate) struct BatchCreatePartition<'a> {
+/// What a batch does with partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PartitionChange {
+    /// Adds them.
+    Create,
+    /// Replaces their definitions; their values stay.
+    Update,
+    /// Deletes their entries, not their objects.
+    Delete,
+}
+
+impl PartitionChange {
+    /// The most partitions that one batch takes.
+    pub(crate) fn most(self) -> usize {
+        match self {
+            Self::Create | Self::Update => 100,
+            Self::Delete => 25,
+        }
+    }
+
+    /// The code of a failure that says that it is so already.
+    pub(crate) fn is_done(self, code: &str) -> bool {
+        match self {
+            Self::Create => code == "AlreadyExistsException",
+            Self::Update => false,
+            Self::Delete => code == "EntityNotFoundException",
+        }
+    }
+}
+
+/// BatchCreatePartition, BatchUpdatePartition or BatchDeletePartition.
+pub(crate) struct BatchChangePartition<'a> {
+    pub(crate) change: PartitionChange,
     pub(crate) database: &'a str,
     pub(crate) table: &'a str,
+    /// Of those that are deleted only the values count.
     pub(crate) inputs: &'a [Map<String, Value>],
 }
 
-impl Operation for BatchCreatePartition<'_> {
-    const SERVICE: Service = Service::Glue;
-    const NAME: &'static str = "BatchCreatePartition";
-    const PERMISSIONS: &'static [&'static str] = &["glue:BatchCreatePartition"];
-    type Output = Vec<FailedItem>;
-
-    fn call(&self) -> Call {
-        let body = json!({
-            "DatabaseName": self.database,
-            "TableName": self.table,
-            "PartitionInputList": self.inputs,
-        });
-        call(Self::NAME, &body)
-    }
-
-    fn read(&self, response: Response) -> Result<Vec<FailedItem>, BadResponse> {
-        failures(&response)
-    }
-}
-
-/// Replaces the definitions of partitions, whose values stay.
-pub(crate) struct BatchUpdatePartition<'a> {
-    pub(crate) database: &'a str,
-    pub(crate) table: &'a str,
-    pub(crate) inputs: &'a [Map<String, Value>],
-}
-
-impl Operation for BatchUpdatePartition<'_> {
+impl Operation for BatchChangePartition<'_> {
     const SERVICE: Service = Service::Glue;
     const NAME: &'static str = "BatchUpdatePartition";
-    const PERMISSIONS: &'static [&'static str] = &["glue:BatchUpdatePartition"];
+    const PERMISSIONS: &'static [&'static str] = &[
+        "glue:BatchCreatePartition",
+        "glue:BatchDeletePartition",
+        "glue:BatchUpdatePartition",
+    ];
     type Output = Vec<FailedItem>;
 
+    fn name(&self) -> &'static str {
+        match self.change {
+            PartitionChange::Create => "BatchCreatePartition",
+            PartitionChange::Update => Self::NAME,
+            PartitionChange::Delete => "BatchDeletePartition",
+        }
+    }
+
     fn call(&self) -> Call {
-        let entry = |input: &Map<String, Value>| json!({ "PartitionValueList": input["Values"], "PartitionInput": input });
-        let body = json!({
-            "DatabaseName": self.database,
-            "TableName": self.table,
-            "Entries": self.inputs.iter().map(entry).collect::<Vec<_>>(),
-        });
-        call(Self::NAME, &body)
+        let list = match self.change {
+            PartitionChange::Create => "PartitionInputList",
+            PartitionChange::Update => "Entries",
+            PartitionChange::Delete => "PartitionsToDelete",
+        };
+        let entry = |input: &Map<String, Value>| match self.change {
+            PartitionChange::Create => Value::Object(input.clone()),
+            PartitionChange::Update => {
+                json!({ "PartitionValueList": input["Values"], "PartitionInput": input })
+            }
+            PartitionChange::Delete => json!({ "Values": input["Values"] }),
+        };
+        let mut body = json!({ "DatabaseName": self.database, "TableName": self.table });
+        body[list] = self.inputs.iter().map(entry).collect();
+        call(self.name(), &body)
     }
 
     fn read(&self, response: Response) -> Result<Vec<FailedItem>, BadResponse> {
-        failures(&response)
+        if response.body.is_empty() {
+            return Ok(Vec::new());
+        }
+        let document = document(&response)?;
+        let errors = document.get("Errors").and_then(Value::as_array);
+        Ok(errors.into_iter().flatten().map(FailedItem::read).collect())
     }
 }
 
-fn lists(values: &Values) -> Vec<Value> {
-    let list = |values: &Vec<String>| json!({ "Values": values });
-    values.iter().map(list).collect()
+/// The texts of a list.
+fn texts(values: &Value) -> Vec<String> {
+    let texts = values.as_array().into_iter().flatten();
+    texts.filter_map(Value::as_str).map(str::to_owned).collect()
 }

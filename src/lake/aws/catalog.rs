@@ -10,9 +10,8 @@ use crate::aws::{Aws, Pages, glue, is_denied, lakeformation};
 use crate::error::{Error, Refusal, Result};
 use crate::interrupt::{self, Work};
 use crate::lake::aws::Tag;
-use crate::lake::aws::partitions::in_batches;
 use crate::lake::aws::permissions::{self, perform};
-use crate::lake::{Catalog, CatalogTable, Created, Located, Lookup, Updated};
+use crate::lake::{Catalog, CatalogTable, Created, Located, Lookup, PartitionChange, Updated};
 
 /// The Data Catalog of the settings' account and region, and the tag of its databases.
 pub(super) struct Glue {
@@ -267,42 +266,14 @@ impl Catalog for Glue {
         self.get_partitions(database, table, values)
     }
 
-    fn create_partitions(
+    fn change_partitions(
         &self,
+        change: PartitionChange,
         database: &str,
         table: &str,
         inputs: &[Map<String, Value>],
     ) -> Result<()> {
-        let doing = format!("registering partitions of {database}.{table}");
-        let send = |inputs: &[_]| {
-            let create = glue::BatchCreatePartition {
-                database,
-                table,
-                inputs,
-            };
-            perform(&self.aws, &create)
-        };
-        let batches = (inputs, glue::MOST_WRITTEN);
-        in_batches(&doing, batches, "AlreadyExistsException", has_values, send)
-    }
-
-    fn update_partitions(
-        &self,
-        database: &str,
-        table: &str,
-        inputs: &[Map<String, Value>],
-    ) -> Result<()> {
-        let doing = format!("updating partitions of {database}.{table}");
-        let send = |inputs: &[_]| {
-            let update = glue::BatchUpdatePartition {
-                database,
-                table,
-                inputs,
-            };
-            perform(&self.aws, &update)
-        };
-        let batches = (inputs, glue::MOST_WRITTEN);
-        in_batches(&doing, batches, "", has_values, send)
+        self.change_in_batches(change, database, table, inputs)
     }
 
     fn delete_table(&self, database: &str, table: &str) -> Result<()> {
@@ -402,12 +373,6 @@ impl Glue {
         }
         Ok(false)
     }
-}
-
-/// Whether the partition has these values.
-fn has_values(input: &Map<String, Value>, values: &[String]) -> bool {
-    let own = input.get("Values").and_then(Value::as_array);
-    own.is_some_and(|own| own.iter().eq(values))
 }
 
 fn name(input: &Map<String, Value>) -> &str {

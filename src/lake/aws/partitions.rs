@@ -3,10 +3,11 @@
 use serde_json::{Map, Value};
 
 use crate::aws::Pages;
-use crate::aws::glue::{self, FailedItem};
+use crate::aws::glue;
 use crate::error::{Error, Result};
 use crate::lake::aws::catalog::Glue;
 use crate::lake::aws::permissions::perform;
+use crate::lake::{PartitionChange, has_values};
 
 /// How often items of a batch are tried that failed for a reason that passes.
 const ATTEMPTS: usize = 5;
@@ -78,35 +79,43 @@ impl Glue {
         }
         Ok(all)
     }
-}
 
-/// Sends batches of at most `most` items, and those again that failed for a reason that passes. A failure with the code
-/// `expected` is none.
-pub(super) fn in_batches<T: Clone>(
-    doing: &str,
-    (items, most): (&[T], usize),
-    expected: &str,
-    is_of: impl Fn(&T, &[String]) -> bool,
-    send: impl Fn(&[T]) -> Result<Vec<FailedItem>>,
-) -> Result<()> {
-    for batch in items.chunks(most) {
-        let mut batch = batch.to_vec();
-        for attempt in 1.. {
-            let mut failed = send(&batch).map_err(|error| error.while_doing(doing))?;
-            failed.retain(|item| item.code != expected);
-            let Some(item) = failed.first() else {
-                break;
-            };
-            let lasting = failed.iter().find(|item| !item.passes());
-            if attempt == ATTEMPTS || lasting.is_some() {
-                let count = failed.len();
-                return Err(lasting.unwrap_or(item).error().while_doing(format_args!(
-                    "{doing}: {count} failed, the first is {:?}",
-                    item.values.join("/")
-                )));
+    /// Sends items in batches, and those again that failed for a reason that passes.
+    pub(super) fn change_in_batches(
+        &self,
+        change: PartitionChange,
+        database: &str,
+        table: &str,
+        inputs: &[Map<String, Value>],
+    ) -> Result<()> {
+        let doing = || format!("changing partitions of {database}.{table}");
+        for batch in inputs.chunks(change.most()) {
+            let mut batch = batch.to_vec();
+            for attempt in 1.. {
+                let batch_of_partitions = glue::BatchChangePartition {
+                    change,
+                    database,
+                    table,
+                    inputs: &batch,
+                };
+                let mut failed = perform(&self.aws, &batch_of_partitions)
+                    .map_err(|error| error.while_doing(doing()))?;
+                failed.retain(|item| !change.is_done(&item.code));
+                let Some(item) = failed.first() else {
+                    break;
+                };
+                let lasting = failed.iter().find(|item| !item.passes());
+                if attempt == ATTEMPTS || lasting.is_some() {
+                    let count = failed.len();
+                    return Err(lasting.unwrap_or(item).error().while_doing(format_args!(
+                        "{}: {count} failed, the first is {:?}",
+                        doing(),
+                        item.values.join("/")
+                    )));
+                }
+                batch.retain(|sent| failed.iter().any(|item| has_values(sent, &item.values)));
             }
-            batch.retain(|sent| failed.iter().any(|item| is_of(sent, &item.values)));
         }
+        Ok(())
     }
-    Ok(())
 }

@@ -58,9 +58,8 @@ pub(crate) fn catalog() -> Vec<&'static str> {
 /// The actions on the partitions of tables.
 pub(crate) fn partitions() -> Vec<&'static str> {
     union(&[
-        glue::BatchCreatePartition::PERMISSIONS,
+        glue::BatchChangePartition::PERMISSIONS,
         glue::BatchGetPartition::PERMISSIONS,
-        glue::BatchUpdatePartition::PERMISSIONS,
         glue::GetPartitions::PERMISSIONS,
     ])
 }

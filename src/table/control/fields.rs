@@ -59,3 +59,17 @@ pub(super) fn texts(value: &Value, name: Unexpected) -> Result<Vec<String>, Unex
         .collect::<Option<_>>()
         .ok_or(name)
 }
+
+/// A list of objects that may be absent.
+pub(super) fn objects(
+    fields: &Map<String, Value>,
+    name: Unexpected,
+) -> Result<Vec<Map<String, Value>>, Unexpected> {
+    let mut objects = Vec::new();
+    if let Some(list) = value(fields, name) {
+        for object in list.as_array().ok_or(name)? {
+            objects.push(object.as_object().ok_or(name)?.clone());
+        }
+    }
+    Ok(objects)
+}

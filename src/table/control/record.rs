@@ -386,6 +386,7 @@ mod tests {
             mark: "raw/_datalake/generations/shop/orders/a.json".to_owned(),
             before,
             after: definition.clone(),
+            partitions: vec![definition.clone()],
         };
         let content = Content {
             owner: Owner::this("run", None, None),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::Result;
 use crate::lake::{CatalogTable, Lake, Lookup, Updated};
-use crate::table::control::fields::{FromFields, Unexpected, optional_object, text};
+use crate::table::control::fields::{FromFields, Unexpected, objects, optional_object, text};
 use crate::table::control::{MarkObject, Stage};
 use crate::table::hive;
 use crate::table::layout::{self, folder_of_location};
@@ -31,6 +31,9 @@ pub(crate) struct Swap {
     /// The table as it is before the update; nothing where the update creates it.
     pub(crate) before: Option<Definition>,
     pub(crate) after: Definition,
+    /// What the folder of the table as it is before does not say of its partitions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) partitions: Vec<Definition>,
 }
 
 impl FromFields for Swap {
@@ -42,6 +45,7 @@ impl FromFields for Swap {
             mark: text(fields, "mark")?,
             before: optional_object(fields, "before")?.cloned(),
             after: optional_object(fields, "after")?.ok_or("after")?.clone(),
+            partitions: objects(fields, "partitions")?,
         })
     }
 }
@@ -69,7 +73,7 @@ impl Swap {
             let folder = |input: &Definition| folder_of_location(location(input), &root);
             let before = self.before.as_ref().and_then(folder);
             let shown = folder(&table.input);
-            if shown.as_deref() != Some(&*self.folder) {
+            if !self.is_begun(&table.input, &root) {
                 let is_back = shown.is_some() && shown == before;
                 return if is_back {
                     unpublish(lake, mark)
@@ -77,8 +81,12 @@ impl Swap {
                     self.unpublish_unseen(lake, mark)
                 };
             }
-            if self.holds_others(lake, keys, mark.as_ref())? {
+            let has_partitions = hive::has_partitions(&table.input);
+            if self.holds_others(lake, keys, mark.as_ref(), has_partitions)? {
                 return Ok(false);
+            }
+            if has_partitions {
+                hive::move_back(lake, self, &table.input, keys)?;
             }
             if self.restore(lake, &table)? == Updated::Done {
                 log::info!(
@@ -96,6 +104,14 @@ impl Swap {
         Ok(false)
     }
 
+    /// Whether the table shows the folder, or its partitions are being moved there.
+    fn is_begun(&self, table: &Definition, root: &str) -> bool {
+        let shows = |table: &Definition| {
+            folder_of_location(location(table), root).as_ref() == Some(&self.folder)
+        };
+        shows(table) || hive::publishing(table).is_some_and(|after| shows(&after))
+    }
+
     /// Whether the folder holds rows that the swap's run did not name, and that were not written before the swap: those
     /// before it are acknowledged, and gone on with.
     fn holds_others(
@@ -103,11 +119,17 @@ impl Swap {
         lake: &Lake,
         keys: &[String],
         mark: Option<&MarkObject>,
+        has_partitions: bool,
     ) -> Result<bool> {
         let named: BTreeSet<&str> = keys.iter().map(String::as_str).collect();
         let mut others = false;
         lake.objects.list(&self.folder, &mut |listed| {
-            let run = layout::run_of_object(&listed.key[self.folder.len()..]);
+            let name = &listed.key[self.folder.len()..];
+            let name = match name.rsplit_once('/') {
+                Some((_, name)) if has_partitions => name,
+                _ => name,
+            };
+            let run = layout::run_of_object(name);
             let is_earlier = |run| mark.is_some_and(|mark| mark.mark.is_by(run));
             others |= run.is_some_and(|run| !is_earlier(run)) && !named.contains(&*listed.key);
             Ok(())
@@ -145,7 +167,7 @@ impl Swap {
 
     /// The table as it is once the swap is taken back.
     pub(super) fn foresee(&self, table: &mut CatalogTable, root: &str) {
-        if folder_of_location(location(&table.input), root).as_ref() == Some(&self.folder) {
+        if self.is_begun(&table.input, root) {
             table.input = self.undone(&table.input);
         }
     }
@@ -157,12 +179,13 @@ impl Swap {
             undo(&mut input, before, &self.after);
             let storage = before.get("StorageDescriptor").cloned();
             input.insert("StorageDescriptor".to_owned(), storage.unwrap_or(json!({})));
-        } else if !hive::is_resumable(&self.after)
-            && let Some(Value::Object(parameters)) = input.get_mut("Parameters")
-        {
-            // The table stays, without rows, and without what says whose they were. Where rows of it were acknowledged before
-            // the swap, a later attempt adds to them.
-            parameters.retain(|key, _| !hive::is_number(key));
+        }
+        if let Some(Value::Object(parameters)) = input.get_mut("Parameters") {
+            // A table that the swap created stays, without rows, and without what says whose they were. Where rows of it were
+            // acknowledged before the swap, a later attempt adds to them.
+            let has_numbers = self.before.is_some() || hive::is_resumable(&self.after);
+            let stays = |key: &str| has_numbers && hive::is_number(key);
+            parameters.retain(|key, _| !hive::is_of_a_swap(key) || stays(key));
         }
         input
     }

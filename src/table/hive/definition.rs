@@ -134,6 +134,66 @@ pub(super) fn at(
     input
 }
 
+/// Our own: what the table is to be once its partitions are those of a new generation.
+const PUBLISHING: &str = "airbyte_publishing";
+
+/// The most that it may take, in bytes: Glue's limit for a parameter is 512,000.
+const MOST: usize = 500_000;
+
+/// The table with the parameter that its partitions are being moved, after which it is to be `after`.
+pub(super) fn with_publishing(
+    mut input: Map<String, Value>,
+    after: &Map<String, Value>,
+) -> Result<Map<String, Value>> {
+    let text = Value::Object(after.clone()).to_string();
+    if text.len() > MOST {
+        return Err(Error::config(format!(
+            "the table {} cannot be overwritten: its definition takes more than {MOST} bytes, and a table with partitions keeps a copy of it in a parameter meanwhile",
+            name(&input)
+        ))
+        .hint("leave out partitioning and partition_by for that connection, or write fewer columns"));
+    }
+    object(&mut input, "Parameters").insert(PUBLISHING.to_owned(), text.into());
+    Ok(input)
+}
+
+/// What the table is to be once its partitions are moved, while they are.
+pub(in crate::table) fn publishing(input: &Map<String, Value>) -> Option<Map<String, Value>> {
+    let text = input.get("Parameters")?.get(PUBLISHING)?.as_str()?;
+    match serde_json::from_slice(text.as_bytes()) {
+        Ok(Value::Object(after)) => Some(after),
+        _ => None,
+    }
+}
+
+/// The table once its partitions are moved. What others have changed of it meanwhile stays.
+pub(super) fn published(
+    now: &Map<String, Value>,
+    after: &Map<String, Value>,
+    format: Format,
+) -> Map<String, Value> {
+    let mut input = now.clone();
+    settings::drop(&mut input, format);
+    for key in ["TableType", "StorageDescriptor"] {
+        input.insert(key.to_owned(), after.get(key).cloned().unwrap_or_default());
+    }
+    let parameters = object(&mut input, "Parameters");
+    parameters.retain(|key, _| !is_number(key) && key != PUBLISHING);
+    let there = after.get("Parameters").and_then(Value::as_object);
+    parameters.extend(
+        there
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| (key.clone(), value.clone())),
+    );
+    input
+}
+
+/// Whether the parameter says what a swap is about: which generation, or which version, the rows are of, or will be.
+pub(in crate::table) fn is_of_a_swap(key: &str) -> bool {
+    is_number(key) || key == PUBLISHING
+}
+
 /// Whether the parameter says which generation, or which version, the rows are of.
 pub(in crate::table) fn is_number(key: &str) -> bool {
     [GENERATION, SYNC, ATTEMPT, VERSION].contains(&key)
@@ -259,17 +319,7 @@ pub(super) fn refuse_unwritable(input: &Map<String, Value>, target: &TableTarget
 
 /// A new generation can take the place of any table whose rows are the objects of its folder.
 pub(super) fn refuse_replacing(input: &Map<String, Value>, target: &TableTarget) -> Result<()> {
-    refuse(input, target, Purpose::Replace)?;
-    if target.keys.is_empty() {
-        return Ok(());
-    }
-    Err(cannot_replace_partitions(target))
-}
-
-/// The error of an overwrite of a table with partitions.
-pub(super) fn cannot_replace_partitions(target: &TableTarget) -> Error {
-    unwritable(target, "has partitions, which cannot be overwritten yet")
-        .hint("append to it, or leave out partitioning and partition_by for that connection")
+    refuse(input, target, Purpose::Replace)
 }
 
 fn refuse(input: &Map<String, Value>, target: &TableTarget, purpose: Purpose) -> Result<()> {
@@ -293,24 +343,32 @@ fn refuse_other_keys(input: &Map<String, Value>, target: &TableTarget) -> Result
     let there = partition_keys(input);
     let mut wanted = target.keys.iter();
     let is_same = there.len() == wanted.len()
-        && there.iter().all(|(name, _)| {
+        && there.iter().all(|(name, data_type)| {
             wanted
                 .next()
-                .is_some_and(|key| key.name.eq_ignore_ascii_case(name))
+                .is_some_and(|key| key.name.eq_ignore_ascii_case(name) && key.fits(data_type))
         });
     if is_same {
         return Ok(());
     }
-    let list = |names: Vec<&str>| match &*names {
+    let list = |keys: Vec<String>| match &*keys {
         [] => "none".to_owned(),
-        names => names.join(", "),
+        keys => keys.join(", "),
     };
-    let there = list(there.iter().map(|(name, _)| name.as_str()).collect());
-    let wanted = list(target.keys.iter().map(|key| key.name.as_str()).collect());
+    let key = |(name, data_type): &(String, String)| format!("{name} {data_type}");
+    let there = list(there.iter().map(key).collect());
+    let key = |key: &PartitionKey| format!("{} {}", key.name, key.data_type);
+    let wanted = list(target.keys.iter().map(key).collect());
     let why = format!("has the partition keys: {there}; the configuration asks for: {wanted}");
     Err(unwritable(target, &why).hint(
         "set partitioning to what the table has, or write to another database, where the table is made anew",
     ))
+}
+
+/// Whether the table has partitions.
+pub(in crate::table) fn has_partitions(input: &Map<String, Value>) -> bool {
+    let keys = input.get("PartitionKeys").and_then(Value::as_array);
+    keys.is_some_and(|keys| !keys.is_empty())
 }
 
 /// The names and the types of the partition keys.
@@ -340,7 +398,7 @@ fn object<'a>(input: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<Strin
     value.as_object_mut().expect("it was made an object")
 }
 
-fn storage<'a>(input: &'a Map<String, Value>, key: &str) -> &'a Value {
+pub(super) fn storage<'a>(input: &'a Map<String, Value>, key: &str) -> &'a Value {
     input
         .get("StorageDescriptor")
         .and_then(|storage| storage.get(key))
@@ -356,8 +414,9 @@ fn entries(input: &Map<String, Value>) -> Vec<&Map<String, Value>> {
         .collect()
 }
 
-fn name(column: &Map<String, Value>) -> &str {
-    column
+/// The name of a table or of a column.
+pub(super) fn name(fields: &Map<String, Value>) -> &str {
+    fields
         .get("Name")
         .and_then(Value::as_str)
         .unwrap_or_default()

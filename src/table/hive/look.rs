@@ -10,7 +10,9 @@ use crate::table::listing::Shown;
 impl HiveTable {
     pub(in crate::table) fn looked_for(&self) -> Option<&TableTarget> {
         let is_marked = self.visibility == Visibility::Swap && self.generations.own.is_some();
-        (!is_marked).then_some(&self.target)
+        // Of a table with partitions more is to be seen than its location.
+        let is_listed = !is_marked && self.target.keys.is_empty();
+        is_listed.then_some(&self.target)
     }
 
     pub(in crate::table) fn look(&self, lake: &Lake, shown: &Shown) -> Result<()> {
@@ -21,12 +23,8 @@ impl HiveTable {
         };
         let root = lake.objects.root();
         let is_it = |location: &str| folder_of_location(location, &root).as_ref() == Some(folder);
-        let partitions = || match &self.partitions {
-            Some(partitions) => partitions.look(&self.target, lake, folder),
-            None => Ok(()),
-        };
-        if shown.location(&self.target).is_some_and(is_it) {
-            return partitions();
+        if self.partitions.is_none() && shown.location(&self.target).is_some_and(is_it) {
+            return Ok(());
         }
         let catalog = &*lake.catalog;
         let found = match catalog.table(&self.target.database, &self.target.name)? {
@@ -42,7 +40,11 @@ impl HiveTable {
         };
         let shown = location(&found);
         if is_it(shown) {
-            return partitions();
+            self.target.refuse_beside(&found.input)?;
+            return match &self.partitions {
+                Some(partitions) => partitions.look(&self.target, lake, folder),
+                None => Ok(()),
+            };
         }
         Err(Error::transient(format!(
             "the table {} was moved during this run, from {root}{folder} to {shown}: by an overwrite that ran beside it, or by another program; its unacknowledged rows are taken back",

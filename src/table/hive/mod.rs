@@ -5,6 +5,7 @@ mod entry;
 mod generations;
 mod growth;
 mod look;
+mod partition_swap;
 mod partitions;
 mod publish;
 mod rules;
@@ -79,11 +80,9 @@ impl HiveTable {
     pub(super) fn open(planned: &Planned, opening: &Opening<'_>) -> Result<Opened> {
         let Opening { lake, options, .. } = opening;
         let target = &planned.target;
-        if !target.keys.is_empty() && !matches!(planned.configured.refresh, Refresh::Append { .. })
-        {
-            return Err(definition::cannot_replace_partitions(target));
-        }
-        let known = || opening.known.look(target);
+        target.finish_swap(lake, None)?;
+        let is_listed = target.keys.is_empty();
+        let known = || opening.known.look(target).filter(|_| is_listed);
         match planned.configured.refresh {
             Refresh::Append { .. }
                 if options.creation == Creation::AtTheFirstCheckpoint
@@ -447,7 +446,10 @@ fn copy_of(file: &DataFile, from: &str, to: &str) -> String {
     format!("{to}{}", &file.key[from.len()..])
 }
 
-pub(in crate::table) use definition::{is_number, is_resumable};
+pub(in crate::table) use definition::{
+    has_partitions, is_number, is_of_a_swap, is_resumable, publishing,
+};
+pub(in crate::table) use partition_swap::{finish, move_back};
 pub(super) use superseded::{Foreseen, replaces};
 pub(super) use swap::{Begun, Replaced};
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
-use crate::lake::{Catalog, Lake};
+use crate::lake::{self, Catalog, Lake, PartitionChange};
 use crate::table::hive::{HiveTable, definition};
 use crate::table::layout::{self, folder_of_location};
 use crate::table::partition::{self, PartitionKey};
@@ -24,14 +24,14 @@ pub(super) struct Partitions {
     ids: HashMap<Box<[u8]>, PartitionId>,
     /// By their ids.
     known: Vec<Known>,
-    /// Those that the objects of this checkpoint are in.
-    touched: Vec<PartitionId>,
 }
 
 /// A partition that rows have come for.
 struct Known {
     values: Vec<String>,
     is_registered: bool,
+    /// Whether objects of this checkpoint are in it.
+    is_touched: bool,
 }
 
 impl Partitions {
@@ -40,7 +40,6 @@ impl Partitions {
             keys,
             ids: HashMap::new(),
             known: Vec::new(),
-            touched: Vec::new(),
         })
     }
 
@@ -67,6 +66,7 @@ impl Partitions {
         self.known.push(Known {
             values,
             is_registered: false,
+            is_touched: false,
         });
         self.ids.insert(list.into(), id);
         Some((id, Some(folder)))
@@ -80,7 +80,6 @@ impl Partitions {
     pub(super) fn forget(&mut self) {
         self.ids = HashMap::new();
         self.known = Vec::new();
-        self.touched = Vec::new();
     }
 
     /// Registers the partitions of these objects, which are in the folder that the table shows.
@@ -91,67 +90,46 @@ impl Partitions {
         lake: &Lake,
         folder: &str,
     ) -> Result<()> {
-        let mut touched: Vec<PartitionId> = files.iter().map(|file| file.partition).collect();
-        touched.sort_unstable();
-        touched.dedup();
-        let new = touched
-            .iter()
-            .filter(|id| !self.known[id.index()].is_registered);
-        let values: Vec<Vec<String>> = new
-            .map(|id| self.known[id.index()].values.clone())
-            .collect();
-        if !values.is_empty() {
-            create(target, &values, lake, folder)?;
+        for known in &mut self.known {
+            known.is_touched = false;
         }
-        for id in &touched {
-            self.known[id.index()].is_registered = true;
+        for file in files {
+            self.known[file.partition.index()].is_touched = true;
         }
-        self.touched = touched;
+        let new = |known: &&Known| known.is_touched && !known.is_registered;
+        create(target, &self.values(&new), lake, folder)?;
+        for known in &mut self.known {
+            known.is_registered |= known.is_touched;
+        }
         Ok(())
+    }
+
+    fn values(&self, which: &dyn Fn(&&Known) -> bool) -> Vec<Vec<String>> {
+        let found = self.known.iter().filter(which);
+        found.map(|known| known.values.clone()).collect()
     }
 
     /// Looks whether the catalog shows the partitions of this checkpoint in the folder.
     pub(super) fn look(&self, target: &TableTarget, lake: &Lake, folder: &str) -> Result<()> {
-        let touched = self.touched.iter();
-        let values: Vec<Vec<String>> = touched
-            .map(|id| self.known[id.index()].values.clone())
-            .collect();
-        values
-            .chunks(SOME)
-            .try_for_each(|values| self.look_at(target, lake, folder, values))
-    }
-
-    fn look_at(
-        &self,
-        target: &TableTarget,
-        lake: &Lake,
-        folder: &str,
-        values: &[Vec<String>],
-    ) -> Result<()> {
+        let (database, table) = (&*target.database, &*target.name);
         let root = lake.objects.root();
-        let found = lake
-            .catalog
-            .find_partitions(&target.database, &target.name, values)?;
-        let found: HashMap<Vec<String>, &Map<String, Value>> = found
-            .iter()
-            .map(|input| (values_of(input), input))
-            .collect();
-        for values in values {
-            let expected = format!("{folder}{}", partition::folder(self.names(), values));
-            let location = found.get(values).map(|input| definition::location(input));
-            let Some(location) = location else {
+        for some in self.values(&|known| known.is_touched).chunks(SOME) {
+            let found = lake.catalog.find_partitions(database, table, some)?;
+            for values in some {
+                let is_it = |input: &&Map<String, Value>| lake::has_values(input, values);
+                let location = found.iter().find(is_it).map(definition::location);
+                let expected = format!("{folder}{}", partition::folder(self.names(), values));
+                let is_there =
+                    |location| folder_of_location(location, &root).as_deref() == Some(&*expected);
+                if location.is_some_and(is_there) {
+                    continue;
+                }
+                let place = location.unwrap_or("no place, because somebody dropped it");
                 return Err(Error::transient(format!(
-                    "the partition {} of the table {}.{} was dropped by somebody else during this run; its unacknowledged rows are taken back",
-                    values.join("/"), target.database, target.name
+                    "the partition {} of the table {database}.{table} is located at {place}, and its rows are written to {root}{expected}; they are taken back",
+                    values.join("/")
                 ))
-                .hint("run it again"));
-            };
-            if folder_of_location(location, &root).as_deref() != Some(&*expected) {
-                return Err(Error::config(format!(
-                    "the partition {} of the table {}.{} is located at {location}, and its rows are written to {root}{expected}; they are taken back",
-                    values.join("/"), target.database, target.name
-                ))
-                .hint("set the partition's location to that folder, or drop the partition from the catalog"));
+                .hint("run it again; set the partition's location to that folder, or drop the partition from the catalog, if that happens again"));
             }
         }
         Ok(())
@@ -188,6 +166,9 @@ pub(super) fn create(
     lake: &Lake,
     folder: &str,
 ) -> Result<()> {
+    if values.is_empty() {
+        return Ok(());
+    }
     let table = target
         .find(&*lake.catalog, None)?
         .ok_or_else(|| gone(target))?;
@@ -195,8 +176,9 @@ pub(super) fn create(
     for some in values.chunks(SOME) {
         let input = |values: &Vec<String>| input(&table.input, &root, folder, values);
         let inputs: Vec<Map<String, Value>> = some.iter().map(input).collect();
+        let (database, table) = (&target.database, &target.name);
         lake.catalog
-            .create_partitions(&target.database, &target.name, &inputs)?;
+            .change_partitions(PartitionChange::Create, database, table, &inputs)?;
     }
     log::info!(
         "registered partitions database={} table={} partitions={}",
@@ -269,7 +251,7 @@ pub(super) fn grow(
         if behind.is_empty() {
             return Ok(());
         }
-        catalog.update_partitions(database, name, &behind)
+        catalog.change_partitions(PartitionChange::Update, database, name, &behind)
     })?;
     if count > 0 {
         log::info!(
@@ -280,7 +262,7 @@ pub(super) fn grow(
 }
 
 /// The names and types of the columns.
-fn types(input: &Map<String, Value>) -> Vec<(String, String)> {
+pub(super) fn types(input: &Map<String, Value>) -> Vec<(String, String)> {
     let columns = input
         .get("StorageDescriptor")
         .and_then(|storage| storage["Columns"].as_array());

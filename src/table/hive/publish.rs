@@ -11,7 +11,7 @@ use crate::table::hive::{definition, partitions, settings};
 use crate::table::{Change, TableChange, TableTarget, change, is_same, notes};
 
 /// How often a definition that others keep changing is read again before we give up.
-const CONFLICTS: usize = 20;
+pub(super) const CONFLICTS: usize = 20;
 
 /// The table as readers see it.
 #[derive(Clone, Debug, PartialEq)]
@@ -234,6 +234,7 @@ impl TableTarget {
             None => definition::new(&self.name, location, &columns, &self.keys, self.format),
             Some(table) => {
                 definition::refuse_replacing(&table.input, self)?;
+                self.refuse_beside(&table.input)?;
                 definition::at(&table.input, location, &columns, self.format)
             }
         };
@@ -246,9 +247,21 @@ impl TableTarget {
         })
     }
 
-    /// Publishes the objects below `location`, and no others, in one step. Before each attempt `announce` is called with
-    /// what the attempt would replace; nothing is swapped once it says no. The first attempt takes the table as it was read
-    /// before, where it was.
+    /// An error where a swap of partitions is under way.
+    pub(super) fn refuse_beside(&self, input: &Map<String, Value>) -> Result<()> {
+        if self.keys.is_empty() || definition::publishing(input).is_none() {
+            return Ok(());
+        }
+        Err(Error::transient(format!(
+            "an overwrite that runs beside this one is moving the partitions of the table {}",
+            self.full_name()
+        ))
+        .hint("run it again, and let one run at a time write the table"))
+    }
+
+    /// Publishes the objects below `location`, and no others, in one step; with partitions, begins it. Before each attempt
+    /// `announce` is called with what the attempt would replace; nothing is swapped once it says no. The first attempt takes
+    /// the table as it was read before, where it was.
     pub(super) fn swap(
         &self,
         catalog: &dyn Catalog,
@@ -285,11 +298,16 @@ impl TableTarget {
         next: &Next,
     ) -> Result<Option<Swapped>> {
         let mut changes = vec![TableChange::Published(location.to_owned())];
-        let input = &next.input;
-        let replaced = next
-            .table
-            .as_ref()
-            .map(|table| definition::location(&table.input).to_owned());
+        let before = next.table.as_ref().map(|table| &table.input);
+        let replaced = before.map(|input| definition::location(input).to_owned());
+        let publishing;
+        let input = if self.keys.is_empty() {
+            &next.input
+        } else {
+            let now = before.unwrap_or(&next.input).clone();
+            publishing = definition::with_publishing(now, &next.input)?;
+            &publishing
+        };
         let done = match &next.table {
             None => {
                 changes.push(TableChange::Created);

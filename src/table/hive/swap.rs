@@ -1,12 +1,14 @@
 //! The swap of a table to the generation that the run has written: prepared, noted in the record, and done.
 
+use serde_json::{Map, Value};
+
 use crate::error::{Error, Result};
 use crate::lake::{CatalogTable, Lake};
 use crate::table::TableChange;
 use crate::table::control::{MarkObject, RunRecord, Stage, Swap};
 use crate::table::hive::generations::Numbered;
 use crate::table::hive::publish::{Next, Swapped};
-use crate::table::hive::{HiveTable, Visibility, location, superseded};
+use crate::table::hive::{HiveTable, Visibility, location, partition_swap, superseded};
 use crate::table::layout::{self, folder_of_location};
 
 /// What came of the preparations of a checkpoint.
@@ -87,14 +89,33 @@ impl HiveTable {
         } else {
             Vec::new()
         };
-        let noted = |next| self.noted(next, self.generations.own.as_ref());
-        let swap = begun.next.as_ref().map(noted);
+        let own = self.generations.own.as_ref();
+        let swap = match &begun.next {
+            Some(next) => {
+                let swap = self.noted(next, own, Vec::new());
+                Some(self.with_exceptions(lake, swap)?)
+            }
+            None => None,
+        };
         self.next = begun.next;
         Ok((changes, swap))
     }
 
+    /// The swap with what the table's folder does not say of its partitions.
+    fn with_exceptions(&self, lake: &Lake, mut swap: Swap) -> Result<Swap> {
+        if let Some(before) = swap.before.as_ref().filter(|_| self.partitions.is_some()) {
+            swap.partitions = partition_swap::exceptions(lake, &swap.database, before)?;
+        }
+        Ok(swap)
+    }
+
     /// What the record says of the swap.
-    fn noted(&self, next: &Next, own: Option<&MarkObject>) -> Swap {
+    fn noted(
+        &self,
+        next: &Next,
+        own: Option<&MarkObject>,
+        partitions: Vec<Map<String, Value>>,
+    ) -> Swap {
         Swap {
             database: self.target.database.clone(),
             table: self.target.name.clone(),
@@ -102,6 +123,7 @@ impl HiveTable {
             mark: own.map_or_else(String::new, |own| own.key().to_owned()),
             before: next.table.as_ref().map(|table| table.input.clone()),
             after: next.input.clone(),
+            partitions,
         }
     }
 
@@ -159,7 +181,7 @@ impl HiveTable {
         let mut announce = |next: &Next| {
             self.refuse_added(next.table.as_ref())?;
             if let Some(noted) = in_the_record {
-                let swap = self.noted(next, own.as_ref());
+                let swap = self.noted(next, own.as_ref(), noted.partitions.clone());
                 if *noted != swap {
                     unannounced = Some(swap);
                     return Ok(false);
@@ -190,23 +212,26 @@ impl HiveTable {
         lake: &Lake,
         replaced: Replaced,
         record: &mut RunRecord,
-    ) -> Option<Vec<TableChange>> {
+    ) -> Result<Option<Vec<TableChange>>> {
         self.generations.own = replaced.own;
         self.next = None;
         match replaced.outcome {
-            Replacing::Nothing => Some(Vec::new()),
+            Replacing::Nothing => Ok(Some(Vec::new())),
             Replacing::Swapped(swapped) => {
                 let root = lake.objects.root();
+                let location = format!("{root}{}", self.folder);
+                self.target.finish_swap(lake, Some(&location))?;
                 self.replaced = swapped
                     .replaced
                     .and_then(|location| folder_of_location(&location, &root))
                     .filter(|folder| *folder != self.folder);
                 self.visibility = Visibility::Swapped;
-                Some(swapped.changes)
+                Ok(Some(swapped.changes))
             }
             Replacing::Unannounced(swap) => {
-                record.note_swap(&self.name(), *swap);
-                None
+                let swap = self.with_exceptions(lake, *swap)?;
+                record.note_swap(&self.name(), swap);
+                Ok(None)
             }
         }
     }

@@ -189,6 +189,7 @@ impl Account {
                     "glue:GetPartitions",
                     "glue:BatchGetPartition",
                     "glue:BatchCreatePartition",
+                    "glue:BatchDeletePartition",
                     "glue:BatchUpdatePartition",
                 ],
                 "*",

@@ -126,6 +126,16 @@ fn overwrite(fake: &Fake) -> Program {
     sync(fake, "overwrite", &[])
 }
 
+/// A sync into a table with a partition for each id.
+fn in_partitions(fake: &Fake, mode: &str, id: u64) -> Program {
+    let by = ("partition_by", json!(["id"]));
+    sync(fake, mode, &[by]).stdin(person("people", id) + &state("people", 1))
+}
+
+fn has_partition(fake: &Fake) {
+    in_partitions(fake, "append", 1).run().succeeded();
+}
+
 macro_rules! scenes {
     ($($call:literal, $set:expr, $program:expr;)*) => {
         &[$(Scene { call: $call, set: $set, program: $program }),*]
@@ -144,6 +154,10 @@ pub(super) const SCENES: &[Scene] = scenes! {
     "AssumeRoleWithWebIdentity", nothing, |fake| chain(fake, &[
         ("AWS_WEB_IDENTITY_TOKEN_FILE", "token"), ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r"),
     ]);
+    "BatchCreatePartition", nothing, |fake| in_partitions(fake, "append", 1);
+    "BatchDeletePartition", has_partition, |fake| in_partitions(fake, "overwrite", 2);
+    "BatchGetPartition", nothing, |fake| in_partitions(fake, "append", 1);
+    "BatchUpdatePartition", has_partition, |fake| in_partitions(fake, "overwrite", 1);
     "CompleteMultipartUpload", nothing, in_parts;
     "CopyObject", overtaken, |fake| load(fake, 7..9);
     "CreateDatabase", nothing, check;
@@ -156,6 +170,7 @@ pub(super) const SCENES: &[Scene] = scenes! {
     "GetDatabase", nothing, check;
     "GetDatabases", published, overwrite;
     "GetObject", nothing, check;
+    "GetPartitions", has_partition, |fake| in_partitions(fake, "overwrite", 1);
     "GetResourceLFTags", has_database, tagged;
     "GetTable", has_database, check;
     "GetTables", published, overwrite;
