@@ -107,8 +107,13 @@ fn open_input(
         Input::Records { .. } => Stdout::Unused,
         Input::Singer => Stdout::Needed,
     };
-    let lines = Lines::files(files.clone(), config.max_record, stdout, clock.clone())?
-        .within(config.memory_budget);
+    let lines = Lines::files(
+        files.clone(),
+        config.limits.max_record,
+        stdout,
+        clock.clone(),
+    )?
+    .within(config.limits.memory_budget);
     let lines = match asked.input {
         Input::Records { .. } => lines.objects(),
         Input::Singer => lines,

@@ -32,8 +32,8 @@ fn write(
     let streams = catalog::read(&read_file(&asked.catalog, "configured catalog")?)?;
     let clock = Clock::System;
     let run = Run::begin(clock.now())?;
-    let mut lines = Lines::stdin(config.max_record, Stdout::Needed, clock.clone())?
-        .within(config.memory_budget);
+    let mut lines = Lines::stdin(config.limits.max_record, Stdout::Needed, clock.clone())?
+        .within(config.limits.memory_budget);
     let options = options(&config, environment);
     let lake = open_verified(&asked.lake, config, &run, environment, RetryPolicy::long())?;
     let mut sink = Sink::open(&lake, streams, options, run, clock, Box::new(Printed))?;

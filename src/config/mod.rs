@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::file::Format;
 use crate::lake;
-use crate::schema::{BigIntegers, ColumnPolicy, Numbers};
+use crate::schema::ColumnOptions;
 use crate::table::partition::Partitioning;
 
 pub(crate) use layers::Layers;
@@ -30,17 +30,16 @@ pub(crate) struct Config {
     /// The database of streams without a namespace.
     pub(crate) database: String,
     pub(crate) format: Format,
-    /// The type of the columns for JSON numbers: double or decimal(38,18).
-    pub(crate) numbers: Numbers,
-    /// The type of the columns for integers of more than 64 bits.
-    pub(crate) big_integers: BigIntegers,
     pub(crate) partitioning: Partitioning,
-    /// The column for misfits; none switches it off.
-    pub(crate) rescued_data_column: Option<String>,
-    /// Whether Airbyte's own columns are added.
-    pub(crate) metadata_columns: bool,
-    /// How the columns of tables may change.
-    pub(crate) column_policy: ColumnPolicy,
+    pub(crate) columns: ColumnOptions,
+    pub(crate) limits: RunLimits,
+    /// Warnings for the user.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// The limits of a run in time and in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunLimits {
     /// The longest time that a state waits for its checkpoint.
     pub(crate) checkpoint_interval: Duration,
     /// The size of an object at which the next one begins, in bytes after compression.
@@ -51,8 +50,6 @@ pub(crate) struct Config {
     pub(crate) leftover_age: Duration,
     /// The length of the longest line in bytes.
     pub(crate) max_record: usize,
-    /// Warnings for the user.
-    pub(crate) warnings: Vec<String>,
 }
 
 /// Reads the configuration from its layers; the error lists every mistake with its JSON path.

@@ -5,11 +5,13 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::reader::{Mistakes, ObjectReader};
-use super::{Config, aws};
+use super::{Config, RunLimits, aws};
 use crate::error::{Error, Result};
 use crate::file::{Codec, Format, PageCodec};
 use crate::row::partition::Transform;
-use crate::schema::{BigIntegers, ColumnPolicy, Limits, Numbers, OnTypeChange, SchemaChanges};
+use crate::schema::{
+    BigIntegers, ColumnOptions, ColumnPolicy, Limits, Numbers, OnTypeChange, SchemaChanges,
+};
 use crate::table::partition::{PartitionBy, Partitioning};
 
 /// What stores the lake; it decides which settings are required.
@@ -130,17 +132,21 @@ fn settings(root: &ObjectReader<'_>, backend: Backend, is_stored: bool) -> Optio
         typed_prefix,
         database: database?,
         format: format?,
-        numbers,
-        big_integers,
         partitioning,
-        rescued_data_column,
-        metadata_columns,
-        column_policy,
-        checkpoint_interval: Duration::from_secs_f64(minutes * 60.0),
-        leftover_age: Duration::from_secs_f64(leftover_hours * 3600.0),
-        target_file_size,
-        memory_budget,
-        max_record,
+        columns: ColumnOptions {
+            numbers,
+            big_integers,
+            rescued: rescued_data_column,
+            metadata: metadata_columns,
+            policy: column_policy,
+        },
+        limits: RunLimits {
+            checkpoint_interval: Duration::from_secs_f64(minutes * 60.0),
+            leftover_age: Duration::from_secs_f64(leftover_hours * 3600.0),
+            target_file_size,
+            memory_budget,
+            max_record,
+        },
         warnings,
     })
 }

@@ -5,6 +5,7 @@ use crate::aws::{Addressing, Credentials, Switch};
 use crate::environment::Environment;
 use crate::file::{Codec, PageCodec};
 use crate::lake::aws::Tag;
+use crate::schema::Numbers;
 
 const USER: &str = r#""credentials":{"credentials_title":"IAM User","aws_access_key_id":"AKIA","aws_secret_access_key":"hunter2"}"#;
 const REST: &str =
@@ -35,12 +36,12 @@ fn the_smallest_configuration_has_the_documented_defaults() {
     let config = read(&format!("{USER},{REST}")).unwrap();
     assert_eq!(config.format, Format::Parquet(PageCodec::Plain));
     assert_eq!(config.prefix, "");
-    assert_eq!(config.rescued_data_column.as_deref(), Some("_rescued_data"));
-    assert_eq!(config.checkpoint_interval, Duration::from_secs(300));
-    assert_eq!(config.target_file_size, 128 << 20);
-    assert_eq!(config.memory_budget, 64 << 20);
-    assert_eq!(config.max_record, 256 << 20);
-    assert!(!config.metadata_columns);
+    assert_eq!(config.columns.rescued.as_deref(), Some("_rescued_data"));
+    assert_eq!(config.limits.checkpoint_interval, Duration::from_secs(300));
+    assert_eq!(config.limits.target_file_size, 128 << 20);
+    assert_eq!(config.limits.memory_budget, 64 << 20);
+    assert_eq!(config.limits.max_record, 256 << 20);
+    assert!(!config.columns.metadata);
     assert!(config.warnings.is_empty());
 }
 
@@ -56,7 +57,7 @@ fn everything_that_the_form_of_the_python_connector_stores_is_accepted() {
     .unwrap();
     assert_eq!(config.prefix, "raw/airbyte");
     assert_eq!(config.format, Format::Jsonl(Codec::Plain));
-    assert_eq!(config.numbers, Numbers::Decimal);
+    assert_eq!(config.columns.numbers, Numbers::Decimal);
     let aws = config.aws.unwrap();
     assert_eq!(
         aws.database_tag,
@@ -191,7 +192,8 @@ fn a_null_rescue_column_switches_it_off_and_local_needs_nothing() {
     assert_eq!(
         read(&format!(r#"{USER},{REST},"rescued_data_column":null"#))
             .unwrap()
-            .rescued_data_column,
+            .columns
+            .rescued,
         None
     );
     let local = of_file("{}", Backend::Local).unwrap();
@@ -238,10 +240,10 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
         ("bucket_name", "other"),
     ];
     let config = layered(&file, &environment, &flags).unwrap();
-    assert_eq!(config.memory_budget, 40 << 20);
-    assert_eq!(config.target_file_size, 7 << 20);
+    assert_eq!(config.limits.memory_budget, 40 << 20);
+    assert_eq!(config.limits.target_file_size, 7 << 20);
     assert_eq!(config.prefix, "42");
-    assert!(config.metadata_columns);
+    assert!(config.columns.metadata);
     assert_eq!(config.format, Format::Jsonl(Codec::Plain));
     let aws = config.aws.unwrap();
     assert_eq!(

@@ -24,6 +24,21 @@ pub(crate) use policy::{ColumnPolicy, Forbidden, Forbidding, Limits, OnTypeChang
 pub(crate) use read::{BigIntegers, Numbers, read};
 pub(crate) use rules::Rules;
 
+/// The options of columns: which types values get, and which columns there are beyond those of a stream.
+#[derive(Clone, Debug)]
+pub(crate) struct ColumnOptions {
+    /// The type of the columns for JSON numbers: double or decimal(38,18).
+    pub(crate) numbers: Numbers,
+    /// The type of the columns for integers of more than 64 bits.
+    pub(crate) big_integers: BigIntegers,
+    /// The column for misfits; none switches it off.
+    pub(crate) rescued: Option<String>,
+    /// Whether Airbyte's own columns are added.
+    pub(crate) metadata: bool,
+    /// How the columns of tables may change.
+    pub(crate) policy: ColumnPolicy,
+}
+
 /// The type of a column, a struct field or an array element, in the catalog's (Hive's) words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Type {

@@ -149,7 +149,7 @@ impl Sink<'_> {
         for stream in &*self.streams {
             let rescued = stream.rescued();
             if !rescued.is_empty() {
-                let kept = match &self.options.table.rescued {
+                let kept = match &self.options.table.columns.rescued {
                     Some(column) => format!("kept in the column {column}"),
                     None => "written as null".to_owned(),
                 };
@@ -161,7 +161,7 @@ impl Sink<'_> {
                     "stream {}: values that do not fit their columns are {kept}: {}; correct them at the source, declare other types{}",
                     stream.key,
                     columns.join(", "),
-                    way_out(&self.options.table.policy)
+                    way_out(&self.options.table.columns.policy)
                 );
             }
             if stream.refresh == Refresh::Overwrite && !stream.has_evidence() {

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::file::{Format, Statistics};
 use crate::lake::{Catalog, Created, Lake, Lookup};
 use crate::schema::evolve::{SchemaOrigin, Terms};
-use crate::schema::{BigIntegers, Column, ColumnPolicy, Field, Limits, Note, Numbers, Type};
+use crate::schema::{Column, ColumnOptions, ColumnPolicy, Field, Limits, Note, Type};
 use crate::table::control::{Control, RunRecord, Swap};
 use crate::table::layout::Run;
 use crate::table::listing::{Known, Shown};
@@ -37,13 +37,7 @@ pub(crate) struct TableOptions {
     /// The database of streams without a namespace.
     pub(crate) database: String,
     pub(crate) format: Format,
-    pub(crate) numbers: Numbers,
-    pub(crate) big_integers: BigIntegers,
-    /// The column for values that do not fit.
-    pub(crate) rescued: Option<String>,
-    /// Whether Airbyte's own columns are added.
-    pub(crate) metadata: bool,
-    pub(crate) policy: ColumnPolicy,
+    pub(crate) columns: ColumnOptions,
     pub(crate) creation: Creation,
     pub(crate) partitioning: Partitioning,
 }

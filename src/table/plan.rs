@@ -72,8 +72,8 @@ fn database(namespace: &str, catalog: &dyn Catalog) -> Result<String> {
 
 fn plan_columns(configured: ConfiguredStream, options: &TableOptions) -> Result<Planned> {
     let rows = row::ExtraColumns {
-        rescued: options.rescued.clone(),
-        metadata: options.metadata.then_some(row::Metadata {
+        rescued: options.columns.rescued.clone(),
+        metadata: options.columns.metadata.then_some(row::Metadata {
             generation_id: configured.generation_id,
             sync_id: configured.sync_id,
         }),
@@ -93,7 +93,7 @@ fn plan_columns(configured: ConfiguredStream, options: &TableOptions) -> Result<
         keys,
         wanted,
         origin: configured.origin,
-        policy: options.policy,
+        policy: options.columns.policy,
         format: options.format,
         version: match configured.refresh {
             Refresh::Version(version) => Some(version),
@@ -126,10 +126,10 @@ fn properties(
     options: &TableOptions,
     reserved: &[&str],
 ) -> (Vec<Column>, Vec<Note>) {
-    let mut schema = schema::read(json_schema, options.numbers, reserved);
-    options.big_integers.apply(&mut schema.fields);
+    let mut schema = schema::read(json_schema, options.columns.numbers, reserved);
+    options.columns.big_integers.apply(&mut schema.fields);
     if origin == SchemaOrigin::Inferred {
-        let left_out = schema::policy::bound(&mut schema.fields, options.policy.limits);
+        let left_out = schema::policy::bound(&mut schema.fields, options.columns.policy.limits);
         schema.notes.extend(left_out);
     }
     let column = |field| Column::new(field, Source::Property);

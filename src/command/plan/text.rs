@@ -92,16 +92,20 @@ fn write(out: &mut String, forecast: &StreamForecast) -> fmt::Result {
     )?;
     section(out, "changes", forecast.changes.iter().map(ChangeLine))?;
     section(out, "notes", forecast.notes.iter())?;
+    columns(out, &forecast.columns)
+}
+
+fn columns(out: &mut String, columns: &[Column]) -> fmt::Result {
     writeln!(out, "  columns")?;
     let width = |length: fn(&Column) -> usize| {
-        let widths = forecast.columns.iter().map(length);
+        let widths = columns.iter().map(length);
         widths.max().unwrap_or(0).min(WIDEST)
     };
     let (names, types) = (
         width(|column| column.name.len()),
         width(|column| column.data_type.to_string().len()),
     );
-    for column in &forecast.columns {
+    for column in columns {
         let origin = match &column.origin {
             Origin::Record(path) => path,
             Origin::Program => "(added by the program)",
