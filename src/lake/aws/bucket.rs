@@ -25,6 +25,8 @@ pub(super) struct Bucket {
     pub(super) put_options: Rc<PutOptions>,
     pub(super) parts: PartsInFlight,
     pub(super) conditions: Cell<Conditions>,
+    /// Whether it was warned of a store without conditional writes.
+    pub(super) has_warned: Cell<bool>,
 }
 
 /// Whether the store writes only under the conditions that a write names.
@@ -174,9 +176,12 @@ impl Bucket {
 
     fn lack_conditions(&self) {
         self.learn(Conditions::Ignored);
-        warn!(
-            "the store has no conditional writes (If-None-Match, If-Match): let one run at a time write to a table, for nothing decides between two that overlap"
-        );
+        // Each of the steps that run side by side finds out.
+        if !self.has_warned.replace(true) {
+            warn!(
+                "the store has no conditional writes (If-None-Match, If-Match): let one run at a time write to a table, for nothing decides between two that overlap"
+            );
+        }
     }
 
     /// Writes the object if it is as expected, without a guard against others that write between the look and the write.

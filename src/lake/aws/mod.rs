@@ -80,6 +80,7 @@ pub(crate) fn open(
             put_options: Rc::new(put_options),
             parts: PartsInFlight::new(part_memory),
             conditions: Cell::default(),
+            has_warned: Cell::new(false),
         }),
         catalog: Box::new(Glue {
             aws: Rc::clone(&aws),

@@ -331,6 +331,11 @@ impl TableTarget {
         if !done {
             return Ok(None);
         }
+        for change in &changes {
+            if matches!(change, TableChange::Dropped(_)) {
+                log::info!("{change} database={} table={}", self.database, self.name);
+            }
+        }
         log::info!(
             "published a new generation database={} table={} location={location}",
             self.database,
