@@ -3,6 +3,7 @@
 //! Between lines it also watches for signals, and for the closing of stdout by its reader.
 
 mod compressed;
+mod faults;
 mod objects;
 #[cfg(test)]
 mod tests;
@@ -61,29 +62,37 @@ pub(crate) enum Event<'a> {
 
 /// The lines of one input after another.
 pub(crate) struct Lines {
-    content: CurrentInput,
-    /// The name of the current input.
-    name: String,
+    current: Current,
     /// The inputs after the current one.
     waiting: VecDeque<PathBuf>,
     watch: Rc<Watch>,
-    /// Bytes read and not yet handed out are `buffer[start..end]`; no line end is in `buffer[start..searched]`.
-    buffer: Vec<u8>,
-    start: usize,
-    searched: usize,
-    end: usize,
-    /// How many lines of the current input end before `start`.
-    number: u64,
+    text: Window,
     /// How the input is split where it is more than lines.
     objects: Option<Objects>,
     /// Bytes of text read so far, over all inputs.
     read: u64,
-    /// The same when the current input began.
-    read_before: u64,
     /// The most bytes that a line may have.
     longest: usize,
     decompression: Decompression,
     after_signal: AfterSignal,
+}
+
+/// The input that is being read.
+struct Current {
+    content: CurrentInput,
+    name: String,
+    /// How many lines of it end before what is not yet handed out.
+    number: u64,
+    /// The bytes of text that were read before it.
+    read_before: u64,
+}
+
+/// Text that was read: `buffer[start..end]` is not yet handed out, and no line end is in `buffer[start..searched]`.
+struct Window {
+    buffer: Vec<u8>,
+    start: usize,
+    searched: usize,
+    end: usize,
 }
 
 /// The memory of decompression, in bytes.
@@ -137,18 +146,22 @@ impl Lines {
             }
         }
         Ok(Self {
-            content: CurrentInput::Ended,
-            name: String::new(),
+            current: Current {
+                content: CurrentInput::Ended,
+                name: String::new(),
+                number: 0,
+                read_before: 0,
+            },
             waiting: paths.into(),
             watch: Rc::new(Watch::new(stdout, clock)?),
-            buffer: vec![0; BLOCK],
-            start: 0,
-            searched: 0,
-            end: 0,
-            number: 0,
+            text: Window {
+                buffer: vec![0; BLOCK],
+                start: 0,
+                searched: 0,
+                end: 0,
+            },
             objects: None,
             read: 0,
-            read_before: 0,
             longest,
             decompression: Decompression {
                 most: u64::MAX,
@@ -199,7 +212,7 @@ impl Lines {
             if self.is_ended() && !self.open_next()? {
                 return Ok(Event::End);
             }
-            if self.end - self.start > self.longest {
+            if self.text.end - self.text.start > self.longest {
                 return Err(self.too_long());
             }
             if let Some(signal) = interrupt::signal() {
@@ -220,9 +233,12 @@ impl Lines {
             return Err(self.too_long());
         }
         Ok(Event::Line {
-            input: &self.name,
-            number: self.objects.as_ref().map_or(self.number, Objects::line),
-            text: &self.buffer[from..to],
+            input: &self.current.name,
+            number: self
+                .objects
+                .as_ref()
+                .map_or(self.current.number, Objects::line),
+            text: &self.text.buffer[from..to],
         })
     }
 
@@ -232,16 +248,19 @@ impl Lines {
         loop {
             let (end, next) = match self.line_end() {
                 Some(end) => (end, end + 1),
-                None if self.is_ended() && self.start < self.end => (self.end, self.end),
+                None if self.is_ended() && self.text.start < self.text.end => {
+                    (self.text.end, self.text.end)
+                }
                 None => return None,
             };
-            let mut line = (self.start, end);
-            self.number += 1;
-            if self.number == 1 && self.buffer[self.start..end].starts_with(&BOM) {
+            let mut line = (self.text.start, end);
+            self.current.number += 1;
+            if self.current.number == 1 && self.text.buffer[self.text.start..end].starts_with(&BOM)
+            {
                 line.0 += BOM.len();
             }
-            self.start = next;
-            self.searched = next;
+            self.text.start = next;
+            self.text.searched = next;
             if let Some(line) = self.trimmed(line) {
                 return Some(line);
             }
@@ -251,17 +270,17 @@ impl Lines {
     /// The place of the first line end; `None` if it was not read yet.
     #[inline]
     fn line_end(&mut self) -> Option<usize> {
-        let searched = &self.buffer[self.searched..self.end];
+        let searched = &self.text.buffer[self.text.searched..self.text.end];
         if let Some(offset) = memchr::memchr(b'\n', searched) {
-            self.searched += offset;
-            return Some(self.searched);
+            self.text.searched += offset;
+            return Some(self.text.searched);
         }
-        self.searched = self.end;
+        self.text.searched = self.text.end;
         None
     }
 
     fn is_ended(&self) -> bool {
-        matches!(self.content, CurrentInput::Ended)
+        matches!(self.current.content, CurrentInput::Ended)
     }
 
     fn too_long(&self) -> Error {
@@ -272,8 +291,8 @@ impl Lines {
         // A line is counted once its end is found, so an unfinished line that exceeds the limit is the next one.
         Error::config(format!(
             "{} near line {}: expected {what} of at most {} MiB, found a longer one",
-            self.name,
-            self.number + 1,
+            self.current.name,
+            self.current.number + 1,
             self.longest >> 20
         ))
         .hint("raise max_record_mb in the configuration")
@@ -282,7 +301,7 @@ impl Lines {
     /// The line without its `\r`; `None` if it is blank.
     #[inline]
     fn trimmed(&self, (from, mut to): (usize, usize)) -> Option<(usize, usize)> {
-        let line = &self.buffer[from..to];
+        let line = &self.text.buffer[from..to];
         if line.ends_with(b"\r") {
             to -= 1;
         }
@@ -295,7 +314,7 @@ impl Lines {
             return Ok(false);
         };
         let file = if is_stdin(&path) {
-            "stdin".clone_into(&mut self.name);
+            "stdin".clone_into(&mut self.current.name);
             let stdin = std::io::stdin().as_fd().try_clone_to_owned();
             if let Ok(pipe) = &stdin {
                 // Fewer context switches. Failure is harmless: stdin may be no pipe, and the system's limit may be lower.
@@ -303,14 +322,15 @@ impl Lines {
             }
             stdin.map(File::from)
         } else {
-            self.name = path.display().to_string();
+            self.current.name = path.display().to_string();
             // Opening a FIFO must not wait for its writer; the wait for input does.
             interrupt::options().read(true).open(&path)
         };
-        self.content = CurrentInput::Undetected(file.map_err(|error| unreadable(&path, error))?);
+        self.current.content =
+            CurrentInput::Undetected(file.map_err(|error| unreadable(&path, error))?);
         self.decompression.taken = 0;
-        self.number = 0;
-        self.read_before = self.read;
+        self.current.number = 0;
+        self.current.read_before = self.read;
         if self.objects.is_some() {
             self.objects = Some(Objects::default());
         }
@@ -318,7 +338,7 @@ impl Lines {
     }
 
     fn wait(&self, deadline: Option<Instant>) -> Result<Wake> {
-        match &self.content {
+        match &self.current.content {
             CurrentInput::Undetected(file) | CurrentInput::Plain(file) => {
                 self.watch.wait(file, deadline)
             }
@@ -331,7 +351,7 @@ impl Lines {
 
     /// Bytes that are still to be read after a signal.
     fn rest(&mut self) -> u64 {
-        match &self.content {
+        match &self.current.content {
             CurrentInput::Undetected(file) | CurrentInput::Plain(file) => {
                 if self.after_signal == AfterSignal::WhatIsThere {
                     let kind = file.metadata().map(|metadata| metadata.file_type());
@@ -352,14 +372,16 @@ impl Lines {
 
     /// Moves what is not yet handed out to the beginning of the buffer, and gives back the memory of a very long line.
     pub(crate) fn compact(&mut self) {
-        if self.start > 0 {
-            self.buffer.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.searched -= self.start;
-            self.start = 0;
-            if self.end <= BLOCK / 2 && self.buffer.len() > 4 * BLOCK {
-                self.buffer.truncate(BLOCK);
-                self.buffer.shrink_to_fit();
+        if self.text.start > 0 {
+            self.text
+                .buffer
+                .copy_within(self.text.start..self.text.end, 0);
+            self.text.end -= self.text.start;
+            self.text.searched -= self.text.start;
+            self.text.start = 0;
+            if self.text.end <= BLOCK / 2 && self.text.buffer.len() > 4 * BLOCK {
+                self.text.buffer.truncate(BLOCK);
+                self.text.buffer.shrink_to_fit();
             }
         }
     }
@@ -367,18 +389,18 @@ impl Lines {
     /// Reads available bytes into the buffer, which is grown if needed.
     fn fill(&mut self) -> Result<()> {
         self.compact();
-        if self.buffer.len() - self.end < BLOCK / 2 {
+        if self.text.buffer.len() - self.text.end < BLOCK / 2 {
             // A line longer than the buffer: grow by an eighth, for all of it is written. Large buffers grow without a copy.
-            let longer = self.buffer.len() + (self.buffer.len() / 8).max(BLOCK);
-            self.buffer.resize(longer, 0);
+            let longer = self.text.buffer.len() + (self.text.buffer.len() / 8).max(BLOCK);
+            self.text.buffer.resize(longer, 0);
         }
-        let mut room = &mut self.buffer[self.end..];
+        let mut room = &mut self.text.buffer[self.text.end..];
         if let AfterSignal::Rest(rest) = self.after_signal {
             let rest = usize::try_from(rest).unwrap_or(usize::MAX);
             let length = room.len().min(rest);
             room = &mut room[..length];
         }
-        let count = match &mut self.content {
+        let count = match &mut self.current.content {
             CurrentInput::Undetected(file) | CurrentInput::Plain(file) => file.read(room),
             CurrentInput::Compressed(text) => text.read(room),
             CurrentInput::Ended => Ok(0),
@@ -394,33 +416,33 @@ impl Lines {
             Err(_) if self.watch.look()? != Wake::Deadline => return Ok(()),
             Err(error) => return Err(self.read_error(error)),
         };
-        self.end += count;
+        self.text.end += count;
         if let AfterSignal::Rest(rest) = &mut self.after_signal {
             *rest = rest.saturating_sub(count as u64);
         }
-        if let CurrentInput::Undetected(file) = &self.content {
+        if let CurrentInput::Undetected(file) = &self.current.content {
             // The buffer holds only bytes of this input.
-            let beginning = &self.buffer[self.start..self.end];
+            let beginning = &self.text.buffer[self.text.start..self.text.end];
             if count > 0 && Compression::is_undecided(beginning) {
                 return Ok(());
             }
             let file = file.try_clone();
-            let file = file.map_err(|error| unreadable(Path::new(&self.name), error))?;
+            let file = file.map_err(|error| unreadable(Path::new(&self.current.name), error))?;
             let codec = Compression::detect(beginning);
             let beginning = beginning.to_vec();
-            self.content = match codec {
+            self.current.content = match codec {
                 Some(codec) => CurrentInput::Compressed(self.decompressed(codec, beginning, file)?),
                 None => CurrentInput::Plain(file),
             };
-            if matches!(self.content, CurrentInput::Compressed(_)) {
-                self.end = self.start;
-                self.searched = self.start;
+            if matches!(self.current.content, CurrentInput::Compressed(_)) {
+                self.text.end = self.text.start;
+                self.text.searched = self.text.start;
                 return Ok(());
             }
-            self.read += (self.end - self.start - count) as u64;
+            self.read += (self.text.end - self.text.start - count) as u64;
         }
         if count == 0 {
-            self.content = CurrentInput::Ended;
+            self.current.content = CurrentInput::Ended;
         }
         self.read += count as u64;
         Ok(())
@@ -442,50 +464,8 @@ impl Lines {
             }
             // An event interrupted the read: the next wait returns it, and nothing more is read.
             Err(_) if self.watch.look()? != Wake::Deadline => Ok(Box::new(std::io::empty())),
-            Err(error) => Err(unreadable(Path::new(&self.name), error)),
+            Err(error) => Err(unreadable(Path::new(&self.current.name), error)),
         }
-    }
-
-    fn window_too_large(&self, window: u64) -> Error {
-        Error::config(format!(
-            "{}: expected a zstd window of at most {} MiB, half of memory_budget_mb, found one of {} MiB",
-            self.name,
-            self.decompression.most >> 20,
-            window.div_ceil(1 << 20),
-        ))
-        .hint(format!(
-            "raise memory_budget_mb to {}, or compress again without --long and --ultra",
-            window.div_ceil(1 << 20) * 2
-        ))
-    }
-
-    /// The window of the first frame counts in the memory budget, so no later one may have a larger one.
-    fn later_window_too_large(&self) -> Error {
-        Error::config(format!(
-            "{}: expected zstd windows of at most {} MiB in all frames, as in the first, found a larger one",
-            self.name,
-            self.decompression.taken.div_ceil(1 << 20),
-        ))
-        .hint("compress it again as one frame, or without --long and --ultra")
-    }
-
-    fn read_error(&self, error: std::io::Error) -> Error {
-        let name = &self.name;
-        match self.content {
-            CurrentInput::Compressed(_) if compressed::is_window_too_large(&error) => {
-                return self.later_window_too_large();
-            }
-            CurrentInput::Compressed(_) => {
-                let fault = match error.kind() {
-                    ErrorKind::UnexpectedEof => "is truncated",
-                    _ => "is corrupt",
-                };
-                Error::config(format!("{name}: the compressed data {fault}"))
-                    .hint("download or recompress the file, then load it again")
-            }
-            _ => Error::system(format!("cannot read {name}")),
-        }
-        .because(error)
     }
 }
 

@@ -162,11 +162,11 @@ impl Lines {
     pub(super) fn object(&mut self) -> Result<Option<(usize, usize)>> {
         loop {
             self.skip_space();
-            let (start, is_ended) = (self.start, self.is_ended());
+            let (start, is_ended) = (self.text.start, self.is_ended());
             let Some(objects) = &mut self.objects else {
                 return Ok(None);
             };
-            let text = &self.buffer[start..self.end];
+            let text = &self.text.buffer[start..self.text.end];
             let Some(&first) = text.first() else {
                 let Form::Array(expected) = objects.form else {
                     return Ok(None);
@@ -179,8 +179,8 @@ impl Lines {
             if first == BOM[0] {
                 // Files that begin with it may be read one after the other through one pipe.
                 if text.starts_with(&BOM) {
-                    self.start += BOM.len();
-                    self.searched = self.searched.max(self.start);
+                    self.text.start += BOM.len();
+                    self.text.searched = self.text.searched.max(self.text.start);
                     continue;
                 }
                 if text.len() < BOM.len() && !is_ended {
@@ -215,24 +215,26 @@ impl Lines {
                 }
             };
             objects.form = Form::Array(next);
-            self.start += 1;
-            self.searched = self.searched.max(self.start);
+            self.text.start += 1;
+            self.text.searched = self.text.searched.max(self.text.start);
         }
     }
 
     /// Walks over whitespace between values.
     #[inline]
     fn skip_space(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.buffer[..self.end].get(self.start) {
-            if self.buffer[self.start] == b'\n' {
-                self.number += 1;
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') =
+            self.text.buffer[..self.text.end].get(self.text.start)
+        {
+            if self.text.buffer[self.text.start] == b'\n' {
+                self.current.number += 1;
                 if let Some(objects) = &mut self.objects {
                     objects.is_inside_line = false;
                 }
             }
-            self.start += 1;
+            self.text.start += 1;
         }
-        self.searched = self.searched.max(self.start);
+        self.text.searched = self.text.searched.max(self.text.start);
     }
 
     /// The next value, of which this is the first byte, or the line that stands in its place.
@@ -240,7 +242,7 @@ impl Lines {
         let is_inside_line = self.objects.as_ref()?.is_inside_line;
         if !is_inside_line || first != b'{' {
             let line_end = self.line_end();
-            let text = &self.buffer[self.start..line_end.unwrap_or(self.end)];
+            let text = &self.text.buffer[self.text.start..line_end.unwrap_or(self.text.end)];
             let text = text.trim_ascii_end();
             let has_end = line_end.is_some() || self.is_ended();
             let is_closed = text.ends_with(b"}");
@@ -263,7 +265,7 @@ impl Lines {
         let length = if matches!(first, b'{' | b'[' | b'"') {
             self.bracketed()?
         } else {
-            let text = &self.buffer[self.start..self.end];
+            let text = &self.text.buffer[self.text.start..self.text.end];
             let ends = |byte: &u8| matches!(byte, b',' | b']' | b' ' | b'\t' | b'\n' | b'\r');
             match text.iter().position(ends) {
                 None if !self.is_ended() => return None,
@@ -278,17 +280,18 @@ impl Lines {
     fn bracketed(&mut self) -> Option<usize> {
         let is_ended = self.is_ended();
         let value = &mut self.objects.as_mut()?.value;
-        let text = &self.buffer[self.start..self.end];
+        let text = &self.text.buffer[self.text.start..self.text.end];
         let length = value.length(text).or_else(|| value.fault(text));
         length.or_else(|| is_ended.then_some(text.len()))
     }
 
     /// The range of the text of this length that begins at `start`, which is then after it.
     fn hand_out(&mut self, length: usize, is_line: bool) -> (usize, usize) {
-        let (from, to) = (self.start, self.start + length);
-        let lines_before = self.number;
+        let (from, to) = (self.text.start, self.text.start + length);
+        let lines_before = self.current.number;
         if !is_line {
-            self.number += memchr::memchr_iter(b'\n', &self.buffer[from..to]).count() as u64;
+            self.current.number +=
+                memchr::memchr_iter(b'\n', &self.text.buffer[from..to]).count() as u64;
         }
         self.go_on_from(to, !is_line);
         if let Some(objects) = &mut self.objects {
@@ -303,8 +306,8 @@ impl Lines {
     }
 
     fn go_on_from(&mut self, start: usize, is_inside_line: bool) {
-        self.start = start;
-        self.searched = start;
+        self.text.start = start;
+        self.text.searched = start;
         if let Some(objects) = &mut self.objects {
             objects.is_inside_line = is_inside_line;
             objects.value = Value::default();
@@ -315,11 +318,11 @@ impl Lines {
     /// or will be read again as something else than a line, else what is wrong.
     pub(crate) fn reject(&mut self) -> Option<BadRecord<'_>> {
         let item = self.objects.as_ref()?.last;
-        let text = &self.buffer[item.from..item.to];
+        let text = &self.text.buffer[item.from..item.to];
         let (Scanner { at, .. }, fault) = scan::check_object(text).err()?;
         // More than one object on the line, or less.
         if item.is_line && text[0] == b'{' && matches!(text.get(at), None | Some(b'{')) {
-            self.number = item.lines_before;
+            self.current.number = item.lines_before;
             self.go_on_from(item.from, true);
             return None;
         }
@@ -329,12 +332,12 @@ impl Lines {
         {
             to = item.from + line_end;
             let lines = memchr::memchr_iter(b'\n', &text[..line_end]).count();
-            self.number = item.lines_before + lines as u64;
+            self.current.number = item.lines_before + lines as u64;
             self.go_on_from(to, true);
         }
-        let text = &self.buffer[item.from..to];
+        let text = &self.text.buffer[item.from..to];
         Some(BadRecord {
-            input: &self.name,
+            input: &self.current.name,
             line: item.lines_before + 1,
             byte: self.offset(item.from),
             text,
@@ -346,7 +349,7 @@ impl Lines {
     /// The error of compressed data that is corrupt, where that shows soon: it is the reason for malformed text. The input
     /// cannot be read any more then.
     pub(crate) fn corruption(&mut self) -> Option<Error> {
-        let CurrentInput::Compressed(text) = &mut self.content else {
+        let CurrentInput::Compressed(text) = &mut self.current.content else {
             return None;
         };
         let read = std::io::copy(&mut text.take(MOST_LOOKED_THROUGH), &mut std::io::sink());
@@ -359,22 +362,22 @@ impl Lines {
     /// Whether what was handed out last is an object.
     pub(crate) fn is_object(&self) -> bool {
         self.objects.as_ref().is_some_and(|objects| {
-            let text = &self.buffer[objects.last.from..objects.last.to];
+            let text = &self.text.buffer[objects.last.from..objects.last.to];
             scan::check_object(text).is_ok()
         })
     }
 
     /// The place in the input of a place in the buffer.
     fn offset(&self, at: usize) -> u64 {
-        self.read - self.read_before - (self.end - at) as u64
+        self.read - self.current.read_before - (self.text.end - at) as u64
     }
 
     fn misplaced(&self, expected: &str) -> Error {
         Error::config(format!(
             "line {} of {}, byte {} of the input: expected {expected}",
-            self.number + 1,
-            self.name,
-            self.offset(self.start)
+            self.current.number + 1,
+            self.current.name,
+            self.offset(self.text.start)
         ))
         .hint(
             "load reads JSON objects: one a line, one after the other, or all of them in an array",

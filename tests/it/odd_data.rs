@@ -144,12 +144,71 @@ fn cases() -> Vec<Case> {
                 .join("\n")
         }),
     ];
+    cases.extend(changes(steps));
     let mut tombstones = steps("tombstones", &[&[r#"{"id":1,"v":1}"#, r#"{"id":2,"v":2}"#]]);
     tombstones.loads = vec![
         "null\n{\"id\":1,\"v\":1}\nnull\n{\"id\":2,\"v\":2}\n{\"id\":3,\"v\":NaN}\n".to_owned(),
     ];
     cases.push(tombstones);
     cases
+}
+
+/// Properties that come, change and resemble each other, from load to load and within one.
+fn changes(steps: impl Fn(&'static str, &[&[&str]]) -> Case) -> Vec<Case> {
+    // More than the sample.
+    let pad = format!("{{\"id\":1,\"pad\":\"{}\"}}", "x".repeat(4 << 20));
+    vec![
+        steps(
+            "fields_that_fold_to_one_name",
+            &[
+                &[r#"{"id":1,"reactions":{"+1":5}}"#],
+                &[r#"{"id":2,"reactions":{"-1":7}}"#],
+                &[r#"{"id":3,"reactions":{"+1":1,"-1":2}}"#],
+            ],
+        ),
+        steps(
+            "columns_that_fold_to_one_name",
+            &[
+                &[r#"{"id":1,"price_$":1,"Key":1}"#],
+                &[r#"{"id":2,"price_€":3,"Key":2,"key":"x"}"#],
+                &[r#"{"id":3,"price_€":4,"price_$":5,"key":"y"}"#],
+            ],
+        ),
+        steps(
+            "what_the_sample_lacks",
+            &[&[
+                &pad,
+                r#"{"id":2,"event":"view","n":1,"maybe":null,"o":{"a":1}}"#,
+                r#"{"id":3,"event":"purchase","order_id":"A-1","n":2.5,"maybe":true,"o":{"b":[{"c":1}]}}"#,
+                r#"{"id":4,"n":9007199254740993,"big":12345678901234567890,"o":{"b":[{"c":0.5,"d":"x"}]}}"#,
+                r#"{"id":5,"order_id":7,"maybe":{"a":1},"event":null}"#,
+            ]],
+        ),
+        steps(
+            "other_types",
+            &[
+                &[r#"{"id":1,"n":1001,"on":"2024-01-02","is":true,"o":7,"x":1.50,"l":[1]}"#],
+                &[
+                    r#"{"id":2,"n":"A-1002","on":"2024-01-02T03:04:05Z","is":1,"o":{"a":1},"x":"1.5","l":["a"]}"#,
+                ],
+                &[
+                    r#"{"id":3,"n":12345678901234567890,"on":"x","is":"true","o":"7","x":7,"l":{"a":[1]}}"#,
+                ],
+            ],
+        ),
+        steps(
+            "texts_and_what_looks_like_them",
+            &[
+                &[
+                    r#"{"id":1,"v":"7","w":{"1":"a"}}"#,
+                    r#"{"id":2,"v":7,"w":{"2":"b"}}"#,
+                    r#"{"id":3,"v":"{\"a\":1}","w":{"3":"c"}}"#,
+                    r#"{"id":4,"v":{"a":1},"w":{"4":"d"}}"#,
+                ],
+                &[r#"{"id":5,"v":[1],"w":"{\"5\":\"e\"}"}"#],
+            ],
+        ),
+    ]
 }
 
 /// Loads all cases into a lake in the folder, beside `sent.json`. Returns how many rows there are.

@@ -159,7 +159,9 @@ def arrow_rows(types, files):
     schema = pyarrow.schema([(name, arrow(tree)) for name, tree in types.items() if tree[0] != "map"])
     unexpected = "infer" if "map" in str(types) else "error"
     options = pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior=unexpected)
-    tables = [pyarrow.json.read_json(file, parse_options=options) for file in files]
+    # A row must fit into two blocks.
+    blocks = pyarrow.json.ReadOptions(block_size=8 << 20)
+    tables = [pyarrow.json.read_json(file, blocks, options) for file in files]
     return [without_nulls(row, ("struct", list(types.items()))) for table in tables for row in table.to_pylist()]
 
 

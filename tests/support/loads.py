@@ -21,11 +21,18 @@ def faults(columns, types, sent, rows):
         yield f"{len(rows)} rows of {len(sent)} records"
         return
     names = {column.get("Parameters", {}).get("airbyte_property"): column["Name"] for column in columns}
+    # Of each column that is a struct: the names of its fields by property, where they differ.
+    fields = {}
+    for column in columns:
+        recorded = json.loads(column.get("Parameters", {}).get("airbyte_fields", "{}"))
+        fields[column["Name"]] = {of: name for name, of in recorded.items() if isinstance(of, str)}
     for record in sent:
         row = found[int(record["id"])]
         rescued = loads(row[RESCUED]) if row[RESCUED] is not None else {}
         for key, value in record.items():
             name = names.get(key)
+            if isinstance(value, dict) and fields.get(name):
+                value = {fields[name].get(field, field): of for field, of in value.items()}
             if key in rescued:
                 if rescued[key] != value:
                     yield f"{record}: {key!r} is rescued as {rescued[key]!r}"
