@@ -145,6 +145,7 @@ fn options(config: &Config, environment: &Environment) -> sink::SinkOptions {
     sink::SinkOptions {
         table: table::TableOptions {
             prefix: config.prefix.clone(),
+            generations_prefix: config.generations_prefix.clone(),
             database: config.database.clone(),
             format: config.format,
             columns: config.columns.clone(),

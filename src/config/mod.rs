@@ -27,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) prefix: String,
     /// The same as it was typed, slashes and all.
     pub(crate) typed_prefix: String,
+    /// The folder of the bucket for new generations, where it is another.
+    pub(crate) generations_prefix: Option<String>,
     /// The database of streams without a namespace.
     pub(crate) database: String,
     pub(crate) format: Format,

@@ -31,12 +31,13 @@ pub(super) enum Syntax {
 }
 
 /// The known keys; others are reported to the user.
-pub(super) const KEYS: [(&str, Syntax); 36] = [
+pub(super) const KEYS: [(&str, Syntax); 37] = [
     ("aws_account_id", Syntax::Text),
     ("credentials", Syntax::Json),
     ("region", Syntax::Text),
     ("bucket_name", Syntax::Text),
     ("bucket_prefix", Syntax::Text),
+    ("generations_prefix", Syntax::Text),
     ("lakeformation_database_name", Syntax::Text),
     ("lakeformation_database_default_tag_key", Syntax::Text),
     ("lakeformation_database_default_tag_values", Syntax::Text),
@@ -105,7 +106,8 @@ fn settings(root: &ObjectReader<'_>, backend: Backend, is_stored: bool) -> Optio
         Backend::Local => Some(None),
     };
     let database = database(root, backend);
-    let prefix = prefix(root);
+    let generations_prefix = prefix(root, "generations_prefix");
+    let prefix = prefix(root, "bucket_prefix");
     let minutes = number("checkpoint_interval_minutes", 0.0, 1440.0, 5.0);
     let leftover_hours = number("leftover_age_hours", 0.0, 8760.0, 24.0);
     let target_file_size = bytes(number("target_file_size_mb", 0.001, 5120.0, 128.0));
@@ -126,10 +128,12 @@ fn settings(root: &ObjectReader<'_>, backend: Backend, is_stored: bool) -> Optio
         _ => Numbers::Double,
     };
     let (prefix, typed_prefix) = prefix?;
+    let generations_prefix = Some(generations_prefix?.0).filter(|folder| !folder.is_empty());
     Some(Config {
         aws: aws?,
         prefix,
         typed_prefix,
+        generations_prefix,
         database: database?,
         format: format?,
         partitioning,
@@ -214,18 +218,16 @@ fn count(root: &ObjectReader<'_>, key: &str, most: f64) -> Option<usize> {
     root.number(key, 1.0, most).map(|number| number as usize)
 }
 
-/// Reads the prefix: the folder without empty names, and the text as it was typed. The Python connector made its folders
+/// Reads a prefix: the folder without empty names, and the text as it was typed. The Python connector made its folders
 /// of that, with all of its slashes.
-fn prefix(root: &ObjectReader<'_>) -> Option<(String, String)> {
-    let typed = root
-        .text("bucket_prefix", "a folder in the bucket")
-        .unwrap_or_default();
+fn prefix(root: &ObjectReader<'_>, key: &str) -> Option<(String, String)> {
+    let typed = root.text(key, "a folder in the bucket").unwrap_or_default();
     let parts: Vec<&str> = typed.split('/').filter(|part| !part.is_empty()).collect();
     let leads_elsewhere = |part: &&str| matches!(*part, "." | "..");
     if parts.iter().any(leads_elsewhere) || typed.chars().any(char::is_control) || typed.len() > 512
     {
         root.unexpected(
-            "bucket_prefix",
+            key,
             "a folder in the bucket, as \"lake/raw\", without . and .., and 512 bytes at most",
             typed,
         );

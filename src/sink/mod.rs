@@ -126,6 +126,7 @@ impl SinkOptions {
         Self {
             table: table::TableOptions {
                 prefix: String::new(),
+                generations_prefix: None,
                 database: "test".to_owned(),
                 format: crate::file::Format::Jsonl(codec),
                 columns: crate::schema::ColumnOptions {

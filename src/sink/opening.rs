@@ -148,6 +148,10 @@ impl<'a> Sink<'a> {
             let location = format!("{}{folder}", lake.objects.root());
             let created = table::ensure_database(&*lake.catalog, database, &location)?;
             uploads::abort_dead(lake, &folder, options.leftover_age);
+            if let Some(prefix) = &options.table.generations_prefix {
+                let folder = layout::folder(prefix, database);
+                uploads::abort_dead(lake, &folder, options.leftover_age);
+            }
             Ok(created)
         })?;
         for (database, created) in new.into_iter().zip(created) {

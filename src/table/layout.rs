@@ -111,39 +111,60 @@ pub(crate) fn folder_of_location(location: &str, root: &str) -> Option<String> {
 /// The folders of one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Folders {
-    /// `{prefix}/{database}/{table}/`.
+    /// `{prefix}/{database}/{table}/`, or the same below the prefix that is set for generations.
     own: String,
-    /// `{prefix}/{database}/{table}-generations/`: for a first generation beside a table that shows all of `own`,
-    /// as the Python connector's do. No table's name holds a dash.
-    beside: String,
+    /// `{prefix}/{database}/`: for a first generation beside a table that shows all of `own`, as the Python connector's do.
+    /// That connector puts tables into folders of any name, so that only one that no stream has is in none of them: that of
+    /// the generation, which ends with random digits, and then the table's.
+    database: String,
+    /// What the name of such a folder ends with: `-{table}/`.
+    suffix: String,
+    /// `{prefix}/{database}/{table}-generations/`: where earlier versions put such a generation.
+    before: String,
     /// `{prefix}/_datalake/tables/{database}/{table}/`: for one beside a table that shows all of both.
     apart: String,
 }
 
 impl Folders {
-    pub(crate) fn new(prefix: &str, database: &str, table: &str) -> Self {
-        let own = folder(prefix, &format!("{database}/{table}"));
-        let beside = folder(prefix, &format!("{database}/{table}-generations"));
-        let apart = folder(prefix, &format!("{APART}/{database}/{table}"));
-        Self { own, beside, apart }
+    pub(crate) fn new(
+        prefix: &str,
+        generations: Option<&str>,
+        database: &str,
+        table: &str,
+    ) -> Self {
+        let own = format!("{database}/{table}");
+        Self {
+            own: folder(generations.unwrap_or(prefix), &own),
+            database: folder(prefix, database),
+            suffix: format!("-{table}/"),
+            before: folder(prefix, &format!("{own}-generations")),
+            apart: folder(prefix, &format!("{APART}/{own}")),
+        }
     }
 
     /// Whether a generation of the table may be stored in the folder.
     pub(crate) fn hold(&self, folder: &str) -> bool {
-        [&self.own, &self.beside, &self.apart]
+        let is_in = |base: &String| folder.len() > base.len() && folder.starts_with(base.as_str());
+        let is_beside = || {
+            let name = folder.strip_prefix(self.database.as_str());
+            let generation = name.and_then(|name| name.strip_suffix(self.suffix.as_str()));
+            generation.is_some_and(|generation| !generation.is_empty() && !generation.contains('/'))
+        };
+        [&self.own, &self.before, &self.apart]
             .into_iter()
-            .any(|base| folder.len() > base.len() && folder.starts_with(base.as_str()))
+            .any(is_in)
+            || is_beside()
     }
 
     /// The folder of a generation, which must not be seen in what the table shows now: engines read that recursively.
     pub(crate) fn place(&self, generation: &str, shown: Option<&str>) -> String {
-        let is_seen = |base: &str| {
-            let folder = format!("{base}{generation}/");
-            shown.is_some_and(|shown| folder != shown && folder.starts_with(shown))
+        let is_hidden = |folder: &String| {
+            shown.is_none_or(|shown| folder == shown || !folder.starts_with(shown))
         };
-        let bases = [&self.own, &self.beside];
-        let base = bases.into_iter().find(|base| !is_seen(base));
-        format!("{}{generation}/", base.unwrap_or(&self.apart))
+        let own = format!("{}{generation}/", self.own);
+        let beside = format!("{}{generation}{}", self.database, self.suffix);
+        let found = [own, beside].into_iter().find(is_hidden);
+        found.unwrap_or_else(|| format!("{}{generation}/", self.apart))
     }
 }
 
@@ -235,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_generation_is_never_inside_what_the_table_shows() {
-        let folders = Folders::new("lake", "raw", "users");
+        let folders = Folders::new("lake", None, "raw", "users");
         let five = generation("run", Some(5));
         assert_eq!(folders.place(&five, None), "lake/raw/users/g5-run/");
         assert_eq!(
@@ -252,7 +273,7 @@ mod tests {
         );
         assert_eq!(
             folders.place(&five, Some("lake/raw/users/")),
-            "lake/raw/users-generations/g5-run/"
+            "lake/raw/g5-run-users/"
         );
         assert_eq!(
             folders.place(&five, Some("lake/raw/users-generations/g4-run/")),
@@ -269,6 +290,21 @@ mod tests {
                 super::apart(&apart),
                 Some("lake/_datalake/tables/raw/users/")
             );
+        }
+        for (folder, expected) in [
+            ("lake/raw/g5-run-users/", true),
+            ("lake/raw/users-generations/g5-run/", true),
+            ("lake/raw/g5-run-orders/", false),
+            ("lake/raw/-users/", false),
+            ("lake/raw/x/y-users/", false),
+        ] {
+            assert_eq!(folders.hold(folder), expected, "{folder}");
+        }
+        let elsewhere = Folders::new("lake", Some("new/place"), "raw", "users");
+        for shown in [None, Some("lake/raw/users/"), Some("lake/")] {
+            let folder = elsewhere.place(&five, shown);
+            assert_eq!(folder, "new/place/raw/users/g5-run/");
+            assert!(elsewhere.hold(&folder));
         }
     }
 }

@@ -34,6 +34,8 @@ use hive::HiveTable;
 pub(crate) struct TableOptions {
     /// The folder of the bucket under which everything is stored.
     pub(crate) prefix: String,
+    /// The one under which new generations are stored, where it is another.
+    pub(crate) generations_prefix: Option<String>,
     /// The database of streams without a namespace.
     pub(crate) database: String,
     pub(crate) format: Format,

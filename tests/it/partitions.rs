@@ -239,8 +239,17 @@ fn partitions_follow_when_the_table_gets_columns() {
         .run()
         .succeeded();
     let at = json!({"type": "string", "format": "date-time"});
-    let wider = json!({"id": {"type": "integer"}, "at": at, "country": {"type": "string"}, "new": {"type": "object", "properties": {"a": {"type": "integer"}}}});
-    let wider = orders_of("append", &wider);
+    let wider = |fields: Value| {
+        let new = json!({"type": "object", "properties": fields});
+        let id = json!({"type": "integer"});
+        let text = json!({"type": "string"});
+        orders_of(
+            "append",
+            &json!({"id": id, "at": at, "country": text, "new": new}),
+        )
+    };
+    let widest = wider(json!({"a": {"type": "integer"}, "b": {"type": "string"}}));
+    let wider = wider(json!({"a": {"type": "integer"}}));
     // It dies when some of the partitions have the new column, and the table has not.
     fake.fault("BatchUpdatePartition", 2, Fault::KillBefore);
     let killed = Program::write(&config, &wider)
@@ -252,10 +261,20 @@ fn partitions_follow_when_the_table_gets_columns() {
         .stdin(order(9, 9))
         .run()
         .succeeded();
+    assert_partitions_are_as_the_table(&fake, "struct<a:bigint>");
+    // A struct grows.
+    Program::write(&config, &widest)
+        .stdin(order(9, 9))
+        .run()
+        .succeeded();
+    assert_partitions_are_as_the_table(&fake, "struct<a:bigint,b:string>");
+}
+
+fn assert_partitions_are_as_the_table(fake: &Fake, expected: &str) {
     let store = fake.store();
     let table = store.catalog.table("test", "orders").unwrap();
     let wanted = &table["StorageDescriptor"]["Columns"];
-    assert!(wanted.to_string().contains("struct<a:bigint>"));
+    assert!(wanted.to_string().contains(expected), "{wanted}");
     let partitions = &store.catalog.0["test"]["orders"].partitions;
     assert_eq!(partitions.len(), 8);
     for (values, partition) in partitions {

@@ -180,6 +180,8 @@ fn an_overwrite_keeps_types_and_moves_with_a_warning() {
         ("jsonl-gzip-append", vec![]),
         ("jsonl-decimal", vec![]),
         ("jsonl-namespace", vec![]),
+        // The streams `orders` and `orders-generations`.
+        ("two-dash", vec![]),
         ("types", vec!["big_integer_n", "camelstruct"]),
     ] {
         let case = Case::rebuilt(name);
@@ -227,6 +229,25 @@ fn an_overwrite_keeps_types_and_moves_with_a_warning() {
         );
         assert_eq!(case.lines(), sent, "{name}");
         assert_eq!(case.columns(), columns, "{name}");
+    }
+}
+
+#[test]
+fn generations_are_placed_where_the_configuration_says() {
+    let case = Case::rebuilt("two-dash");
+    let sent = case.case["rows_sent"].as_u64().unwrap();
+    let mut config = case.config();
+    config["generations_prefix"] = "moved/here".into();
+    let mut catalog = case.case["catalog"].clone();
+    for stream in catalog["streams"].as_array_mut().unwrap() {
+        stream["destination_sync_mode"] = "overwrite".into();
+    }
+    for _ in 0..2 {
+        case.sync_with(&config, &catalog).succeeded();
+        assert_eq!(case.lines(), sent);
+        let rows = case.account.keys_in_bucket();
+        let mut rows = rows.iter().filter(|key| !key.contains("/_datalake/"));
+        assert!(rows.all(|key| key.starts_with("moved/here/")), "{rows:?}");
     }
 }
 

@@ -77,6 +77,9 @@ impl Scope {
         let mut folders: Vec<String> = own
             .map(|name| layout::folder(&config.prefix, name))
             .collect();
+        if let Some(prefix) = &config.generations_prefix {
+            folders.extend(databases.iter().map(|name| layout::folder(prefix, name)));
+        }
         for namespace in namespaces {
             let theirs = layout::folder_of_the_python_connector(&config.typed_prefix, namespace);
             if !folders.contains(&theirs) {

@@ -160,10 +160,11 @@ fn terraform_says_the_same() {
 }
 
 #[test]
-fn folders_of_the_python_connector_are_covered_as_they_were_typed() {
+fn other_folders_are_covered_and_those_of_the_python_connector_as_they_were_typed() {
     for (members, folder) in [
         (r#","bucket_prefix":"lake/""#, "lake//raw/*"),
         (r#","bucket_prefix":"/lake/a/""#, "/lake/a//raw/*"),
+        (r#","generations_prefix":"/new/""#, "new/raw/*"),
         (r#","lakeformation_database_name":"Sales-EU""#, "Sales-EU/*"),
         (
             r#","lakeformation_database_name":"My Source.v1""#,

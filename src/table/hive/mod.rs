@@ -112,7 +112,12 @@ impl HiveTable {
     fn new(planned: &Planned, opening: &Opening<'_>) -> Self {
         let target = &planned.target;
         Self {
-            folders: Folders::new(&opening.options.prefix, &target.database, &target.name),
+            folders: Folders::new(
+                &opening.options.prefix,
+                opening.options.generations_prefix.as_deref(),
+                &target.database,
+                &target.name,
+            ),
             target: target.clone(),
             columns: Vec::new(),
             before: Vec::new(),
