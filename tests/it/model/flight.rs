@@ -215,8 +215,15 @@ impl Course {
             }
         }
         // What the exit code alone acknowledges counts from the write that settles it: then old rows are deleted.
-        let kind = self.clients[flight.client].plan.kind;
-        if kind == Kind::LoadOverwrite && flight.swapped[0].is_some() && !fake.has_open_record() {
+        let plan = &self.clients[flight.client].plan;
+        let last = self
+            .swaps
+            .iter()
+            .rev()
+            .find(|(name, ..)| name.0 == flight.region && name.1 == plan.streams[0]);
+        let folder = last.and_then(|(_, _, to, _)| to.as_deref());
+        let is_settled = folder.is_some_and(|folder| fake.is_settled(folder));
+        if plan.kind == Kind::LoadOverwrite && flight.swapped[0].is_some() && is_settled {
             self.acknowledge(&flight, 0, flight.rows[0].len(), &view);
             self.clients[flight.client].is_over = true;
         }

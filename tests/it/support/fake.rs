@@ -28,6 +28,17 @@ impl Fake {
         objects.any(|(key, body)| is_record(key) && is_open(body))
     }
 
+    /// Whether the run that wrote the generation in this folder has settled its record, and was not taken back.
+    pub(crate) fn is_settled(&self, folder: &str) -> bool {
+        let run = folder.trim_end_matches('/').rsplit('/').next();
+        let name = format!("/_datalake/runs/{}.json", run.unwrap_or_default());
+        let store = self.store();
+        let mut objects = store.bucket.objects.iter();
+        objects.any(|(key, body)| {
+            key.ends_with(&name) && String::from_utf8_lossy(body).contains("\"unacknowledged\":{}")
+        })
+    }
+
     /// Whether the call says of a checkpoint that all of it may be acknowledged.
     pub(crate) fn is_done(&self, call: &wire::Request) -> bool {
         let Some((_, key)) = call.path.split_once("/test-lake/") else {
