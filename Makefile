@@ -11,6 +11,8 @@ SPARK := target/spark
 TAPS := target/tap-s3-csv target/singer-sdk
 # A client in Python: 0.8 GB.
 PYAIRBYTE := target/pyairbyte
+# A reader in Python: 0.4 GB.
+AWSWRANGLER := target/awswrangler
 S3S := target/s3s/bin/s3s-fs
 # Holds Parquet files against the `parquet` crate.
 ORACLE := target/parquet/debug/parquet-oracle
@@ -142,7 +144,7 @@ test-parquet: $(ORACLE) ## Parquet files of random rows, marks and limits beside
 	$(ORACLE) $(SEED) $(SEEDS)
 
 .PHONY: test-clients
-test-clients: $(PYTHON)/ready $(PYAIRBYTE)/ready ## PyAirbyte writes with the program, and its rows are counted
+test-clients: $(PYTHON)/ready $(PYAIRBYTE)/ready $(AWSWRANGLER)/ready ## PyAirbyte writes with the program, and awswrangler reads
 	NO_SKIPS=1 cargo test --locked --test it clients::
 
 # The tests of what s3s-fs does not know are left out: roles, and permissions.
@@ -262,9 +264,9 @@ help: ## this list
 $(PYTHON)/ready: tests/requirements.txt
 # Spark is half a gigabyte, and of use only where there is Java.
 $(SPARK)/ready: tests/spark.txt
-$(TAPS:=/ready) $(PYAIRBYTE)/ready: target/%/ready: tests/%.txt
+$(TAPS:=/ready) $(PYAIRBYTE)/ready $(AWSWRANGLER)/ready: target/%/ready: tests/%.txt
 
-$(PYTHON)/ready $(SPARK)/ready $(TAPS:=/ready) $(PYAIRBYTE)/ready:
+$(PYTHON)/ready $(SPARK)/ready $(TAPS:=/ready) $(PYAIRBYTE)/ready $(AWSWRANGLER)/ready:
 	rm -rf $(@D)
 	python3 -m venv $(@D)
 	$(@D)/bin/pip install --quiet --requirement $<

@@ -18,6 +18,11 @@ thread_local! {
         encoder: encoder(),
         window: Vec::with_capacity(WINDOW),
     });
+    /// The same for pages of values.
+    static PAGES: RefCell<Frames> = RefCell::new(Frames {
+        encoder: encoder_of_pages(),
+        window: Vec::with_capacity(WINDOW),
+    });
 }
 
 struct Frames {
@@ -32,6 +37,38 @@ fn encoder() -> Encoder<'static> {
     let set = encoder.set_parameter(CParameter::ChecksumFlag(true));
     set.expect("every build of the library has checksums");
     encoder
+}
+
+/// What a page has mostly: texts, or values of a few bytes each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    Texts,
+    Values,
+}
+
+fn encoder_of_pages() -> Encoder<'static> {
+    let mut encoder = Encoder::new(LEVEL).expect("the level is one of the library's");
+    // A slot for each second byte of a page: a tenth less for doubles, beside the level's 14 bits (2026-12-01).
+    let set = encoder.set_parameter(CParameter::HashLog(16));
+    set.expect("a size that the library has");
+    encoder
+}
+
+/// Appends the page as a frame.
+pub(super) fn write_page(page: &[u8], content: Content, out: &mut dyn Output) {
+    // What values of eight bytes share is shorter than that; texts share words, and chance matches of four bytes cost them
+    // 7 % (2026-12-01).
+    let shortest = match content {
+        Content::Texts => 7,
+        Content::Values => 4,
+    };
+    PAGES.with_borrow_mut(|pages| {
+        let reset = pages.encoder.reinit();
+        reset.expect("a frame that has ended can be followed by another");
+        let set = pages.encoder.set_parameter(CParameter::MinMatch(shortest));
+        set.expect("a length that the library has");
+        pages.write(page, out);
+    });
 }
 
 /// Appends the rows as a frame.

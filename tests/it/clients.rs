@@ -1,4 +1,4 @@
-//! PyAirbyte as a client: it numbers every generation and every sync 1, whatever it does.
+//! Clients of other people: PyAirbyte writes, which numbers every generation and every sync 1, and awswrangler reads.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use crate::support::cloud::Account;
 use crate::support::file;
+use crate::support::messages::{catalog, complete, record, state, stream};
+use crate::support::program::Program;
 use crate::support::skip::skip;
 
 /// The streams of the source that are synced.
@@ -102,4 +104,58 @@ fn pyairbyte_finds_as_many_rows_as_its_source_sent() {
     assert_eq!(client.rows(), [40, 40]);
     assert_eq!(client.sync(replace), Some([30, 30]));
     assert_eq!(client.rows(), [30, 30]);
+}
+
+#[test]
+fn awswrangler_reads_the_partitions_of_a_parquet_table() {
+    let python = "target/awswrangler/bin/python";
+    if !file("target/awswrangler/ready").exists() {
+        skip!("no target/awswrangler: `make test-clients` sets it up");
+    }
+    let account = Account::new();
+    let mut config = account.config();
+    config["format"] = json!({"format_type": "Parquet"});
+    config["partitioning"] = "DATE".into();
+    let at = json!({"type": "string", "format": "date-time"});
+    let country = json!({"type": ["null", "string"]});
+    let properties = json!({"id": {"type": "integer"}, "at": at, "country": country});
+    let mut orders = stream("orders", "append", &properties);
+    orders["cursor_field"] = json!(["at"]);
+    for round in 0..2 {
+        let order = |id: u64| {
+            let at = format!("2024-03-0{}T23:30:00Z", id % 3 + 1);
+            let country = ["DE", "AT/CH", ""][usize::try_from(id % 3).unwrap()];
+            record("orders", &json!({"id": id, "at": at, "country": country}))
+        };
+        let rows: String = (round * 6..round * 6 + 6).map(order).collect();
+        Program::write(&config, &catalog(std::slice::from_ref(&orders)))
+            .stdin(rows + &state("orders", round) + &complete("orders"))
+            .run()
+            .succeeded();
+    }
+    let (key, secret) = account.keys();
+    let asked = json!({
+        "endpoint": Account::endpoint(), "key": key, "secret": secret, "database": account.database, "table": "orders",
+        "key_column": "at_date",
+    });
+    let mut reader = Command::new(file(python))
+        .arg(file("tests/support/wrangler.py"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = reader.stdin.take().unwrap();
+    stdin.write_all(asked.to_string().as_bytes()).unwrap();
+    drop(stdin);
+    let output = reader.wait_with_output().unwrap();
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let days = json!({
+        "2024-03-01": [0, 3, 6, 9], "2024-03-02": [1, 4, 7, 10], "2024-03-03": [2, 5, 8, 11],
+    });
+    assert_eq!(answer["ids"], days);
+    assert_eq!(answer["first"], days["2024-03-01"]);
+    assert_eq!(answer["countries"], json!(["", "AT/CH", "DE"]));
+    assert_eq!(answer["types"]["at"], "datetime64[us, UTC]");
+    assert_eq!(answer["types"]["id"], "Int64");
 }

@@ -138,6 +138,10 @@ impl Case {
         config["format"] = json!({"format_type": self.format, "compression_codec": "UNCOMPRESSED"});
         // A checkpoint at every state.
         config["checkpoint_interval_minutes"] = 0.into();
+        if self.format == "Parquet" {
+            // Row groups of 8 MiB: a large row ends one, and marks are in the middle of the next.
+            config["memory_budget_mb"] = 16.into();
+        }
         if !self.is_large {
             config["target_file_size_mb"] = 0.001.into();
         }

@@ -45,6 +45,7 @@ mod odd_data; // odd data of real sources, read back by the engines
 mod orders; // records whose envelope has its keys in any order
 mod parquet; // Parquet beside JSON lines, and tables that move from one to the other
 mod parquet_oracle; // Parquet files of random rows, as other readers find them
+mod parquet_tables; // Parquet tables by whole commands
 mod partitions; // where rows are by their partitions
 mod plan; // what plan forecasts happens, and planning changes nothing
 mod policy; // what policy prints is enough, and nothing of it too much

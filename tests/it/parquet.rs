@@ -10,13 +10,20 @@ use crate::support::file;
 use crate::support::local::{ended, lines, load};
 use crate::support::messages::{catalog, record};
 use crate::support::program::Program;
+use crate::support::readers;
+use crate::support::skip::skip;
 
 const CODECS: [&str; 4] = ["UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD"];
 
 /// Runs a comparison of tests/support/parquet.py, and returns how much agrees.
 #[track_caller]
 fn compared(arguments: &[&str], lakes: &[&Path]) -> usize {
-    let output = Command::new(file("target/python/bin/python"))
+    compared_by("target/python/bin/python", arguments, lakes)
+}
+
+#[track_caller]
+fn compared_by(python: &str, arguments: &[&str], lakes: &[&Path]) -> usize {
+    let output = Command::new(file(python))
         .arg(file("tests/support/parquet.py"))
         .args(arguments)
         .args(lakes)
@@ -107,28 +114,48 @@ fn random_value(random: &mut fastrand::Rng, schema: &Value) -> Value {
             }
             object.into()
         }
-        _ => {
-            let length = random.choice([0, 1, 3, 70, 300]).unwrap();
-            let character = |random: &mut fastrand::Rng| {
-                random.choice([
-                    'a',
-                    'Z',
-                    '"',
-                    '\\',
-                    '\n',
-                    '\0',
-                    'é',
-                    '漢',
-                    '😀',
-                    '\u{10FFFF}',
-                ])
-            };
-            (0..length)
-                .map(|_| character(random).unwrap())
-                .collect::<String>()
-                .into()
+        _ => random_text(random).into(),
+    }
+}
+
+fn random_text(random: &mut fastrand::Rng) -> String {
+    let length = random.choice([0, 1, 3, 70, 300]).unwrap();
+    let characters = [
+        'a',
+        'Z',
+        '"',
+        '\\',
+        '\n',
+        '\0',
+        'é',
+        '漢',
+        '😀',
+        '\u{10FFFF}',
+    ];
+    (0..length)
+        .map(|_| random.choice(characters).unwrap())
+        .collect()
+}
+
+/// The schema of a stream: of the first, whose many rows fill pages and dictionaries, always the same.
+fn random_schema_of_stream(random: &mut fastrand::Rng, number: usize) -> Value {
+    let mut properties = Map::new();
+    if number == 0 {
+        let types = [
+            json!({"type": "integer"}),
+            json!({"type": "string"}),
+            json!({"type": "array", "items": {"type": "number"}}),
+        ];
+        for (column, of) in types.into_iter().enumerate() {
+            properties.insert(format!("c{column}"), of);
+        }
+    } else {
+        for column in 0..random.usize(1..6) {
+            let depth = random.usize(0..=6);
+            properties.insert(format!("c{column}"), random_schema(random, depth));
         }
     }
+    json!({"type": "object", "properties": properties})
 }
 
 #[test]
@@ -137,35 +164,11 @@ fn records_of_any_schema_are_the_same_rows_as_json_lines() {
     let (mut streams, mut input) = (Vec::new(), String::new());
     for number in 0..60 {
         let name = format!("s{number:03}");
-        let mut properties = Map::new();
-        for column in 0..random.usize(1..6) {
-            let depth = random.usize(0..6);
-            properties.insert(format!("c{column}"), random_schema(&mut random, depth));
-        }
-        // One stream has many rows, so that pages and dictionaries become full.
+        let schema = random_schema_of_stream(&mut random, number);
         let rows = if number == 0 {
             8_000
         } else {
             random.usize(1..60)
-        };
-        let schema = json!({"type": "object", "properties": properties});
-        if number == 0 {
-            properties = Map::new();
-            for (column, schema) in [
-                json!({"type": "integer"}),
-                json!({"type": "string"}),
-                json!({"type": "array", "items": {"type": "number"}}),
-            ]
-            .into_iter()
-            .enumerate()
-            {
-                properties.insert(format!("c{column}"), schema);
-            }
-        }
-        let schema = if number == 0 {
-            json!({"type": "object", "properties": properties})
-        } else {
-            schema
         };
         for _ in 0..rows {
             input += &record(&name, &random_value_of_object(&mut random, &schema));
@@ -191,7 +194,7 @@ fn records_of_any_schema_are_the_same_rows_as_json_lines() {
         "json",
         json!({"format_type": "JSONL", "compression_codec": "GZIP"}),
     );
-    for (codec, engine) in CODECS.iter().zip(["arrow", "duckdb", "arrow", "duckdb"]) {
+    for (codec, engine) in CODECS.iter().zip(["arrow", "duckdb", "polars", "arrow"]) {
         let parquet = lake(
             codec,
             json!({"format_type": "Parquet", "compression_codec": codec}),
@@ -210,9 +213,8 @@ fn random_value_of_object(random: &mut fastrand::Rng, schema: &Value) -> Value {
     }
 }
 
-/// Values at the edges of statistics.
-#[test]
-fn filters_by_statistics_find_what_a_look_at_every_row_finds() {
+/// Rows of values at the edges of statistics.
+fn rows_at_edges() -> Vec<String> {
     let texts: Vec<String> = ["", "a", "é", "\u{7F}", "\u{10FFFF}", "\u{D7FF}", "zz"]
         .iter()
         .flat_map(|text| {
@@ -236,12 +238,11 @@ fn filters_by_statistics_find_what_a_look_at_every_row_finds() {
         "1970-01-01",
         "9999-12-31",
     ];
-    let mut input = String::new();
-    let mut id = 0;
+    let mut lines = Vec::new();
     for round in 0..3 {
         for (index, text) in texts.iter().enumerate() {
             let mut row = Map::new();
-            row.insert("id".to_owned(), id.into());
+            row.insert("id".to_owned(), lines.len().into());
             let mut put = |name: &str, value: Value| {
                 if (index + round) % 5 > 0 || round == 0 {
                     row.insert(name.to_owned(), value);
@@ -264,15 +265,19 @@ fn filters_by_statistics_find_what_a_look_at_every_row_finds() {
             put("b", ((index + round) % 3 == 0).into());
             let number = [i64::MIN, -1, 0, 1, i64::MAX][(index + round) % 5];
             put("n", number.into());
-            input += &format!("{}\n", Value::Object(row));
-            id += 1;
+            lines.push(Value::Object(row).to_string());
         }
     }
+    lines
+}
+
+#[test]
+fn filters_by_statistics_find_what_a_look_at_every_row_finds() {
     let folder = tempfile::tempdir().unwrap();
     let lake = folder.path().join("lake");
     let format = r#"format={"format_type":"Parquet"}"#;
     // Each run's rows are a file, and a row group.
-    for chunk in input.lines().collect::<Vec<_>>().chunks(5) {
+    for chunk in rows_at_edges().chunks(5) {
         let loaded = load(&lake, &["--table", "edges", "--schema", "schema.json", "--set", format])
             .file("schema.json", &json!({"type": "object", "properties": {
                 "id": {"type": "integer"}, "t": {"type": "string"}, "x": {"type": "number"},
@@ -285,10 +290,14 @@ fn filters_by_statistics_find_what_a_look_at_every_row_finds() {
     }
     let filters = compared(&["prune", "duckdb"], &[&lake]);
     assert!(filters > 200, "{filters}");
+    let Some(python) = readers::spark() else {
+        skip!("needs Java, and target/spark, which `make test` sets up");
+    };
+    assert!(compared_by(python, &["prune", "spark"], &[&lake]) > 50);
 }
 
 /// The table's entry, the ids of its rows, and the ends of its objects' names.
-fn table(lake: &Path) -> (Value, Vec<i64>, Vec<String>) {
+pub(crate) fn table(lake: &Path) -> (Value, Vec<i64>, Vec<String>) {
     let entry = std::fs::read(lake.join("catalog/default/t.json")).unwrap();
     let entry: Value = serde_json::from_slice(&entry).unwrap();
     let location = entry["StorageDescriptor"]["Location"].as_str().unwrap();

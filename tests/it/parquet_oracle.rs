@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::file;
-use crate::support::readers::script;
+use crate::support::readers::{self, script};
 use crate::support::skip::skip;
 
 const ORACLE: &str = "target/parquet/debug/parquet-oracle";
@@ -35,17 +35,15 @@ fn the_parquet_crate_reads_the_rows_and_writes_the_same_statistics() {
     assert!(checked(0, 1500, None) > 500_000);
 }
 
-#[test]
-fn arrow_and_duckdb_read_the_rows_of_random_files() {
-    if !file(ORACLE).exists() {
-        skip!("needs the program in tests/parquet, which `make test` builds");
-    }
+/// Engines read random files of so many seeds.
+#[track_caller]
+fn read(python: &str, engines: &[&str], from: u64, count: u64) {
     let folder = tempfile::tempdir().unwrap();
-    let rows = checked(1500, 40, Some(folder.path()));
-    for engine in ["arrow", "duckdb"] {
+    let rows = checked(from, count, Some(folder.path()));
+    for engine in engines {
         let arguments = ["files", engine, folder.path().to_str().unwrap()];
         let output = script(
-            "target/python/bin/python",
+            python,
             "tests/support/parquet.py",
             &arguments,
             folder.path(),
@@ -57,4 +55,24 @@ fn arrow_and_duckdb_read_the_rows_of_random_files() {
             String::from_utf8_lossy(&output.stderr)
         );
     }
+}
+
+#[test]
+fn arrow_duckdb_and_polars_read_the_rows_of_random_files() {
+    if !file(ORACLE).exists() {
+        skip!("needs the program in tests/parquet, which `make test` builds");
+    }
+    let engines = ["arrow", "duckdb", "polars"];
+    read("target/python/bin/python", &engines, 1500, 40);
+}
+
+#[test]
+fn spark_reads_the_rows_of_random_files() {
+    if !file(ORACLE).exists() {
+        skip!("needs the program in tests/parquet, which `make test` builds");
+    }
+    let Some(python) = readers::spark() else {
+        skip!("needs Java, and target/spark, which `make test` sets up");
+    };
+    read(python, &["spark"], 1540, 12);
 }

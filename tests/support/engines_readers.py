@@ -200,11 +200,13 @@ def spark_parquet(types, files):
     return spark_rows(types, files, "parquet")
 
 
-def spark_rows(types, files, format="json"):
+def spark():
+    """The session, which begins with the first call."""
     from pyspark.sql import SparkSession
 
     settings = {
         "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "1",
         "spark.ui.enabled": "false",
         "spark.driver.host": "127.0.0.1",
         # A few hundred rows: the time goes into the start.
@@ -213,7 +215,10 @@ def spark_rows(types, files, format="json"):
     builder = SparkSession.builder.master("local[1]")
     for name, value in settings.items():
         builder = builder.config(name, value)
+    return builder.getOrCreate()
 
+
+def spark_rows(types, files, format="json"):
     def ddl(tree, timestamp="timestamp"):
         match tree:
             case "timestamp":
@@ -232,7 +237,7 @@ def spark_rows(types, files, format="json"):
     # Python cannot make a local time of a moment in the first year, but of a time without a zone it can.
     zoneless = [f"cast(`{name}` as {ddl(tree, 'timestamp_ntz')}) as `{name}`" for name, tree in types.items()]
     # FAILFAST, because otherwise a row that cannot be read is one of nulls.
-    frame = builder.getOrCreate().read.schema(schema).option("mode", "FAILFAST").format(format).load(files)
+    frame = spark().read.schema(schema).option("mode", "FAILFAST").format(format).load(files)
     return [row.asDict(recursive=True) for row in frame.selectExpr(*zoneless).collect()]
 
 
@@ -271,9 +276,16 @@ def polars_rows(types, files):
     return [row for file in files for row in polars.read_ndjson(file, schema=schema).to_dicts()]
 
 
+def polars_parquet(types, files):
+    import polars
+
+    # Of each column by itself: files of one table need not have all of them.
+    return [row for file in files for row in polars.read_parquet(file).to_dicts()]
+
+
 ENGINES = {
     "duckdb": (duckdb_takes, duckdb_rows, duckdb_parquet),
     "arrow": (arrow_takes, arrow_rows, arrow_parquet),
-    "polars": (polars_takes, polars_rows, None),
+    "polars": (polars_takes, polars_rows, polars_parquet),
     "spark": (spark_takes, spark_rows, spark_parquet),
 }

@@ -2,7 +2,7 @@
 //! <https://parquet.apache.org/docs/file-format/data-pages/compression/>
 
 use crate::file::gzip::Gzip;
-use crate::file::zstd;
+use crate::file::zstd::{self, Content};
 
 /// The codec of all pages of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl PageCodec {
     }
 
     /// Appends the page.
-    pub(super) fn compress(self, page: &[u8], out: &mut Vec<u8>) {
+    pub(super) fn compress(self, page: &[u8], content: Content, out: &mut Vec<u8>) {
         match self {
             Self::Plain => out.extend_from_slice(page),
             Self::Snappy => snappy(page, out),
@@ -34,7 +34,7 @@ impl PageCodec {
                 gzip.write(page, out);
                 gzip.end(out);
             }
-            Self::Zstd => zstd::write(page, out),
+            Self::Zstd => zstd::write_page(page, content, out),
         }
     }
 }

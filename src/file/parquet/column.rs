@@ -294,7 +294,7 @@ impl Column {
         if let Some(dictionary) = self.any_dictionary()
             && ended.iter().any(is_encoded)
         {
-            let page = pages::of_dictionary(dictionary, self.options.codec);
+            let page = pages::of_dictionary(dictionary, &self.leaf, self.options.codec);
             chunk.add_dictionary(&page);
             pages.push(page.bytes);
         }

@@ -10,6 +10,7 @@ use super::encodings::{self, Encoding};
 use super::layout::{Kind, Leaf};
 use super::levels::Levels;
 use super::thrift::Thrift;
+use crate::file::zstd::Content;
 
 /// The limits of pages and dictionaries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +158,7 @@ impl Page {
                 }
                 None => body.extend_from_slice(&self.plain),
             }
-            scratch.finish(DATA_PAGE, encoding, entries, codec)
+            scratch.finish(DATA_PAGE, encoding, entries, (codec, content_of(leaf)))
         });
         if self.memory() > KEPT {
             *self = Self::default();
@@ -203,10 +204,16 @@ impl Pages {
 }
 
 /// The page of a dictionary.
-pub(super) fn of_dictionary(dictionary: &Dictionary, codec: PageCodec) -> Finished {
+pub(super) fn of_dictionary(dictionary: &Dictionary, leaf: &Leaf, codec: PageCodec) -> Finished {
     SCRATCH.with_borrow_mut(|scratch| {
         scratch.body.extend_from_slice(&dictionary.values);
-        scratch.finish(DICTIONARY_PAGE, Encoding::Plain, dictionary.len(), codec)
+        let count = dictionary.len();
+        scratch.finish(
+            DICTIONARY_PAGE,
+            Encoding::Plain,
+            count,
+            (codec, content_of(leaf)),
+        )
     })
 }
 
@@ -229,13 +236,13 @@ impl Scratch {
         page_type: i32,
         encoding: Encoding,
         entries: usize,
-        codec: PageCodec,
+        (codec, content): (PageCodec, Content),
     ) -> Finished {
         let uncompressed = self.body.len();
         if codec == PageCodec::Plain {
             std::mem::swap(&mut self.body, &mut self.compressed);
         } else {
-            codec.compress(&self.body, &mut self.compressed);
+            codec.compress(&self.body, content, &mut self.compressed);
             self.body.clear();
             self.body.shrink_to(KEPT);
         }
@@ -268,6 +275,13 @@ impl Scratch {
             entries,
             encoding,
         }
+    }
+}
+
+fn content_of(leaf: &Leaf) -> Content {
+    match leaf.kind {
+        Kind::Text => Content::Texts,
+        _ => Content::Values,
     }
 }
 

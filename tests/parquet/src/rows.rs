@@ -168,26 +168,20 @@ fn value(of: &Type, pool: &Pool, random: &mut Rng, out: &mut String) -> Tree {
             Tree::Integer(value)
         }
         Type::Float => {
-            let value = f32::from_bits(bits.u32(..));
             let edges = [0.0, -0.0, f32::MAX, f32::MIN_POSITIVE, 1.5];
             let edge = bits.choice(edges).unwrap_or(0.0);
-            let value = if value.is_finite() && bits.u8(0..3) > 0 {
-                value
-            } else {
-                edge
-            };
+            let value = f32::from_bits(bits.u32(..));
+            let is_edge = !value.is_finite() || bits.u8(0..3) == 0;
+            let value = if is_edge { edge } else { value };
             put(&format_args!("{value:?}"));
             Tree::Double(f64::from(value).to_bits())
         }
         Type::Double => {
-            let value = f64::from_bits(bits.u64(..));
             let edges = [0.0, -0.0, f64::MAX, -5e-324, 1.5];
             let edge = bits.choice(edges).unwrap_or(0.0);
-            let value = if value.is_finite() && bits.u8(0..3) > 0 {
-                value
-            } else {
-                edge
-            };
+            let value = f64::from_bits(bits.u64(..));
+            let is_edge = !value.is_finite() || bits.u8(0..3) == 0;
+            let value = if is_edge { edge } else { value };
             put(&format_args!("{value:?}"));
             Tree::Double(value.to_bits())
         }
@@ -204,25 +198,9 @@ fn value(of: &Type, pool: &Pool, random: &mut Rng, out: &mut String) -> Tree {
             Tree::Integer(day)
         }
         Type::Timestamp => {
-            let day = bits.i64(-719_162..2_932_896);
-            let second = bits.i64(0..86_400);
-            let digits = bits.u32(0..=6);
-            let fraction = bits.i64(0..10_i64.pow(digits));
-            let (hour, minute) = (second / 3600, second / 60 % 60);
-            put(&format_args!(
-                "\"{} {hour:02}:{minute:02}:{:02}",
-                date(day),
-                second % 60
-            ));
-            if digits > 0 {
-                put(&format_args!(
-                    ".{fraction:0width$}",
-                    width = digits as usize
-                ));
-            }
-            put(&'"');
-            let fraction = fraction * 10_i64.pow(6 - digits);
-            Tree::Integer((day * 86_400 + second) * 1_000_000 + fraction)
+            let (text, value) = moment(&mut bits);
+            put(&text);
+            Tree::Integer(value)
         }
         Type::Text => {
             let value = text(&mut bits, pool.longest);
@@ -232,6 +210,23 @@ fn value(of: &Type, pool: &Pool, random: &mut Rng, out: &mut String) -> Tree {
         Type::List(element) => list(element, pool, random, out),
         Type::Struct(fields) => structure(fields, pool, random, out),
     }
+}
+
+/// A time and its microseconds since 1970.
+fn moment(random: &mut Rng) -> (String, i64) {
+    let day = random.i64(-719_162..2_932_896);
+    let second = random.i64(0..86_400);
+    let digits = random.u32(0..=6);
+    let fraction = random.i64(0..10_i64.pow(digits));
+    let (hour, minute) = (second / 3600, second / 60 % 60);
+    let end = match digits {
+        0 => String::new(),
+        _ => format!(".{fraction:0width$}", width = digits as usize),
+    };
+    let date = date(day);
+    let text = format!("\"{date} {hour:02}:{minute:02}:{:02}{end}\"", second % 60);
+    let fraction = fraction * 10_i64.pow(6 - digits);
+    (text, (day * 86_400 + second) * 1_000_000 + fraction)
 }
 
 fn list(element: &Type, pool: &Pool, random: &mut Rng, out: &mut String) -> Tree {
