@@ -112,7 +112,9 @@ impl Summary {
     pub(super) fn text(&mut self, value: &[u8]) {
         if let Bounds::Text(least, greatest) = &self.bounds {
             let start = beginning(value);
-            let is_inside = *start >= *least.start && *start < *greatest.start;
+            // One that is as long as bounds are may be the least value beside a longer one that was cut to it.
+            let is_greater = *start > *least.start || (*start == *least.start && !least.is_cut);
+            let is_inside = is_greater && *start < *greatest.start;
             if is_inside {
                 return;
             }
@@ -263,6 +265,13 @@ mod tests {
         let (_, greatest) = of_texts(&[&text, &format!("{text}y")]);
         assert!(greatest.is_cut);
         assert!(greatest.upper().unwrap() > format!("{text}yy").into_bytes());
+    }
+
+    #[test]
+    fn a_text_of_the_longest_length_is_exact_after_a_longer_one_too() {
+        let text = "x".repeat(LONGEST);
+        let (least, _) = of_texts(&[&format!("{text}y"), "z", &text]);
+        assert!(!least.is_cut);
     }
 
     #[test]
