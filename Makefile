@@ -66,6 +66,8 @@ STRIP = $(dir $(LLD))rust-objcopy --strip-all
 STATIC = target/static$(if $(CROSS),-$(ARCH))/destination-aws-datalake
 # Runs the program of the other processor, where it can be run at all.
 EMULATED = $(if $(CROSS),$(or $(shell command -v qemu-$(ARCH)-static qemu-$(ARCH) | head -1),: not run:))
+# What --version says; empty where there is no git.
+COMMIT = $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 
 .PHONY: check
@@ -84,7 +86,7 @@ target/libc-parts-%.o: packaging/libc-parts.c
 static: $(LIBC_PARTS) ## the program without shared libraries, target/static/destination-aws-datalake
 	PATH='$(CURDIR)/packaging':"$$PATH" RUSTC_WORKSPACE_WRAPPER=inlining-little $(CROSS) \
 		RUSTFLAGS='$(STATIC_FLAGS)' CFLAGS='$(STATIC_CFLAGS)' \
-		CARGO_PROFILE_RELEASE_STRIP=none cargo build --release --locked --target $(TARGET)
+		CARGO_PROFILE_RELEASE_STRIP=none DATALAKE_COMMIT=$(COMMIT) cargo build --release --locked --target $(TARGET)
 	mkdir -p $(dir $(STATIC))
 	LD_LIBRARY_PATH=$(SYSROOT)/lib $(STRIP) target/$(TARGET)/release/destination-aws-datalake $(STATIC)
 	@$(EMULATED) $(STATIC) --version >/dev/null || { echo "$(STATIC) does not start: it needs glibc 2.36 or musl 1.2.4" >&2; exit 1; }

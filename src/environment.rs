@@ -20,6 +20,14 @@ impl Environment {
             .filter(|value| !value.is_empty())
     }
 
+    /// The names that begin with this and have a value.
+    pub(crate) fn names<'a>(&'a self, beginning: &'a str) -> impl Iterator<Item = &'a str> {
+        let names = self.0.iter().filter(|(_, value)| !value.is_empty());
+        names
+            .map(|(name, _)| name.as_str())
+            .filter(move |name| name.starts_with(beginning))
+    }
+
     /// Whether the variable has this value; case does not matter.
     pub(crate) fn is(&self, name: &str, value: &str) -> bool {
         self.get(name)

@@ -212,6 +212,25 @@ impl Error {
         }
     }
 
+    /// The message and its causes, without the hint.
+    pub(crate) fn reason(&self) -> String {
+        let mut reason = self.0.message.clone();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            if !reason.is_empty() {
+                reason.push_str(": ");
+            }
+            reason.push_str(&error.to_string());
+            cause = error.source();
+        }
+        reason
+    }
+
+    /// What the user can do.
+    pub(crate) fn hint_text(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
     /// The service's error code; empty where there is none.
     pub(crate) fn code(&self) -> &str {
         self.refusal().map_or("", |refusal| &refusal.code)
@@ -220,17 +239,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)?;
-        let mut cause = std::error::Error::source(self);
-        let mut first = self.0.message.is_empty();
-        while let Some(error) = cause {
-            if !first {
-                f.write_str(": ")?;
-            }
-            first = false;
-            write!(f, "{error}")?;
-            cause = error.source();
-        }
+        f.write_str(&self.reason())?;
         match &self.0.hint {
             Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),

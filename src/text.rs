@@ -38,6 +38,42 @@ pub(crate) fn is_command(character: char) -> bool {
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// The candidate of which the word is most likely a slip: one letter in three may be missing, added, another, or swapped
+/// with the next one.
+pub(crate) fn nearest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let most = (word.len() / 3).max(1);
+    let near = |candidate: &'a str| {
+        let distance = distance(word.as_bytes(), candidate.as_bytes());
+        (distance <= most && distance < candidate.len()).then_some((distance, candidate))
+    };
+    let found = candidates.into_iter().filter_map(near);
+    found
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// How many edits lead from one word to the other (optimal string alignment), over three rows of the table.
+fn distance(one: &[u8], other: &[u8]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.iter().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, b) in other.iter().enumerate() {
+            let replaced = row[j] + usize::from(a != b);
+            let mut least = replaced.min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && *a == other[j - 1] && one[i - 1] == *b {
+                least = least.min(before[j - 1] + 1);
+            }
+            next.push(least);
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    row[other.len()]
+}
+
 /// Base64 with padding (RFC 4648, section 4).
 pub(crate) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -82,6 +118,33 @@ mod tests {
             super::printable("plain é"),
             std::borrow::Cow::Borrowed(_)
         ));
+    }
+
+    #[test]
+    fn a_slip_finds_the_word_that_was_meant_and_another_word_finds_none() {
+        let words = [
+            "table",
+            "mode",
+            "region",
+            "checkpoint-interval",
+            "json",
+            "spec",
+            "sync",
+        ];
+        for (word, meant) in [
+            ("tabel", Some("table")),
+            ("tables", Some("table")),
+            ("regoin", Some("region")),
+            ("mod", Some("mode")),
+            ("checkpoint-intervall", Some("checkpoint-interval")),
+            ("checkpont-intreval", Some("checkpoint-interval")),
+            ("jsno", Some("json")),
+            ("bucket", None),
+            ("x", None),
+            ("", None),
+        ] {
+            assert_eq!(super::nearest(word, words), meant, "{word}");
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(super) struct FailedAttempt {
     /// 0 when there was no response.
     pub(super) status: u16,
     pub(super) code: String,
-    message: String,
+    pub(super) message: String,
     request_id: String,
     /// The least wait before the next attempt, as the service asks for.
     pub(super) after: Duration,

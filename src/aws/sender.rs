@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use log::{debug, warn};
+use log::{debug, info, warn};
 
 use crate::aws::attempt::{self, FailedAttempt};
 use crate::aws::decision::RetryDecision;
@@ -215,7 +215,18 @@ impl Sender {
                 None => self.again(&failed, attempt, started),
             };
             match next {
-                AfterFailure::RetryAfter(wait) => self.rest(wait).await?,
+                AfterFailure::RetryAfter(wait) => {
+                    if failed.status == 0 {
+                        info!(
+                            "{title} {name} got no answer: {}; trying again in {:.1} s (attempt {} of {})",
+                            failed.message,
+                            wait.as_secs_f64(),
+                            attempt + 1,
+                            self.policy.attempts
+                        );
+                    }
+                    self.rest(wait).await?;
+                }
                 AfterFailure::Fail(kind) => return Err(failed.into_error(asked, kind, attempt)),
             }
         }

@@ -7,18 +7,22 @@ use std::path::PathBuf;
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::cli::LakeArguments;
+use crate::error::{Error, Result};
 use crate::feedback::ReportFiles;
+use crate::text;
 
 /// Options that take a value.
-const VALUES: [&str; 17] = [
+const VALUES: [&str; 19] = [
     "bad-records",
     "catalog",
     "checkpoint-interval",
+    "color",
     "config",
     "database",
     "endpoint-url",
     "input",
     "local",
+    "log-format",
     "max-bad-records",
     "metrics",
     "mode",
@@ -31,13 +35,15 @@ const VALUES: [&str; 17] = [
 ];
 
 /// Options that take no value.
-const FLAGS: [&str; 7] = [
+const FLAGS: [&str; 9] = [
     "caller",
     "help",
     "json",
+    "quiet",
     "require-rows",
     "strict",
     "terraform",
+    "verbose",
     "version",
 ];
 
@@ -62,65 +68,72 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
+    /// Reads the arguments; `command` is known even if a later one is wrong.
     pub(super) fn read(
         arguments: impl IntoIterator<Item = OsString>,
-    ) -> Result<Self, lexopt::Error> {
+        command: &mut String,
+    ) -> Result<Self> {
         let mut parser = Parser::from_args(arguments);
-        let mut arguments = Self::default();
+        let mut read = Self::default();
         let mut has_command = false;
-        while let Some(argument) = parser.next()? {
-            let flag = match argument {
+        while let Some(argument) = parser.next().map_err(wrong)? {
+            let long = match &argument {
                 Arg::Short('h') => Some("help"),
                 Arg::Short('V') => Some("version"),
-                Arg::Long(name) => FLAGS.into_iter().find(|flag| *flag == name),
+                Arg::Short('q') => Some("quiet"),
+                Arg::Short('v') => Some("verbose"),
+                Arg::Long(name) => Some(*name),
                 _ => None,
             };
-            if let Some(flag) = flag {
-                arguments.flags.insert(flag);
-                continue;
-            }
-            let value = match argument {
-                Arg::Long(name) => VALUES.into_iter().find(|value| *value == name),
-                _ => None,
-            };
-            if let Some(name) = value {
-                if arguments.values.insert(name, parser.value()?).is_some() {
-                    return Err(format!("--{name}: expected once, found twice").into());
+            let known =
+                |names: &[&'static str]| names.iter().copied().find(|name| long == Some(name));
+            if let Some(flag) = known(&FLAGS) {
+                read.flags.insert(flag);
+            } else if let Some(name) = known(&VALUES) {
+                let value = parser.value().map_err(wrong)?;
+                if read.values.insert(name, value).is_some() {
+                    return Err(Error::config(format!(
+                        "--{name}: expected once, found twice"
+                    )));
                 }
-                continue;
-            }
-            match argument {
-                Arg::Long("set") => {
-                    let text = parser.value()?.string()?;
-                    let (key, value) = text
-                        .split_once('=')
-                        .ok_or("--set: expected KEY=VALUE, found no `=`")?;
-                    arguments.set.push((key.to_owned(), value.to_owned()));
+            } else if long == Some("set") {
+                let text = parser.value().and_then(ValueExt::string).map_err(wrong)?;
+                let (key, value) = text
+                    .split_once('=')
+                    .ok_or_else(|| Error::config("--set: expected KEY=VALUE, found no `=`"))?;
+                read.set.push((key.to_owned(), value.to_owned()));
+            } else if let Some(name) = long {
+                return Err(unknown_option(name));
+            } else {
+                match argument {
+                    Arg::Value(value) if !has_command => {
+                        *command = value.string().map_err(wrong)?;
+                        has_command = true;
+                    }
+                    Arg::Value(value) => read.operands.push(value),
+                    _ => return Err(wrong(argument.unexpected())),
                 }
-                Arg::Value(value) if !has_command => {
-                    arguments.command = value.string()?;
-                    has_command = true;
-                }
-                Arg::Value(value) => arguments.operands.push(value),
-                _ => return Err(argument.unexpected()),
             }
         }
-        Ok(arguments)
+        read.command.clone_from(command);
+        Ok(read)
     }
 
     pub(super) fn flag(&mut self, name: &str) -> bool {
         self.flags.remove(name)
     }
 
-    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, String> {
+    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>> {
         let Some(value) = self.values.remove(name) else {
             return Ok(None);
         };
         let text = value
             .into_string()
-            .map_err(|_| format!("--{name}: expected UTF-8 text"))?;
+            .map_err(|_| Error::config(format!("--{name}: expected UTF-8 text")))?;
         if text.is_empty() {
-            return Err(format!("--{name}: expected a value, found an empty string"));
+            return Err(Error::config(format!(
+                "--{name}: expected a value, found an empty string"
+            )));
         }
         Ok(Some(text))
     }
@@ -129,9 +142,9 @@ impl Arguments {
         self.values.remove(name).map(PathBuf::from)
     }
 
-    pub(super) fn required_path(&mut self, name: &str) -> Result<PathBuf, String> {
+    pub(super) fn required_path(&mut self, name: &str) -> Result<PathBuf> {
         self.path(name)
-            .ok_or_else(|| format!("{} requires --{name} FILE", self.command))
+            .ok_or_else(|| Error::config(format!("{} requires --{name} FILE", self.command)))
     }
 
     pub(super) fn reports(&mut self) -> ReportFiles {
@@ -142,12 +155,14 @@ impl Arguments {
     }
 
     /// The lake's options, which take precedence over the environment and the configuration file.
-    pub(super) fn lake(&mut self) -> Result<LakeArguments, String> {
+    pub(super) fn lake(&mut self) -> Result<LakeArguments> {
         let mut settings = Vec::new();
         if let Some(location) = self.location()? {
             let (bucket, prefix) = location.split_once('/').unwrap_or((&location, ""));
             if bucket.is_empty() {
-                return Err("expected s3://BUCKET/PREFIX, found no bucket name".to_owned());
+                return Err(Error::config(
+                    "expected s3://BUCKET/PREFIX, found no bucket name",
+                ));
             }
             settings.push(("bucket_name".to_owned(), bucket.to_owned()));
             settings.push(("bucket_prefix".to_owned(), prefix.to_owned()));
@@ -173,19 +188,22 @@ impl Arguments {
     }
 
     /// The lake of a command that a platform calls, which requires a configuration.
-    pub(super) fn stored_lake(&mut self) -> Result<LakeArguments, String> {
+    pub(super) fn stored_lake(&mut self) -> Result<LakeArguments> {
         let lake = self.lake()?;
         let is_configured =
             lake.config.is_some() || lake.local.is_some() || !lake.settings.is_empty();
         if is_configured {
             Ok(lake)
         } else {
-            Err(format!("{} requires --config FILE", self.command))
+            Err(Error::config(format!(
+                "{} requires --config FILE",
+                self.command
+            )))
         }
     }
 
     /// The operand that begins with `s3://`, without that prefix.
-    fn location(&mut self) -> Result<Option<String>, String> {
+    fn location(&mut self) -> Result<Option<String>> {
         let mut locations = Vec::new();
         self.operands.retain(|operand| {
             let location = operand.to_str().and_then(|text| text.strip_prefix("s3://"));
@@ -193,9 +211,17 @@ impl Arguments {
             location.is_none()
         });
         if locations.len() > 1 {
-            return Err("expected one s3://BUCKET/PREFIX, found more".to_owned());
+            return Err(Error::config("expected one s3://BUCKET/PREFIX, found more"));
         }
         Ok(locations.pop())
+    }
+
+    /// The next operand.
+    pub(super) fn operand(&mut self) -> Option<String> {
+        if self.operands.is_empty() {
+            return None;
+        }
+        Some(self.operands.remove(0).to_string_lossy().into_owned())
     }
 
     pub(super) fn files(&mut self) -> Vec<PathBuf> {
@@ -206,21 +232,42 @@ impl Arguments {
     }
 
     /// Fails if an argument is left that the command did not take.
-    pub(super) fn refuse_leftovers(&self) -> Result<(), String> {
+    pub(super) fn refuse_leftovers(&self) -> Result<()> {
         let option = self.values.keys().next().or(self.flags.first());
         if let Some(option) = option {
-            return Err(format!("unexpected option --{option} for {}", self.command));
+            return Err(Error::config(format!(
+                "unexpected option --{option} for {}",
+                self.command
+            )));
         }
         if !self.set.is_empty() {
-            return Err(format!("unexpected option --set for {}", self.command));
+            return Err(Error::config(format!(
+                "unexpected option --set for {}",
+                self.command
+            )));
         }
         match self.operands.first() {
-            Some(operand) => Err(format!(
+            Some(operand) => Err(Error::config(format!(
                 "unexpected argument {:?} for {}",
                 operand.display(),
                 self.command
-            )),
+            ))),
             None => Ok(()),
         }
+    }
+}
+
+/// An error of the parser.
+#[allow(clippy::needless_pass_by_value)] // as `map_err` hands it over
+fn wrong(error: lexopt::Error) -> Error {
+    Error::config(error.to_string())
+}
+
+fn unknown_option(name: &str) -> Error {
+    let error = Error::config(format!("unknown option --{name}"));
+    let known = VALUES.into_iter().chain(FLAGS).chain(["set"]);
+    match text::nearest(name, known) {
+        Some(meant) => error.hint(format!("did you mean --{meant}?")),
+        None => error,
     }
 }

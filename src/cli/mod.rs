@@ -8,15 +8,49 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::error::{Error, Result};
 use crate::feedback::ReportFiles;
+use crate::text;
 
 use arguments::Arguments;
 
 /// The help texts of the program and of single commands.
 pub(crate) const HELP: &str = include_str!("../help.txt");
+const SPEC: &str = include_str!("spec.txt");
+const CHECK: &str = include_str!("check.txt");
+const WRITE: &str = include_str!("write.txt");
 const LOAD: &str = include_str!("load.txt");
 const PLAN: &str = include_str!("plan.txt");
 const POLICY: &str = include_str!("policy.txt");
+
+/// The names of the commands.
+const COMMANDS: [&str; 7] = ["spec", "check", "write", "load", "plan", "policy", "help"];
+
+/// What was asked for, and how it is logged.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct CommandLine {
+    pub(crate) invocation: Invocation,
+    pub(crate) logging: Logging,
+}
+
+/// How logs look; each command takes these options.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Logging {
+    /// `--quiet` or `--verbose`.
+    pub(crate) level: Option<log::LevelFilter>,
+    pub(crate) color: Color,
+    pub(crate) is_json: bool,
+}
+
+/// When the words before messages have colors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
 
 /// The command to run, with its arguments.
 #[derive(Debug, PartialEq, Eq)]
@@ -142,25 +176,89 @@ pub(crate) enum PolicyFormat {
     Terraform,
 }
 
-/// Parses the arguments (without the program's name); the error is one line for the user.
-pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, String> {
-    let mut arguments =
-        Arguments::read(arguments).map_err(|error| error.to_string() + "; try --help")?;
-    invocation(&mut arguments).map_err(|error| match arguments.command.as_str() {
-        "load" | "plan" | "policy" => format!("{error}; try {} --help", arguments.command),
-        _ => format!("{error}; try --help"),
+/// Parses the arguments (without the program's name).
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine> {
+    let mut command = String::new();
+    let parsed = Arguments::read(arguments, &mut command).and_then(|mut arguments| {
+        let logging = logging(&mut arguments)?;
+        let invocation = invocation(&mut arguments)?;
+        Ok(CommandLine {
+            invocation,
+            logging,
+        })
+    });
+    parsed.map_err(|error| {
+        // Where there is no better hint.
+        error.hint(match help_of(&command) {
+            Some(_) => format!("destination-aws-datalake {command} --help lists the options"),
+            None => "destination-aws-datalake --help lists the commands".to_owned(),
+        })
     })
 }
 
-fn invocation(arguments: &mut Arguments) -> Result<Invocation, String> {
+/// The help text of a command.
+fn help_of(command: &str) -> Option<&'static str> {
+    Some(match command {
+        "spec" => SPEC,
+        "check" => CHECK,
+        "write" => WRITE,
+        "load" => LOAD,
+        "plan" => PLAN,
+        "policy" => POLICY,
+        _ => return None,
+    })
+}
+
+fn logging(arguments: &mut Arguments) -> Result<Logging> {
+    let level = match (arguments.flag("quiet"), arguments.flag("verbose")) {
+        (true, true) => return Err(Error::config("--quiet cannot be used with --verbose")),
+        (true, false) => Some(log::LevelFilter::Warn),
+        (false, true) => Some(log::LevelFilter::Debug),
+        (false, false) => None,
+    };
+    let color = match arguments.text("color")?.as_deref() {
+        None | Some("auto") => Color::Auto,
+        Some("always") => Color::Always,
+        Some("never") => Color::Never,
+        Some(other) => return Err(expected("--color", "auto, always or never", other)),
+    };
+    let is_json = match arguments.text("log-format")?.as_deref() {
+        None | Some("text") => false,
+        Some("json") => true,
+        Some(other) => return Err(expected("--log-format", "text or json", other)),
+    };
+    Ok(Logging {
+        level,
+        color,
+        is_json,
+    })
+}
+
+/// `help`, or `help COMMAND`.
+fn help(arguments: &mut Arguments) -> Result<Invocation> {
+    let Some(command) = arguments.operand() else {
+        return Ok(Invocation::Help(HELP));
+    };
+    let text = help_of(&command).ok_or_else(|| unknown_command(&command))?;
+    Ok(Invocation::Help(text))
+}
+
+fn unknown_command(command: &str) -> Error {
+    const EXPECTED: &str = "expected spec, check, write, load, plan or policy";
+    if command.is_empty() {
+        return Error::config(format!("missing command; {EXPECTED}"));
+    }
+    let error = Error::config(format!("unknown command {command:?}; {EXPECTED}"));
+    match text::nearest(command, COMMANDS) {
+        Some(meant) => error.hint(format!("did you mean {meant}?")),
+        None => error,
+    }
+}
+
+fn invocation(arguments: &mut Arguments) -> Result<Invocation> {
     let command = arguments.command.clone();
     if arguments.flag("help") {
-        return Ok(Invocation::Help(match command.as_str() {
-            "load" => LOAD,
-            "plan" => PLAN,
-            "policy" => POLICY,
-            _ => HELP,
-        }));
+        return Ok(Invocation::Help(help_of(&command).unwrap_or(HELP)));
     }
     if arguments.flag("version") {
         return Ok(Invocation::Version);
@@ -189,38 +287,30 @@ fn invocation(arguments: &mut Arguments) -> Result<Invocation, String> {
                 PolicyFormat::Json
             },
         }),
-        "" => {
-            return Err(
-                "missing command; expected spec, check, write, load, plan or policy".to_owned(),
-            );
-        }
-        other => {
-            return Err(format!(
-                "unknown command {other:?}; expected spec, check, write, load, plan or policy"
-            ));
-        }
+        "help" => help(arguments)?,
+        other => return Err(unknown_command(other)),
     };
     arguments.refuse_leftovers()?;
     Ok(invocation)
 }
 
-fn load(arguments: &mut Arguments) -> Result<LoadArguments, String> {
+fn load(arguments: &mut Arguments) -> Result<LoadArguments> {
     let lake = arguments.lake()?;
     let table = arguments.text("table")?;
     let schema = arguments.path("schema");
     let input = match arguments.text("input")?.as_deref() {
         None | Some("records") => Input::Records {
-            table: table.ok_or("load requires --table NAME")?,
+            table: table.ok_or_else(|| Error::config("load requires --table NAME"))?,
         },
         Some("singer") if table.is_some() => {
-            return Err(
-                "--table cannot be used with --input singer: a tap names its streams".to_owned(),
-            );
+            return Err(Error::config(
+                "--table cannot be used with --input singer: a tap names its streams",
+            ));
         }
         Some("singer") if schema.is_some() => {
-            return Err(
-                "--schema cannot be used with --input singer: a tap sends its schemas".to_owned(),
-            );
+            return Err(Error::config(
+                "--schema cannot be used with --input singer: a tap sends its schemas",
+            ));
         }
         Some("singer") => Input::Singer,
         Some(other) => return Err(expected("--input", "records or singer", other)),
@@ -228,10 +318,9 @@ fn load(arguments: &mut Arguments) -> Result<LoadArguments, String> {
     let mode = mode(arguments)?;
     let checkpoint_interval = match arguments.text("checkpoint-interval")? {
         Some(_) if mode == Mode::Overwrite => {
-            return Err(
-                    "--checkpoint-interval cannot be used with --mode overwrite, which publishes all rows at the end"
-                        .to_owned(),
-                );
+            return Err(Error::config(
+                "--checkpoint-interval cannot be used with --mode overwrite, which publishes all rows at the end",
+            ));
         }
         Some(text) => Some(duration(&text).ok_or_else(|| {
             expected(
@@ -257,19 +346,23 @@ fn load(arguments: &mut Arguments) -> Result<LoadArguments, String> {
     })
 }
 
-fn bad_records(arguments: &mut Arguments, input: &Input) -> Result<BadRecordsArguments, String> {
+fn bad_records(arguments: &mut Arguments, input: &Input) -> Result<BadRecordsArguments> {
     let most = arguments.text("max-bad-records")?;
     let file = arguments.path("bad-records");
     match (&most, &file) {
         (None, None) => return Ok(BadRecordsArguments::default()),
         (Some(_), None) => {
-            return Err(
-                "--max-bad-records requires --bad-records FILE, which keeps them".to_owned(),
-            );
+            return Err(Error::config(
+                "--max-bad-records requires --bad-records FILE, which keeps them",
+            ));
         }
-        (None, Some(_)) => return Err("--bad-records requires --max-bad-records N".to_owned()),
+        (None, Some(_)) => {
+            return Err(Error::config("--bad-records requires --max-bad-records N"));
+        }
         (Some(_), Some(_)) if *input == Input::Singer => {
-            return Err("--max-bad-records cannot be used with --input singer: a message that is lost may be a state".to_owned());
+            return Err(Error::config(
+                "--max-bad-records cannot be used with --input singer: a message that is lost may be a state",
+            ));
         }
         (Some(_), Some(_)) => {}
     }
@@ -280,7 +373,7 @@ fn bad_records(arguments: &mut Arguments, input: &Input) -> Result<BadRecordsArg
     Ok(BadRecordsArguments { most, file })
 }
 
-fn plan(arguments: &mut Arguments) -> Result<PlanArguments, String> {
+fn plan(arguments: &mut Arguments) -> Result<PlanArguments> {
     let lake = arguments.lake()?;
     let target = match (arguments.path("catalog"), arguments.text("table")?) {
         (Some(catalog), None) => PlanTarget::Catalog(catalog),
@@ -290,9 +383,9 @@ fn plan(arguments: &mut Arguments) -> Result<PlanArguments, String> {
             mode: mode(arguments)?,
         },
         _ => {
-            return Err(
-                "plan requires either --catalog FILE or --table NAME with --schema FILE".to_owned(),
-            );
+            return Err(Error::config(
+                "plan requires either --catalog FILE or --table NAME with --schema FILE",
+            ));
         }
     };
     let format = if arguments.flag("json") {
@@ -307,7 +400,7 @@ fn plan(arguments: &mut Arguments) -> Result<PlanArguments, String> {
     })
 }
 
-fn mode(arguments: &mut Arguments) -> Result<Mode, String> {
+fn mode(arguments: &mut Arguments) -> Result<Mode> {
     match arguments.text("mode")?.as_deref() {
         None | Some("append") => Ok(Mode::Append),
         Some("overwrite") => Ok(Mode::Overwrite),
@@ -315,8 +408,8 @@ fn mode(arguments: &mut Arguments) -> Result<Mode, String> {
     }
 }
 
-fn expected(option: &str, expected: &str, found: &str) -> String {
-    format!("{option}: expected {expected}, found {found:?}")
+fn expected(option: &str, expected: &str, found: &str) -> Error {
+    Error::config(format!("{option}: expected {expected}, found {found:?}"))
 }
 
 /// Parses `30s`, `5m`, `1h`.

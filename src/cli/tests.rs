@@ -4,6 +4,8 @@ use super::*;
 
 fn parsed(line: &str) -> Result<Invocation, String> {
     parse(line.split_whitespace().map(OsString::from))
+        .map(|parsed| parsed.invocation)
+        .map_err(|error| error.to_string())
 }
 
 fn lake(config: Option<&str>, local: Option<&str>, settings: &[(&str, &str)]) -> LakeArguments {
@@ -50,8 +52,24 @@ fn commands_of_a_platform_with_their_files() {
         Ok(write)
     );
     assert_eq!(parsed("spec"), Ok(Invocation::Spec));
-    assert_eq!(parsed("write --help"), Ok(Invocation::Help(HELP)));
-    assert_eq!(parsed("load -h"), Ok(Invocation::Help(LOAD)));
+    assert_eq!(parsed("--help"), Ok(Invocation::Help(HELP)));
+    assert_eq!(parsed("help"), Ok(Invocation::Help(HELP)));
+    for (command, text) in [
+        ("spec", SPEC),
+        ("check", CHECK),
+        ("write", WRITE),
+        ("load", LOAD),
+        ("plan", PLAN),
+        ("policy", POLICY),
+    ] {
+        for line in [
+            format!("{command} --help"),
+            format!("{command} -h"),
+            format!("help {command}"),
+        ] {
+            assert_eq!(parsed(&line), Ok(Invocation::Help(text)), "{line}");
+        }
+    }
     assert_eq!(parsed("-V"), Ok(Invocation::Version));
 }
 
@@ -103,7 +121,7 @@ fn usage_errors_name_the_argument_and_the_help() {
         ("check", "check requires --config FILE"),
         ("write --config c", "write requires --catalog FILE"),
         ("check --config", "--config"),
-        ("check --colour", "--colour"),
+        ("check --frobnicate", "--frobnicate"),
         (
             "check --config c --strict",
             "unexpected option --strict for check",
@@ -150,15 +168,88 @@ fn usage_errors_name_the_argument_and_the_help() {
     ] {
         let error = parsed(line).unwrap_err();
         assert!(
-            error.contains(part) && error.contains("; try ") && error.ends_with("--help"),
+            error.contains(part) && error.contains(" --help lists the "),
             "{line}: {error}"
         );
     }
 }
 
 #[test]
+fn slips_are_answered_with_what_was_meant() {
+    for (line, expected) in [
+        (
+            "lod --table t",
+            "unknown command \"lod\"; expected spec, check, write, load, plan or policy; did you mean load?",
+        ),
+        (
+            "help polcy",
+            "unknown command \"polcy\"; expected spec, check, write, load, plan or policy; did you mean policy?",
+        ),
+        (
+            "load --tabel t",
+            "unknown option --tabel; did you mean --table?",
+        ),
+        (
+            "load --databse t",
+            "unknown option --databse; did you mean --database?",
+        ),
+        (
+            "load -x",
+            "invalid option '-x'; destination-aws-datalake load --help lists the options",
+        ),
+        (
+            "load --table t --frobnicate",
+            "unknown option --frobnicate; destination-aws-datalake load --help lists the options",
+        ),
+    ] {
+        assert_eq!(parsed(line).unwrap_err(), expected, "{line}");
+    }
+}
+
+#[test]
+fn each_command_takes_the_options_of_logging() {
+    for command in ["spec", "plan --table t --schema s", "load --table t"] {
+        let logging = |options: &str| {
+            let line = format!("{command} {options}");
+            let parsed = parse(line.split_whitespace().map(OsString::from));
+            parsed
+                .map(|parsed| parsed.logging)
+                .map_err(|error| error.reason())
+        };
+        let expected = Logging {
+            level: Some(log::LevelFilter::Warn),
+            color: Color::Always,
+            is_json: true,
+        };
+        assert_eq!(logging("-q --color always --log-format=json"), Ok(expected));
+        let expected = Logging {
+            level: Some(log::LevelFilter::Debug),
+            ..Logging::default()
+        };
+        assert_eq!(logging("--verbose"), Ok(expected));
+        assert_eq!(
+            logging("--log-format text --color auto"),
+            Ok(Logging::default())
+        );
+        for (options, error) in [
+            ("-q -v", "--quiet cannot be used with --verbose"),
+            (
+                "--color red",
+                "--color: expected auto, always or never, found \"red\"",
+            ),
+            (
+                "--log-format xml",
+                "--log-format: expected text or json, found \"xml\"",
+            ),
+        ] {
+            assert_eq!(logging(options).unwrap_err(), error);
+        }
+    }
+}
+
+#[test]
 fn each_help_fits_one_screen() {
-    for help in [HELP, LOAD, PLAN, POLICY] {
+    for help in [HELP, SPEC, CHECK, WRITE, LOAD, PLAN, POLICY] {
         assert!(help.lines().count() <= 45, "{help}");
         for line in help.lines() {
             assert!(line.chars().count() <= 80, "{line}");

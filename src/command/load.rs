@@ -1,5 +1,8 @@
 //! `load`: bare records or a Singer tap's messages into tables, for people and scripts.
 
+use std::io::IsTerminal;
+use std::time::Duration;
+
 use crate::cli::{self, Input};
 use crate::command::exit::{self, AtSignal, Exit};
 use crate::command::{Printed, configuration, open_verified, options, read_schema, refresh};
@@ -23,6 +26,9 @@ const RESCUED: u8 = 3;
 
 /// The exit code of `--require-rows` if no rows came.
 const NO_ROWS: u8 = 4;
+
+/// How long a connection may take to be made while a person watches, who is told of each that fails.
+const WATCHED_CONNECT: Duration = Duration::from_millis(2500);
 
 pub(super) fn run(asked: &cli::LoadArguments, environment: &Environment) -> Result<Exit> {
     let audience = Audience::Person;
@@ -48,7 +54,11 @@ fn load(
     if let Some(interval) = asked.checkpoint_interval {
         options.checkpoint_interval = interval;
     }
-    let lake = open_verified(&asked.lake, config, &run, environment, RetryPolicy::long())?;
+    let mut policy = RetryPolicy::long();
+    if out::is_terminal() {
+        policy.timeouts.connect = WATCHED_CONNECT;
+    }
+    let lake = open_verified(&asked.lake, config, &run, environment, policy)?;
     let mut sink = Sink::open(
         &lake,
         Vec::new(),
@@ -99,6 +109,9 @@ fn open_input(
     clock: &Clock,
 ) -> Result<(Lines, BadRecords)> {
     let files = if asked.files.is_empty() {
+        if std::io::stdin().is_terminal() {
+            log::info!("reading JSON from this terminal; Ctrl-D ends it. Name a FILE to load that");
+        }
         vec!["-".into()]
     } else {
         asked.files.clone()

@@ -26,32 +26,44 @@ use crate::sink;
 use crate::table;
 use crate::table::control::Job;
 use crate::table::layout::Run;
+use crate::text;
 use crate::time::Clock;
 
 use exit::Exit;
 
 /// Runs the command that the arguments name, and returns the exit code.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let invocation = match cli::parse(arguments) {
-        Ok(invocation) => invocation,
-        Err(message) => {
-            out::usage(&message);
+    let environment = environment();
+    out::set_style(style(cli::Logging::default(), &environment));
+    let cli::CommandLine {
+        invocation,
+        logging,
+    } = match cli::parse(arguments) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            out::failure(Audience::Person, &error);
             return 2;
         }
     };
-    let environment = environment();
+    out::set_style(style(logging, &environment));
     let audience = match &invocation {
         Invocation::Spec | Invocation::Check(_) | Invocation::Write(_) => Audience::Platform,
         _ => Audience::Person,
     };
-    out::start(audience, level(&environment));
+    out::start(
+        audience,
+        logging.level.unwrap_or_else(|| level(&environment)),
+    );
+    // The others read none.
+    if !matches!(
+        invocation,
+        Invocation::Help(_) | Invocation::Version | Invocation::Spec
+    ) {
+        warn_of_variables(&environment);
+    }
     let exit = interrupt::install().and_then(|()| match invocation {
         Invocation::Help(text) => out::text(text).map(|()| Exit::Success),
-        Invocation::Version => out::text(concat!(
-            "destination-aws-datalake ",
-            env!("CARGO_PKG_VERSION")
-        ))
-        .map(|()| Exit::Success),
+        Invocation::Version => out::text(&version()).map(|()| Exit::Success),
         Invocation::Spec => spec::run().map(|()| Exit::Success),
         Invocation::Check(lake) => check::run(&lake, &environment),
         Invocation::Write(write) => write::run(&write, &environment),
@@ -80,11 +92,75 @@ fn environment() -> Environment {
     Environment::from_pairs(std::env::vars_os().filter_map(text))
 }
 
+/// The version, what it was built of and for, and what it can do. `make static` says which commit it is.
+fn version() -> String {
+    let commit = option_env!("DATALAKE_COMMIT").filter(|commit| !commit.is_empty());
+    let linked = if cfg!(target_feature = "crt-static") {
+        "static"
+    } else {
+        "dynamic"
+    };
+    let libc = if cfg!(target_env = "musl") {
+        "musl"
+    } else {
+        "gnu"
+    };
+    format!(
+        "destination-aws-datalake {}\ncommit: {}\ntarget: {}-{}-{libc}, {linked}\nfeatures: jsonl parquet gzip zstd snappy",
+        env!("CARGO_PKG_VERSION"),
+        commit.unwrap_or("unknown"),
+        std::env::consts::ARCH,
+        std::env::consts::OS
+    )
+}
+
+fn style(logging: cli::Logging, environment: &Environment) -> out::Style {
+    let is_plain = environment.get("NO_COLOR").is_some() || environment.get("TERM") == Some("dumb");
+    out::Style {
+        has_color: match logging.color {
+            cli::Color::Always => true,
+            cli::Color::Never => false,
+            cli::Color::Auto => !is_plain && out::is_terminal(),
+        },
+        is_json: logging.is_json,
+        is_quiet: logging.level == Some(log::LevelFilter::Warn),
+    }
+}
+
+const LEVELS: [&str; 6] = ["OFF", "ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
+
 fn level(environment: &Environment) -> log::LevelFilter {
     environment
         .get("LOG_LEVEL")
         .and_then(|level| level.parse().ok())
         .unwrap_or(log::LevelFilter::Info)
+}
+
+/// Warns of variables that look as if they were meant for this program, and are not read.
+fn warn_of_variables(environment: &Environment) {
+    let meant = |found: &str, known: &[&str]| {
+        let found = found.to_ascii_uppercase();
+        text::nearest(&found, known.iter().copied())
+            .map_or_else(String::new, |meant| format!("; did you mean {meant}?"))
+    };
+    if let Some(level) = environment.get("LOG_LEVEL")
+        && level.parse::<log::LevelFilter>().is_err()
+    {
+        log::warn!(
+            "LOG_LEVEL: expected ERROR, WARN, INFO, DEBUG or TRACE, found {level:?}; INFO is used{}",
+            meant(level, &LEVELS)
+        );
+    }
+    let known = config::variables();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    for name in environment.names("DATALAKE_") {
+        if !known.contains(&name) {
+            log::warn!(
+                "the environment variable {name} is not read{}",
+                meant(name, &known)
+            );
+        }
+    }
 }
 
 fn read_file(path: &Path, what: &str) -> Result<Vec<u8>> {

@@ -2,9 +2,11 @@
 
 use serde_json::{Map, Value};
 
+use crate::config::Config;
 use crate::config::settings::{KEYS, Syntax};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::text;
 
 /// The layers that settings come from.
 #[derive(Default)]
@@ -41,7 +43,32 @@ impl Layers<'_> {
         }
         Ok(members)
     }
+
+    /// A warning where AWS has no such region as far as this version knows, unless another endpoint is named, whose
+    /// regions are its own.
+    pub(super) fn unknown_region(&self, config: &Config) -> Option<String> {
+        let aws = &config.aws.as_ref()?.aws;
+        let region = aws.region.as_str();
+        let has_endpoint = aws.endpoints.url.is_some()
+            || self.environment.names("AWS_ENDPOINT_URL").next().is_some();
+        let regions = || REGIONS.split_ascii_whitespace();
+        if has_endpoint || regions().any(|known| known == region) {
+            return None;
+        }
+        let meant = text::nearest(region, regions())
+            .map_or_else(String::new, |meant| format!("; did you mean {meant:?}?"));
+        Some(format!(
+            "AWS has no region {region:?} as far as this version knows: if there is none, no connection can be made{meant}"
+        ))
+    }
 }
+
+/// AWS's regions (2026-11); a newer one works too, with a warning.
+const REGIONS: &str = "af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 \
+    ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 \
+    ca-west-1 cn-north-1 cn-northwest-1 eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 \
+    eu-west-3 eusc-de-east-1 il-central-1 me-central-1 me-south-1 mx-central-1 sa-east-1 us-east-1 us-east-2 us-gov-east-1 \
+    us-gov-west-1 us-iso-east-1 us-iso-west-1 us-isob-east-1 us-west-1 us-west-2";
 
 /// The settings whose values are secrets.
 const SECRETS: [&str; 2] = ["aws_secret_access_key", "aws_session_token"];
@@ -100,10 +127,14 @@ fn set(members: &mut Map<String, Value>, path: &str, text: &str) -> Result<()> {
     let syntax = KEYS.iter().find(|(known, _)| *known == key);
     let unknown = || {
         let known: Vec<&str> = KEYS.iter().map(|(key, _)| *key).collect();
-        Error::config(format!(
+        let error = Error::config(format!(
             "unknown setting {path:?}; expected one of {}",
             known.join(", ")
-        ))
+        ));
+        match text::nearest(key, known) {
+            Some(meant) if meant != key => error.hint(format!("did you mean {meant}?")),
+            _ => error,
+        }
     };
     let Some((_, syntax)) = syntax else {
         return Err(unknown());

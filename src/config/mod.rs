@@ -56,5 +56,15 @@ pub(crate) struct RunLimits {
 
 /// Reads the configuration from its layers; the error lists every mistake with its JSON path.
 pub(crate) fn read(layers: &Layers<'_>, backend: Backend) -> Result<Config> {
-    settings::read(&layers.join()?, backend, layers.file.is_some())
+    let mut config = settings::read(&layers.join()?, backend, layers.file.is_some())?;
+    config.warnings.extend(layers.unknown_region(&config));
+    Ok(config)
+}
+
+/// The names of the environment variables whose names begin with `DATALAKE_` and that are read.
+pub(crate) fn variables() -> Vec<String> {
+    let keys = settings::KEYS.iter().map(|(key, _)| *key);
+    keys.chain(["retry_seconds", "silence_seconds"])
+        .map(|key| format!("DATALAKE_{}", key.to_ascii_uppercase()))
+        .collect()
 }

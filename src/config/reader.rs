@@ -6,16 +6,39 @@ use std::cell::RefCell;
 use serde_json::{Map, Value};
 
 /// The mistakes of one configuration, in the order of reading.
-#[derive(Default)]
-pub(super) struct Mistakes(RefCell<Vec<String>>);
+pub(super) struct Mistakes {
+    list: RefCell<Vec<String>>,
+    /// Whether the settings are those of a file, in which paths are looked up.
+    is_in_file: bool,
+}
 
 impl Mistakes {
+    pub(super) fn new(is_in_file: bool) -> Self {
+        Self {
+            list: RefCell::default(),
+            is_in_file,
+        }
+    }
+
     pub(super) fn note(&self, mistake: String) {
-        self.0.borrow_mut().push(mistake);
+        self.list.borrow_mut().push(mistake);
     }
 
     pub(super) fn into_inner(self) -> Vec<String> {
-        self.0.into_inner()
+        self.list.into_inner()
+    }
+}
+
+/// What sets a key where there is no file.
+fn way(key: &str) -> String {
+    let variable = format!("DATALAKE_{}", key.to_ascii_uppercase());
+    match key {
+        "region" => "--region, or AWS_REGION".to_owned(),
+        "bucket_name" => format!("s3://BUCKET/PREFIX, or {variable}"),
+        "lakeformation_database_name" => format!("--database, or {variable}"),
+        "endpoint_url" => format!("--endpoint-url, or {variable}"),
+        "partition_by" => format!("--partition-by, or {variable}"),
+        _ => format!("--set {key}, or {variable}"),
     }
 }
 
@@ -36,6 +59,9 @@ impl<'a> ObjectReader<'a> {
     }
 
     pub(super) fn path(&self, key: &str) -> String {
+        if !self.mistakes.is_in_file && self.path == "$" {
+            return way(key);
+        }
         format!("{}.{key}", self.path)
     }
 
@@ -133,7 +159,8 @@ impl<'a> ObjectReader<'a> {
 
     pub(super) fn object(&self, key: &str, expected: &str) -> Option<ObjectReader<'a>> {
         if let Value::Object(members) = self.present(key)? {
-            Some(ObjectReader::new(members, &self.path(key), self.mistakes))
+            let path = format!("{}.{key}", self.path);
+            Some(ObjectReader::new(members, &path, self.mistakes))
         } else {
             self.expected(key, expected);
             None

@@ -13,6 +13,7 @@ use crate::schema::{
     BigIntegers, ColumnOptions, ColumnPolicy, Limits, Numbers, OnTypeChange, SchemaChanges,
 };
 use crate::table::partition::{PartitionBy, Partitioning};
+use crate::text;
 
 /// What stores the lake; it decides which settings are required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,14 +80,19 @@ pub(super) fn read(
     backend: Backend,
     is_stored: bool,
 ) -> Result<Config> {
-    let mistakes = Mistakes::default();
+    let mistakes = Mistakes::new(is_stored);
     let root = ObjectReader::new(members, "$", &mistakes);
     let config = settings(&root, backend, is_stored);
     let mistakes = mistakes.into_inner();
     match config {
         Some(config) if mistakes.is_empty() => Ok(config),
         _ => Err(Error::config(format!(
-            "the configuration has mistakes: {}",
+            "the {} mistakes: {}",
+            if is_stored {
+                "configuration has"
+            } else {
+                "settings have"
+            },
             mistakes.join("; ")
         ))),
     }
@@ -161,7 +167,11 @@ fn warnings(root: &ObjectReader<'_>) -> Vec<String> {
         .members
         .keys()
         .filter(is_unknown)
-        .map(|key| format!("the configuration has an unknown key, which is ignored: {key:?}"))
+        .map(|key| {
+            let meant = text::nearest(key, KEYS.iter().map(|(known, _)| *known))
+                .map_or_else(String::new, |meant| format!("; did you mean {meant:?}?"));
+            format!("the configuration has an unknown key, which is ignored: {key:?}{meant}")
+        })
         .collect();
     if root.boolean("lakeformation_governed_tables") == Some(true) {
         warnings.push(

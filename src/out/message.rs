@@ -12,6 +12,12 @@ pub(crate) fn log(level: log::Level, message: &str) -> String {
         .to_string()
 }
 
+/// A log line in JSON, for programs that read a person's logs.
+pub(super) fn json_line(level: &str, message: &str, now: Millis) -> String {
+    let line = json!({"time": now.iso(), "level": level, "message": message});
+    format!("{line}\n")
+}
+
 /// The TRACE ERROR with the reason of a failed run; from `failure_type` the platform decides whether to retry.
 pub(crate) fn trace_error(error: &Error, now: Millis) -> String {
     let message = error.to_string();

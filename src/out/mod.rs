@@ -9,7 +9,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use crate::error::{Error, Result};
 use crate::interrupt;
@@ -24,8 +24,38 @@ pub(crate) enum Audience {
     Person,
 }
 
+/// How a person's output looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Style {
+    /// Whether the words before messages have colors.
+    pub(crate) has_color: bool,
+    /// Whether each message is a line of JSON.
+    pub(crate) is_json: bool,
+    /// Whether progress is left out.
+    pub(crate) is_quiet: bool,
+}
+
 struct Logger {
     audience: Audience,
+}
+
+/// The style: a bit each for color, JSON and quiet. Panics are reported in it too.
+static STYLE: AtomicU8 = AtomicU8::new(0);
+
+fn style() -> Style {
+    let bits = STYLE.load(Ordering::Relaxed);
+    Style {
+        has_color: bits & 1 != 0,
+        is_json: bits & 2 != 0,
+        is_quiet: bits & 4 != 0,
+    }
+}
+
+/// Sets the style of what a person reads.
+pub(crate) fn set_style(style: Style) {
+    let bits =
+        u8::from(style.has_color) | u8::from(style.is_json) << 1 | u8::from(style.is_quiet) << 2;
+    STYLE.store(bits, Ordering::Relaxed);
 }
 
 /// Whether the terminal's current line is a progress line, without a line end.
@@ -105,10 +135,15 @@ pub(crate) fn is_closed() -> bool {
     CLOSED.load(Ordering::Relaxed)
 }
 
-/// The width of the terminal that stderr is; `None` if stderr is not a terminal.
+/// Whether stderr is a terminal.
+pub(crate) fn is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// The width of the terminal on which progress is shown; `None` if stderr is no terminal, or progress is left out.
 pub(crate) fn terminal_width() -> Option<usize> {
     let stderr = io::stderr();
-    if !stderr.is_terminal() {
+    if !is_terminal() || style().is_quiet || style().is_json {
         return None;
     }
     let size = rustix::termios::tcgetwinsize(&stderr).ok()?;
@@ -139,23 +174,42 @@ pub(crate) fn text(text: &str) -> Result<()> {
     line(lines.join("\n").as_bytes())
 }
 
-/// A usage error: one line on stderr.
-pub(crate) fn usage(message: &str) {
+/// A line for a person: `warn: …`, or JSON.
+fn tell(level: &str, text: &str) {
     end_progress();
-    write_stderr(&format!(
-        "destination-aws-datalake: {}\n",
-        printable(message)
-    ));
+    let style = style();
+    let text = printable(text);
+    let line = if style.is_json {
+        let now = crate::time::Clock::System.now();
+        message::json_line(level, &text, now)
+    } else if style.has_color {
+        let color = match level {
+            "error" => "1;31",
+            "warn" => "1;33",
+            "help" => "1;36",
+            _ => "2",
+        };
+        format!("\x1b[{color}m{level}:\x1b[0m {text}\n")
+    } else {
+        format!("{level}: {text}\n")
+    };
+    write_stderr(&line);
 }
 
-/// The last line of a run that failed: one TRACE ERROR for a platform, plain text for a person.
+/// The last line of a run that failed: one TRACE ERROR for a platform; `error:` and the reason for a person, after a line
+/// with what can be done.
 pub(crate) fn failure(audience: Audience, error: &Error) {
     match audience {
         // If the reader is gone, the error cannot be delivered; that is not a second failure.
         Audience::Platform => drop(line(
             message::trace_error(error, crate::time::Clock::System.now()).as_bytes(),
         )),
-        Audience::Person => usage(&format!("{error}")),
+        Audience::Person => {
+            if let Some(hint) = error.hint_text() {
+                tell("help", hint);
+            }
+            tell("error", &error.reason());
+        }
     }
 }
 
@@ -177,11 +231,7 @@ impl log::Log for Logger {
         let message = record.args().to_string();
         match self.audience {
             Audience::Platform => drop(line(message::log(record.level(), &message).as_bytes())),
-            Audience::Person => {
-                end_progress();
-                let level = record.level().as_str().to_lowercase();
-                write_stderr(&format!("{level}: {}\n", printable(&message)));
-            }
+            Audience::Person => tell(&record.level().as_str().to_lowercase(), &message),
         }
     }
 

@@ -50,6 +50,10 @@ pub(crate) fn read(
         // A producer that failed: nothing is made or changed for it.
         return Ok(());
     }
+    let first = sample.lines().next();
+    if let Some(what) = first.and_then(|(_, _, text)| messages(text)) {
+        log::warn!("{what}");
+    }
     // The sample has a copy of all lines.
     lines.compact();
     let (schema, origin) = match target.schema {
@@ -81,6 +85,30 @@ pub(crate) fn read(
     }
     drop(sample);
     source::read(lines, &mut records, sink, feedback)
+}
+
+/// What to do where a record looks like the message of a protocol, in which the records are.
+fn messages(record: &[u8]) -> Option<&'static str> {
+    let record: Value = serde_json::from_slice(record).ok()?;
+    let kind = record["type"].as_str()?;
+    let is_airbyte = record["record"]["stream"].is_string() && record["record"]["data"].is_object()
+        || record["state"].is_object() && kind == "STATE"
+        || record["log"]["message"].is_string() && kind == "LOG"
+        || record["trace"].is_object() && kind == "TRACE";
+    let is_singer = record["stream"].is_string()
+        && (kind == "SCHEMA" && record["schema"].is_object()
+            || kind == "RECORD" && record["record"].is_object());
+    if is_airbyte {
+        Some(
+            "the input looks like Airbyte's messages, and each is loaded as one row; write loads the records in them",
+        )
+    } else if is_singer {
+        Some(
+            "the input looks like a Singer tap's messages, and each is loaded as one row; --input singer loads the records in them",
+        )
+    } else {
+        None
+    }
 }
 
 /// Bare records of one stream, published at an interval if there is one.

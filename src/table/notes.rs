@@ -13,7 +13,12 @@ pub(crate) fn log<'a>(
     line: &dyn Fn(&dyn Display) -> String,
 ) {
     let mut count = 0_usize;
+    let mut gone = Vec::new();
     for note in notes {
+        if let Note::Gone { path } = note {
+            gone.push(path.as_str());
+            continue;
+        }
         if matches!(note, Note::Limited { .. } | Note::Keys { .. }) {
             log::warn!("{}", line(note));
             continue;
@@ -25,6 +30,30 @@ pub(crate) fn log<'a>(
     }
     if count > MOST {
         log::info!("{}", line(&More(count - MOST)));
+    }
+    match gone[..] {
+        [] => {}
+        [path] => log::info!(
+            "{}",
+            line(&Note::Gone {
+                path: path.to_owned()
+            })
+        ),
+        _ => log::info!("{}", line(&AllGone(&gone))),
+    }
+}
+
+/// The columns and fields that the stream no longer has, in one line.
+struct AllGone<'a>(&'a [&'a str]);
+
+impl Display for AllGone<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, more) = self.0.split_at(self.0.len().min(MOST));
+        f.write_str(&first.join(", "))?;
+        if !more.is_empty() {
+            write!(f, " and {} more", more.len())?;
+        }
+        f.write_str(" are no longer in the stream; the columns stay")
     }
 }
 

@@ -61,7 +61,7 @@ fn a_terminal_shows_one_line_that_fits_it() {
         // The line is gone at the end, and the summary stands on lines of its own.
         let last = seen.rsplit("\r\u{1b}[K").next().unwrap();
         assert!(!last.contains(" rows"), "{last:?}");
-        assert!(last.contains("info: done after"), "{last:?}");
+        assert!(last.contains("info:\u{1b}[0m done after"), "{last:?}");
     }
 }
 

@@ -20,6 +20,7 @@ mod crash_local; // the same of a local lake, before every change of the file sy
 mod digests; // the same inputs make the same objects and the same calls as when they were recorded
 mod endings; // how a source can end, and what becomes of its rows
 mod engines; // the value cases, read back by DuckDB, Arrow and Spark
+mod errors; // what a person reads: exact texts of errors and hints, and how logs look
 mod exactly_once; // swaps and states of several streams that nobody acknowledged
 mod examples; // the examples, and their commands as they stand there
 mod faults; // seeded faults at any call, before moto

@@ -82,10 +82,16 @@ fn help_and_version_answer_on_stdout() {
     assert!(help.stdout.lines().count() <= 45 && help.stdout.lines().all(|line| line.len() <= 80));
     let version = Program::new(&["--version"]).run();
     assert_eq!(version.status.code(), Some(0));
-    assert_eq!(
-        version.stdout.trim(),
-        concat!("destination-aws-datalake ", env!("CARGO_PKG_VERSION"))
-    );
+    let arch = std::env::consts::ARCH;
+    let lines: Vec<&str> = version.stdout.lines().collect();
+    let target = format!("target: {arch}-linux-gnu, dynamic");
+    let expected = [
+        concat!("destination-aws-datalake ", env!("CARGO_PKG_VERSION")),
+        "commit: unknown",
+        &target,
+        "features: jsonl parquet gzip zstd snappy",
+    ];
+    assert_eq!(lines, expected);
 }
 
 #[test]

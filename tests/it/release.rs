@@ -249,6 +249,7 @@ fn the_help_texts_name_what_is_described() {
         assert!(unknown.is_empty(), "{command} --help: {unknown:?}");
         named.extend(own);
         let help = Program::new(&["--help"]).run().stdout;
+        named.extend(options(&help));
         let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
         let line = format!("{command} {}", text.as_str().unwrap());
         assert!(words.contains(&line), "--help: no {line:?}");

@@ -23,7 +23,9 @@ pub(super) fn failed(what: &str, path: &Path, error: io::Error) -> Error {
     let text = format!("{what} {} failed", path.display());
     let error_kind = error.kind();
     let made = match error_kind {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::transient(text),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Error::transient(text).hint("free some space, or put the lake on another disk")
+        }
         _ => Error::config(text),
     };
     made.because(error)
