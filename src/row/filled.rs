@@ -30,7 +30,12 @@ impl StepSet {
     }
 
     fn steps(self) -> impl Iterator<Item = usize> {
-        (0..Self::ROOM as usize).filter(move |step| self.0 >> step & 1 == 1)
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let step = left.trailing_zeros();
+            left &= left.wrapping_sub(1);
+            (step < Self::ROOM).then_some(step as usize)
+        })
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) struct Moment {
 }
 
 /// A quoted date or timestamp on the stack: `"YYYY-MM-DD HH:MM:SS.ffffff"`, or the beginning of that and a quote.
+#[derive(Default)]
 pub(crate) struct Formatted {
     bytes: [u8; 28],
     length: usize,

@@ -52,7 +52,7 @@ impl Scratch {
     }
 
     /// Notes that the row has no value of these steps, if they are of the record.
-    #[inline]
+    #[inline(never)] // so that the loops over members keep their registers
     fn lacks(&mut self, level: Level, from: u32, to: u32) {
         if level == Level::Record && from < to {
             self.lacked.add(from, to);

@@ -69,12 +69,12 @@ struct Start {
     misfits: usize,
 }
 
-/// What to do with the value when the predicted key matched.
+/// What to do with the value when the predicted key matched; a timestamp is formatted apart, as it is large.
 enum Taken {
     Verbatim,
     /// It is null: the row leaves the member out.
     Null,
-    Timestamp(Formatted),
+    Timestamp,
 }
 
 impl Walker<'_> {
@@ -147,6 +147,7 @@ impl Walker<'_> {
         let expected = self.learned.object(plan);
         let mut now = *progress;
         let mut at = at;
+        let mut timestamp = Formatted::default();
         let (mut from, mut to) = (at, at); // the verbatim members since the last other one
         let is_closed = loop {
             let Some(step) = plan.steps.get(now.predicted as usize) else {
@@ -156,7 +157,7 @@ impl Walker<'_> {
                 break false;
             }
             let value = at + step.key.len();
-            let Some((end, taken)) = usual(step, self.learned, text, value) else {
+            let Some((end, taken)) = usual(step, self.learned, text, value, &mut timestamp) else {
                 break false;
             };
             let is_last = match text.get(end) {
@@ -178,7 +179,7 @@ impl Walker<'_> {
                     now.separator = self.row.put_members(now.separator, from, to);
                     (from, to) = (at, at);
                 }
-                Taken::Timestamp(timestamp) => {
+                Taken::Timestamp => {
                     now.separator = self.row.put_members(now.separator, from, value);
                     self.row.put(timestamp.as_bytes());
                     (from, to) = (at, at);
@@ -208,6 +209,7 @@ impl Walker<'_> {
         let expected = self.learned.object(plan);
         let mut now = *progress;
         let mut at = at;
+        let mut timestamp = Formatted::default();
         let is_closed = loop {
             let Some(step) = plan.steps.get(now.predicted as usize) else {
                 break false;
@@ -216,7 +218,7 @@ impl Walker<'_> {
                 break false;
             }
             let value = after_space(text, at + step.key.len());
-            let Some((end, taken)) = usual(step, self.learned, text, value) else {
+            let Some((end, taken)) = usual(step, self.learned, text, value, &mut timestamp) else {
                 break false;
             };
             let next = after_space(text, end);
@@ -233,11 +235,11 @@ impl Walker<'_> {
             now.predicted = expected.next(now.predicted);
             match taken {
                 Taken::Null => self.scratch.lacks(now.level, now.previous, now.lowest),
-                Taken::Verbatim | Taken::Timestamp(_) => {
+                Taken::Verbatim | Taken::Timestamp => {
                     self.row.put_name(now.separator, &step.name);
                     now.separator = Separator::Comma;
                     match taken {
-                        Taken::Timestamp(timestamp) => self.row.put(timestamp.as_bytes()),
+                        Taken::Timestamp => self.row.put(timestamp.as_bytes()),
                         _ => self.row.put_verbatim(value, end),
                     }
                 }
@@ -433,17 +435,29 @@ impl Walker<'_> {
 /// The end of a value, if it is one of the usual ones.
 #[allow(clippy::inline_always)] // a call would cost as much as most values
 #[inline(always)]
-fn usual(step: &Step, learned: &Learned, text: &[u8], at: usize) -> Option<(usize, Taken)> {
+fn usual(
+    step: &Step,
+    learned: &Learned,
+    text: &[u8],
+    at: usize,
+    timestamp: &mut Formatted,
+) -> Option<(usize, Taken)> {
     match step.verbatim.end_inlined(text, at) {
         Some(end) => Some((end, Taken::Verbatim)),
         None if text[at..].starts_with(b"null") => Some((at + 4, Taken::Null)),
-        None => other(&step.value, learned, text, at),
+        None => other(&step.value, learned, text, at, timestamp),
     }
 }
 
 /// The end of a value that is not verbatim by itself, if it is one of the other usual ones.
 #[inline(never)]
-fn other(plan: &ValuePlan, learned: &Learned, text: &[u8], at: usize) -> Option<(usize, Taken)> {
+fn other(
+    plan: &ValuePlan,
+    learned: &Learned,
+    text: &[u8],
+    at: usize,
+    timestamp: &mut Formatted,
+) -> Option<(usize, Taken)> {
     match plan {
         ValuePlan::Struct(plan) => {
             Some((verbatim::object(plan, learned, text, at)?, Taken::Verbatim))
@@ -452,7 +466,8 @@ fn other(plan: &ValuePlan, learned: &Learned, text: &[u8], at: usize) -> Option<
             let end = span::plain(text, at + 1);
             let moment = Moment::read(&text[at + 1..end])?;
             let is_whole = text.get(end) == Some(&b'"');
-            is_whole.then(|| (end + 1, Taken::Timestamp(moment.timestamp())))
+            *timestamp = moment.timestamp();
+            is_whole.then_some((end + 1, Taken::Timestamp))
         }
         _ => None,
     }
