@@ -30,12 +30,16 @@ impl Fake {
 
     /// Whether the run that wrote the generation in this folder has settled its record, and was not taken back.
     pub(crate) fn is_settled(&self, folder: &str) -> bool {
-        let run = folder.trim_end_matches('/').rsplit('/').next();
-        let name = format!("/_datalake/runs/{}.json", run.unwrap_or_default());
+        // The run's name is all of the folder's name or a part of it.
+        let generation = folder.trim_end_matches('/').rsplit('/').next();
+        let generation = generation.unwrap_or_default();
         let store = self.store();
         let mut objects = store.bucket.objects.iter();
         objects.any(|(key, body)| {
-            key.ends_with(&name) && String::from_utf8_lossy(body).contains("\"unacknowledged\":{}")
+            let record = key.split_once("/_datalake/runs/");
+            let run = record.and_then(|(_, name)| name.strip_suffix(".json"));
+            run.is_some_and(|run| generation.contains(run))
+                && String::from_utf8_lossy(body).contains("\"unacknowledged\":{}")
         })
     }
 
