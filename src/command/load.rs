@@ -27,7 +27,7 @@ const RESCUED: u8 = 3;
 /// The exit code of `--require-rows` if no rows came.
 const NO_ROWS: u8 = 4;
 
-/// How long a connection may take to be made while a person watches, who is told of each that fails.
+/// How long a connection may take to be made while a person watches, to whom each that fails is reported.
 const WATCHED_CONNECT: Duration = Duration::from_millis(2500);
 
 pub(super) fn run(asked: &cli::LoadArguments, environment: &Environment) -> Result<Exit> {

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::config::Config;
 use crate::config::settings::{KEYS, Syntax};
+use crate::config::{Config, variable};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::text;
@@ -26,7 +26,7 @@ impl Layers<'_> {
             None => Map::new(),
         };
         for (key, syntax) in KEYS {
-            let name = format!("DATALAKE_{}", key.to_ascii_uppercase());
+            let name = variable(key);
             if let Some(text) = self.environment.get(&name) {
                 members.insert(key.to_owned(), value(text, syntax));
             }

@@ -61,10 +61,15 @@ pub(crate) fn read(layers: &Layers<'_>, backend: Backend) -> Result<Config> {
     Ok(config)
 }
 
+/// The environment variable that sets a key.
+fn variable(key: &str) -> String {
+    format!("DATALAKE_{}", key.to_ascii_uppercase())
+}
+
 /// The names of the environment variables whose names begin with `DATALAKE_` and that are read.
 pub(crate) fn variables() -> Vec<String> {
     let keys = settings::KEYS.iter().map(|(key, _)| *key);
     keys.chain(["retry_seconds", "silence_seconds"])
-        .map(|key| format!("DATALAKE_{}", key.to_ascii_uppercase()))
+        .map(variable)
         .collect()
 }

@@ -5,6 +5,8 @@ use std::cell::RefCell;
 
 use serde_json::{Map, Value};
 
+use crate::config::variable;
+
 /// The mistakes of one configuration, in the order of reading.
 pub(super) struct Mistakes {
     list: RefCell<Vec<String>>,
@@ -31,7 +33,7 @@ impl Mistakes {
 
 /// What sets a key where there is no file.
 fn way(key: &str) -> String {
-    let variable = format!("DATALAKE_{}", key.to_ascii_uppercase());
+    let variable = variable(key);
     match key {
         "region" => "--region, or AWS_REGION".to_owned(),
         "bucket_name" => format!("s3://BUCKET/PREFIX, or {variable}"),
