@@ -102,6 +102,16 @@ fn what_others_changed_since_the_swap_stays_when_it_is_taken_back() {
     assert_eq!(table["Parameters"]["singer_version"], "1");
 }
 
+/// The objects that are left after a sync of another table, which takes back what dead runs did not settle.
+fn objects_after_a_sync_of_orders(fake: &Fake) -> Vec<String> {
+    let input = record("orders", &json!({"id": 1, "name": "a"})) + &state("orders", 1);
+    fake.write(&people("orders", "append"))
+        .stdin(input)
+        .run()
+        .succeeded();
+    fake.data_objects()
+}
+
 #[test]
 fn a_swap_is_left_where_the_table_was_renamed_moved_above_or_given_rows_since() {
     type Hand = fn(&Fake);
@@ -129,12 +139,7 @@ fn a_swap_is_left_where_the_table_was_renamed_moved_above_or_given_rows_since() 
         let (fake, _) = killed_after_its_swap();
         hand(&fake);
         let there = fake.data_objects();
-        let input = record("orders", &json!({"id": 1, "name": "a"})) + &state("orders", 1);
-        fake.write(&people("orders", "append"))
-            .stdin(input)
-            .run()
-            .succeeded();
-        let left = fake.data_objects();
+        let left = objects_after_a_sync_of_orders(&fake);
         assert!(
             there.iter().all(|key| left.contains(key)),
             "{there:?} {left:?}"
@@ -173,12 +178,7 @@ fn rows_of_a_swap_whose_table_is_gone_or_elsewhere_are_deleted_if_no_table_shows
                     Fault::Reject(400, "AccessDeniedException"),
                 );
             }
-            let input = record("orders", &json!({"id": 1, "name": "a"})) + &state("orders", 1);
-            fake.write(&people("orders", "append"))
-                .stdin(input)
-                .run()
-                .succeeded();
-            let left = fake.data_objects();
+            let left = objects_after_a_sync_of_orders(&fake);
             let lost: Vec<_> = there.iter().filter(|key| !left.contains(key)).collect();
             assert_eq!(lost.len(), usize::from(is_listed), "{lost:?}");
             assert!(lost.iter().all(|key| !key.starts_with(&before)));

@@ -3,6 +3,7 @@
 mod swaps;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -345,38 +346,41 @@ fn rows_are_not_acknowledged_where_their_partition_is_elsewhere_or_refused() {
     }
 }
 
+/// Loads events into a folder, by country and day; returns the values of the table's partitions, in order.
+fn load_events(folder: &Path, mode: &str, events: &[(u64, &str, u64)]) -> Vec<String> {
+    let event = |(id, country, day): &(u64, &str, u64)| {
+        format!("{{\"id\":{id},\"country\":\"{country}\",\"at\":\"2024-03-0{day}T12:00:00Z\"}}\n")
+    };
+    let arguments = [
+        "load",
+        "--table",
+        "events",
+        "--mode",
+        mode,
+        "--partition-by",
+        "country,day(at)",
+    ];
+    let output = Program::new(&arguments)
+        .local(folder)
+        .stdin(events.iter().map(event).collect::<String>())
+        .run();
+    assert_eq!(output.status.code(), Some(0), "{}", output.report());
+    let text = std::fs::read_to_string(folder.join("catalog/default/events.partitions")).unwrap();
+    let partitions: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let values = partitions
+        .iter()
+        .map(|partition| partition["Values"].to_string());
+    let mut values: Vec<String> = values.collect();
+    values.sort();
+    values
+}
+
 #[test]
 fn a_load_into_a_folder_has_partitions_that_other_readers_find() {
     let folder = tempfile::tempdir().unwrap();
-    let run = |mode: &str, rows: &str| {
-        let arguments = [
-            "load",
-            "--table",
-            "events",
-            "--mode",
-            mode,
-            "--partition-by",
-            "country,day(at)",
-        ];
-        let program = Program::new(&arguments).local(folder.path());
-        let output = program.stdin(rows).run();
-        assert_eq!(output.status.code(), Some(0), "{}", output.report());
-    };
-    let row = |id: u64, country: &str, day: u64| {
-        format!("{{\"id\":{id},\"country\":\"{country}\",\"at\":\"2024-03-0{day}T12:00:00Z\"}}\n")
-    };
-    run("append", &(row(1, "DE", 1) + &row(2, "FR", 1)));
-    run("append", &(row(3, "DE", 2)));
-    let text =
-        std::fs::read_to_string(folder.path().join("catalog/default/events.partitions")).unwrap();
-    let partitions: Vec<Value> = serde_json::from_str(&text).unwrap();
-    let mut values: Vec<String> = partitions
-        .iter()
-        .map(|partition| partition["Values"].to_string())
-        .collect();
-    values.sort();
+    load_events(folder.path(), "append", &[(1, "DE", 1), (2, "FR", 1)]);
     assert_eq!(
-        values,
+        load_events(folder.path(), "append", &[(3, "DE", 2)]),
         [
             "[\"DE\",\"2024-03-01\"]",
             "[\"DE\",\"2024-03-02\"]",

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{config, ids, order, orders};
+use super::{config, ids, load_events, order, orders};
 use crate::support::fake::{Fake, Fault};
 use crate::support::messages::{record, state};
 use crate::support::program::{Output, Program};
@@ -243,38 +243,10 @@ fn partitions_in_batches_and_pages_are_moved_added_and_removed() {
 #[test]
 fn an_overwrite_of_a_local_table_replaces_its_partitions() {
     let folder = tempfile::tempdir().unwrap();
-    let run = |mode: &str, rows: &str| {
-        let arguments = [
-            "load",
-            "--table",
-            "events",
-            "--mode",
-            mode,
-            "--partition-by",
-            "country,day(at)",
-        ];
-        let output = Program::new(&arguments)
-            .local(folder.path())
-            .stdin(rows)
-            .run();
-        assert_eq!(output.status.code(), Some(0), "{}", output.report());
-    };
-    let row = |id: u64, country: &str, day: u64| {
-        format!("{{\"id\":{id},\"country\":\"{country}\",\"at\":\"2024-03-0{day}T12:00:00Z\"}}\n")
-    };
-    run("append", &(row(1, "DE", 1) + &row(2, "FR", 1)));
-    run("append", &row(3, "DE", 2));
-    run("overwrite", &(row(4, "DE", 2) + &row(5, "IT", 1)));
-    let file = folder.path().join("catalog/default/events.partitions");
-    let partitions: Vec<Value> =
-        serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-    let values = partitions
-        .iter()
-        .map(|partition| partition["Values"].to_string());
-    let mut values: Vec<String> = values.collect();
-    values.sort();
+    load_events(folder.path(), "append", &[(1, "DE", 1), (2, "FR", 1)]);
+    load_events(folder.path(), "append", &[(3, "DE", 2)]);
     assert_eq!(
-        values,
+        load_events(folder.path(), "overwrite", &[(4, "DE", 2), (5, "IT", 1)]),
         ["[\"DE\",\"2024-03-02\"]", "[\"IT\",\"2024-03-01\"]"]
     );
 }
